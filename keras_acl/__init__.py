@@ -1,0 +1,28 @@
+"""Two-stream video action recognition with attention consistency, in Keras 3."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from keras_acl.clip import ClipSpec
+
+if TYPE_CHECKING:
+    from keras_acl import attention, callbacks, data, layers, models, profiling, recipes
+
+__version__ = "0.1.0"
+__all__ = [
+    "ClipSpec",
+    "attention",
+    "callbacks",
+    "data",
+    "layers",
+    "models",
+    "profiling",
+    "recipes",
+]
+
+
+def __getattr__(name: str):
+    # Loaded on first use: a process that only decodes videos does not pay for TensorFlow.
+    if name in __all__:
+        return importlib.import_module(f"keras_acl.{name}")
+    raise AttributeError(f"module 'keras_acl' has no attribute {name!r}")

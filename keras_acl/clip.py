@@ -1,0 +1,49 @@
+"""ClipSpec: what a model eats."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipSpec:
+    """The clip a model expects; the one place where frames, span, rate and size stand.
+
+    A clip of the SlowFast 4x16 shapes covers 64 frames of a 30 fps video (2.1 s), 32 of which
+    reach the model.
+
+    Args:
+        frames: Frames handed to the model (the temporal stream sees all of them).
+        span: Frames of the source, counted at `fps`, that the clip covers (τ·T).
+        fps: Frames per second at which `span` is counted. Videos of another rate are resampled.
+        size: Height and width of a training crop in pixels.
+
+    Raises:
+        ValueError: If a value is not positive, or `span` is smaller than `frames`.
+    """
+
+    frames: int = 32
+    span: int = 64
+    fps: float = 30.0
+    size: int = 224
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ValueError(
+                    f"ClipSpec.{field.name} must be positive. Received: {field.name}={value!r}"
+                )
+        if self.span < self.frames:
+            raise ValueError(
+                "A clip cannot hold more frames than it covers: expected span >= frames. "
+                f"Received: frames={self.frames}, span={self.span}"
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Length of the video that one clip covers."""
+        return self.span / self.fps
+
+    @property
+    def test_size(self) -> int:
+        """Short side at which videos are tested: 256 for a 224 training crop."""
+        return round(self.size * 8 / 7)
