@@ -1,0 +1,232 @@
+"""Callbacks: the weight of the consistency term, precise batch statistics, resumable runs."""
+
+import math
+import os
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class ConsistencyLoss(keras.callbacks.Callback):
+    """Set λ, the weight of the consistency term (Eq. 4), epoch by epoch.
+
+    The term pulls both streams together, so it helps once the spatial stream knows something;
+    a warm-up lets the classification loss begin. The weight changes without a recompile. The
+    unweighted term is shown as `consistency` in the progress bar, the history and TensorBoard.
+
+    Args:
+        weight: λ.
+        warmup_epochs: Epochs over which λ grows linearly from 0; see `weight_at_epoch`.
+        end_epoch: First epoch without the term; `None` keeps it to the end.
+
+    Raises:
+        ValueError: At the start of training, if the model has no consistency term.
+
+    Example:
+        >>> model.fit(train, epochs=20, callbacks=[ConsistencyLoss(1.5, warmup_epochs=5)])
+    """
+
+    def __init__(self, weight: float = 1.5, warmup_epochs: int = 0, end_epoch: int | None = None):
+        super().__init__()
+        if weight < 0 or warmup_epochs < 0:
+            raise ValueError(
+                "Expected weight >= 0 and warmup_epochs >= 0. Received: "
+                f"weight={weight}, warmup_epochs={warmup_epochs}"
+            )
+        self.weight = weight
+        self.warmup_epochs = warmup_epochs
+        self.end_epoch = end_epoch
+
+    def on_train_begin(self, logs=None):
+        """Check that there is a term to weigh."""
+        if not hasattr(self.model, "consistency_weight"):
+            raise ValueError(
+                "ConsistencyLoss needs a model with a consistency term: a TwoStreamClassifier with "
+                "a `consistency_weight` that is not None. Received: a "
+                f"{type(self.model).__name__} without one; train it without this callback."
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the weight of this epoch."""
+        value = weight_at_epoch(epoch, self.weight, self.warmup_epochs, self.end_epoch)
+        self.model.consistency_weight.assign(value)
+
+
+def weight_at_epoch(
+    epoch: int, weight: float, warmup_epochs: int = 0, end_epoch: int | None = None
+) -> float:
+    """λ of an epoch (from 0): epoch / warmup_epochs of `weight`, then all of it, then 0."""
+    if end_epoch is not None and epoch >= end_epoch:
+        return 0.0
+    if epoch < warmup_epochs:
+        return weight * epoch / warmup_epochs
+    return weight
+
+
+class PreciseBatchNorm(keras.callbacks.Callback):
+    """Re-estimate the running statistics of batch normalisation before each validation.
+
+    The running averages lag behind weights that still move. As PySlowFast does before it
+    evaluates, forward passes in training mode over many batches give each layer the plain mean of
+    its batch statistics.
+
+    Args:
+        data: Training batches by index: a `VideoDataset` or anything with `len` and `[]` whose
+            items are batches, `(clips, ...)`.
+        batches: How many of them to use.
+
+    Raises:
+        ValueError: If `data` is empty or `batches` is not positive.
+    """
+
+    def __init__(self, data, batches: int = 200):
+        super().__init__()
+        if batches < 1 or not len(data):
+            raise ValueError(
+                "Expected at least one batch to estimate statistics from. Received: "
+                f"batches={batches}, len(data)={len(data)}"
+            )
+        self.data = data
+        self.batches = batches
+        self._forward = None
+
+    def on_test_begin(self, logs=None):
+        """Estimate; called by `fit` before it validates."""
+        if self._forward is None:
+            self._forward = _TrainingForward(self.model)
+        precise_statistics(self._forward, self.data, self.batches)
+
+    def on_train_end(self, logs=None):
+        """Let the compiled forward pass go."""
+        self._forward = None
+
+
+class _TrainingForward(keras.Model):
+    """Forward pass with `training=True` under `predict_on_batch`, which compiles everywhere."""
+
+    def __init__(self, model):
+        super().__init__(name="training_forward")
+        self.model = model
+
+    def call(self, clips):
+        outputs = self.model(clips, training=True)
+        return outputs["logits"] if isinstance(outputs, dict) else outputs
+
+
+def precise_statistics(forward: keras.Model, data, batches: int) -> None:
+    """Give every batch normalisation layer in `forward` the mean of its batch statistics.
+
+    One step moves a running value to `momentum · old + (1 − momentum) · batch`; started from zero
+    it holds the batch's share alone, whatever the backend.
+    """
+    layers = [
+        layer
+        for layer in forward._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    variables = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+    momenta = [layer.momentum for layer in layers for _ in range(2)]
+    if not variables:
+        return
+    before = [ops.convert_to_numpy(v) for v in variables]
+    sums = [np.zeros(v.shape) for v in variables]
+    count = min(batches, len(data))
+    try:
+        for index in range(count):
+            for variable in variables:
+                variable.assign(ops.zeros_like(variable))
+            forward.predict_on_batch(data[index][0])
+            for total, variable, momentum in zip(sums, variables, momenta, strict=True):
+                total += ops.convert_to_numpy(variable) / (1 - momentum)
+        before = [total / count for total in sums]
+    finally:  # an interrupted estimate leaves the running averages as they were
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value.astype("float32"))
+
+
+class ResumableCheckpoint(keras.callbacks.Callback):
+    """Save weights and optimiser after every epoch; start again where the last run ended.
+
+    A killed run loses the epoch it was in and nothing else. One file holds one epoch, written
+    beside and renamed, so a file that exists is whole. The random state of dropout is set from
+    (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted one. A
+    state with a loss that is not finite is never saved.
+
+    Args:
+        folder: Where the state lives; made if missing.
+        data: The training data; its `set_epoch`, if any, is told each epoch.
+        seed: Seed of the random state.
+
+    Raises:
+        ValueError: At the start of training, if the saved state does not fit the model.
+    """
+
+    def __init__(self, folder, data=None, seed: int = 0):
+        super().__init__()
+        self.folder = Path(folder)
+        self.data = data
+        self.seed = seed
+
+    def on_train_begin(self, logs=None):
+        """Load the newest state."""
+        saved = latest_state(self.folder)
+        if saved is None:
+            return
+        epoch, file = saved
+        self.model.optimizer.build(self.model.trainable_variables)
+        try:
+            self.model.load_weights(file)
+        except (ValueError, OSError, KeyError) as error:
+            raise ValueError(
+                f"The saved state {file} does not fit this model. Train into another folder, or "
+                f"remove it to start anew. ({str(error).splitlines()[0]})"
+            ) from error
+        self.model._initial_epoch = epoch  # how Keras' own BackupAndRestore tells `fit`
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Make this epoch's randomness depend on its number alone."""
+        for index, variable in enumerate(_seed_states(self.model)):
+            state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(2)
+            variable.assign(state.astype(variable.dtype))
+        if hasattr(self.data, "set_epoch"):
+            self.data.set_epoch(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Save, then drop the state before."""
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / f"epoch-{epoch + 1:04d}.weights.h5"
+        beside = self.folder / "saving.weights.h5"
+        self.model.save_weights(beside, overwrite=True)
+        os.replace(beside, file)
+        for number, old in saved_states(self.folder):
+            if number != epoch + 1:
+                old.unlink()
+
+    def on_train_end(self, logs=None):
+        """Let a later `fit` start from its own first epoch."""
+        self.model._initial_epoch = None
+
+
+def saved_states(folder) -> list[tuple[int, Path]]:
+    """Finished epochs and their files, oldest first."""
+    found = []
+    for file in Path(folder).glob("epoch-*.weights.h5"):
+        if match := re.fullmatch(r"epoch-(\d+)\.weights\.h5", file.name):
+            found.append((int(match[1]), file))
+    return sorted(found)
+
+
+def latest_state(folder) -> tuple[int, Path] | None:
+    """Number of finished epochs and the file that holds their state, or `None`."""
+    states = saved_states(folder)
+    return states[-1] if states else None
+
+
+def _seed_states(model) -> list:
+    return [v for v in model.non_trainable_variables if v.name == "seed_generator_state"]

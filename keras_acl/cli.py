@@ -1,0 +1,272 @@
+"""The command line: one short function a verb."""
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(
+    help="Video action recognition that shows where it looks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+screen = Console()
+errors = Console(stderr=True)
+
+INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
+
+
+@app.command()
+def train(
+    folder: Annotated[Path, typer.Argument(help="Folder of class folders, or a CSV (path,label).")],
+    output: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/NAME]")] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 20,
+    batch_size: Annotated[int, typer.Option(min=1)] = 8,
+    network: Annotated[
+        str, typer.Option(help="small, r50, r101, or auto: r50 on a GPU, small on a CPU.")
+    ] = "auto",
+    size: Annotated[int | None, typer.Option(min=32, help="Crop in pixels.")] = None,
+    frames: Annotated[int | None, typer.Option(min=4, help="Frames a clip.")] = None,
+    span: Annotated[
+        int | None, typer.Option(min=4, help="Frames of video, at 30 a second, a clip covers.")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="Peak, for 64 clips a batch.")] = 0.1,
+    consistency_weight: Annotated[float, typer.Option(min=0, help="λ of the paper.")] = 1.5,
+    validation_split: Annotated[float, typer.Option(min=0.01, max=0.9)] = 0.2,
+    flip: Annotated[bool, typer.Option(help="Mirror clips at random.")] = True,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Train on a folder of videos. The same command again resumes an interrupted run.
+
+    Example: keras-acl train videos/ --epochs 30
+    """
+    from keras_acl import recipes, training
+
+    name = training.choose_network() if network == "auto" else network
+    if name not in training.NETWORKS:
+        known = ", ".join(training.NETWORKS)
+        raise ValueError(f"Expected --network to be auto or one of {known}. Received: {network}")
+    given = {"frames": frames, "size": size, "span": span}
+    settings = training.RunSettings(
+        source=str(folder),
+        network=name,
+        clip=training.clip_for(name, **{k: v for k, v in given.items() if v is not None}),
+        recipe=recipes.finetune(
+            epochs=epochs,
+            learning_rate=learning_rate,
+            consistency_weight=consistency_weight,
+            seed=seed,
+        ),
+        batch_size=batch_size,
+        validation_split=validation_split,
+        flip=flip,
+        seed=seed,
+    )
+    output = output or Path("runs") / folder.resolve().stem
+    screen.print(f"Training the {name} two-stream network on {folder}; run folder {output}")
+    try:
+        report = training.train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
+    except KeyboardInterrupt:
+        errors.print("\nInterrupted. The same command goes on after the last finished epoch.")
+        raise typer.Exit(INTERRUPTED) from None
+    _show_report(report)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A .keras file, or the run folder it is in.")],
+    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
+    clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Classes shown.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Classify video files.
+
+    Example: keras-acl predict runs/videos clip.mp4 --top 5
+    """
+    from keras_acl.inference import predict_videos
+
+    loaded = _load_model(model)
+    with _progress("predicting") as progress:
+        predictions = predict_videos(loaded, [str(video) for video in videos], clips, progress)
+    names = loaded.labels or [f"class {index}" for index in range(loaded.num_classes)]
+    if as_json:
+        rows = [
+            {
+                "path": prediction.path,
+                "problem": prediction.problem,
+                "predictions": [
+                    {"label": names[index], "score": round(score, 6)}
+                    for index, score in prediction.top(top)
+                ],
+            }
+            for prediction in predictions
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        table = Table("video", "class", "score")
+        for prediction in predictions:
+            lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top)]
+            lines = lines or [(f"cannot be read: {prediction.problem}", "")]
+            table.add_row(
+                prediction.path, "\n".join(c for c, _ in lines), "\n".join(s for _, s in lines)
+            )
+        screen.print(table)
+    if any(prediction.problem for prediction in predictions):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check_videos(
+    folder: Annotated[Path, typer.Argument(help="Folder, searched with all folders in it.")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Files at a time.")] = None,
+) -> None:
+    """Decode every video in a folder and name those that are broken.
+
+    Example: keras-acl check-videos videos/
+    """
+    from keras_acl.data.checking import check_videos as check
+    from keras_acl.data.files import find_videos
+
+    paths = find_videos(folder)
+    if not paths:
+        raise ValueError(f"There is no video file in {folder}")
+    with _progress("checking") as progress:
+        problems = check(paths, workers, progress)
+    for problem in problems:
+        typer.echo(f"{problem.path}\t{problem.reason}")
+    errors.print(f"{len(paths) - len(problems)} of {len(paths)} videos can be decoded.")
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def summary(
+    model: Annotated[Path, typer.Argument(help="A .keras file, or the run folder it is in.")],
+    size: Annotated[int | None, typer.Option(min=32, help="Pixels.  [default: test size]")] = None,
+) -> None:
+    """Show layers, parameters and multiply-adds of a saved model.
+
+    Example: keras-acl summary runs/videos
+    """
+    from keras_acl.profiling import count_parameters, layer_costs
+
+    loaded = _load_model(model)
+    table = Table("layer", "output", "parameters", "multiply-adds")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    costs = layer_costs(loaded, size)
+    for cost in costs:
+        if cost.parameters or cost.multiply_adds:
+            shape = "x".join(str(side) for side in cost.output_shape)
+            table.add_row(cost.name, shape, f"{cost.parameters:,}", f"{cost.multiply_adds:,}")
+    screen.print(table)
+    pixels = size or loaded.clip.test_size
+    total = sum(cost.multiply_adds for cost in costs)
+    screen.print(
+        f"{type(loaded).__name__}: {count_parameters(loaded):,} parameters, {total / 1e9:.2f} "
+        f"billion multiply-adds for one clip of {loaded.clip.frames} frames at {pixels}x{pixels}"
+    )
+
+
+@app.command()
+def synthesize(
+    folder: Annotated[Path, typer.Argument(help="Where to write the class folders.")],
+    count: Annotated[int, typer.Option(min=1, help="Videos a class.")] = 40,
+    task: Annotated[str, typer.Option(help="motion, or appearance_motion.")] = "motion",
+    distractors: Annotated[int, typer.Option(min=0)] = 3,
+    frames: Annotated[int, typer.Option(min=8)] = 64,
+    size: Annotated[int, typer.Option(min=32, help="Pixels.")] = 128,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write labelled videos of moving figures, with the actor's masks beside them.
+
+    Example: keras-acl synthesize figures/ --count 20 --distractors 0
+    """
+    from keras_acl.data.synthetic import MovingFigures
+
+    figures = MovingFigures(task, distractors, frames, size)
+    with _progress("writing") as progress:
+        figures.write(folder, count, seed, progress)
+    screen.print(f"{count * len(figures.labels)} videos of {len(figures.labels)} classes: {folder}")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line, not a stack trace."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.showwarning = _show_warning
+    try:
+        with _no_startup_noise():
+            import keras  # noqa: F401
+        app()
+    except KeyboardInterrupt:
+        errors.print("Interrupted.")
+        sys.exit(INTERRUPTED)
+    except (ValueError, OSError, RuntimeError) as error:
+        errors.print(f"Error: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+
+
+def _load_model(path: Path):
+    import keras
+
+    import keras_acl.models
+
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no model at {file}. Expected a .keras file.")
+    model = keras.saving.load_model(file)
+    if not isinstance(model, keras_acl.models.VideoClassifier):
+        raise ValueError(
+            f"{file} holds a {type(model).__name__}. Expected a model trained with keras-acl."
+        )
+    return model
+
+
+def _show_report(report) -> None:
+    screen.print(
+        f"Validation accuracy {report.accuracy:.1%} on {report.videos[1]} videos, one centre clip "
+        f"each (the most frequent class: {report.chance:.1%}); {report.classes} classes, "
+        f"{report.videos[0]} training videos, {report.epochs} epochs, {report.seconds:.0f} s."
+    )
+    if report.bad_files:
+        screen.print(f"{report.bad_files} unreadable files: {report.folder / 'bad_videos.txt'}")
+    for name in ("model.keras", "curves.png", "predictions.csv", "attention.png"):
+        screen.print(f"  {report.folder / name}")
+
+
+@contextlib.contextmanager
+def _progress(name: str):
+    """A progress bar on standard error, as a function of (done, total)."""
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def _no_startup_noise():
+    """Hide what TensorFlow's libraries write to the terminal while they load."""
+    sys.stderr.flush()
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    errors.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)

@@ -1,0 +1,119 @@
+"""Crops and flips of clips: what is drawn, is drawn once for all frames of a clip.
+
+Clips are uint8 arrays (T, H, W, 3). Resizing to the short side is FFmpeg's, while decoding.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data.decoding import read_clip
+from keras_acl.data.videos import Video
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What is varied from one epoch to the next in training. The same for all frames of a clip.
+
+    The defaults are PySlowFast's for Kinetics: a short side uniform in [256, 320], a random crop of
+    224 and a flip of every other clip.
+
+    Args:
+        scale: Smallest and largest short side, as multiples of `clip.size`; 1 or more.
+        flip: Probability of mirroring a clip left to right. 0 where a class tells left from right.
+        randaugment: Strength of RandAugment between 0 (off) and 1, see `rand_augment`.
+        mixup: α of mixup (0.2 is common, 0 is off), see `mix_up`. Batches then hold float32 clips
+            and float32 class probabilities instead of uint8 clips and int32 classes.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    scale: tuple[float, float] = (256 / 224, 320 / 224)
+    flip: float = 0.5
+    randaugment: float = 0.0
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.scale
+        if not 1 <= low <= high:
+            raise ValueError(
+                "A crop must fit into the smallest short side: expected 1 <= scale[0] <= scale[1]. "
+                f"Received: scale={self.scale}"
+            )
+        for name in ("flip", "randaugment", "mixup"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"Augmentation.{name} is from 0 to 1. Received: {name}={value!r}")
+
+
+def read_training_clip(
+    video: Video, clip: ClipSpec, augmentation: Augmentation, rng: np.random.Generator
+) -> np.ndarray:
+    """Reads a random clip of a video: short side, place, crop and flip are drawn from `rng`.
+
+    Args:
+        video: What to read.
+        clip: What the model eats.
+        augmentation: What may vary.
+        rng: Source of chance; see `record_rng`.
+
+    Returns:
+        uint8 RGB, shape (frames, size, size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read.
+    """
+    frames = read_clip(video, clip, rng, draw_short_side(clip.size, augmentation.scale, rng))
+    frames = random_crop(frames, clip.size, rng)
+    frames = random_flip(frames, augmentation.flip, rng)
+    if augmentation.randaugment:
+        # Not at the top: worker processes import this module, and they do without Keras.
+        from keras_acl.data.layer_augmentation import rand_augment
+
+        frames = rand_augment(frames, augmentation.randaugment, rng)
+    return np.ascontiguousarray(frames)
+
+
+def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
+    """Reads the clip in the middle of a video: short side `clip.test_size`, the crop in its centre.
+
+    Args:
+        video: What to read.
+        clip: What the model eats.
+
+    Returns:
+        uint8 RGB, shape (frames, size, size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read.
+    """
+    frames = read_clip(video, clip, short_side=clip.test_size)
+    return np.ascontiguousarray(centre_crop(frames, clip.size))
+
+
+def draw_short_side(size: int, scale: tuple[float, float], rng: np.random.Generator) -> int:
+    """Draws a whole number of pixels, uniform from `size * scale[0]` to `size * scale[1]`."""
+    low, high = (round(size * factor) for factor in scale)
+    return int(rng.integers(low, high, endpoint=True))
+
+
+def random_crop(frames: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Cuts one square out of all frames, (T, H, W, 3) -> (T, size, size, 3), anywhere."""
+    top = int(rng.integers(0, frames.shape[1] - size, endpoint=True))
+    left = int(rng.integers(0, frames.shape[2] - size, endpoint=True))
+    return frames[:, top : top + size, left : left + size]
+
+
+def centre_crop(frames: np.ndarray, size: int) -> np.ndarray:
+    """Cuts the centre square, (T, H, W, 3) -> (T, size, size, 3), rounded as PySlowFast rounds."""
+    top = math.ceil((frames.shape[1] - size) / 2)
+    left = math.ceil((frames.shape[2] - size) / 2)
+    return frames[:, top : top + size, left : left + size]
+
+
+def random_flip(frames: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
+    """Mirrors all frames left to right with the given probability."""
+    return frames[:, :, ::-1] if rng.random() < probability else frames

@@ -1,0 +1,241 @@
+"""Clips out of video files. Seconds count from the first frame that is shown."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Generator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data.sampling import grid_length, random_clip, uniform_clips
+from keras_acl.data.sources import Video
+from keras_acl.data.video_file import (
+    TOLERANCE,
+    DecodingError,
+    frame_rate,
+    open_video,
+    packets,
+    shown_frames,
+    to_rgb,
+    upright_size,
+)
+
+__all__ = ["DecodingError", "VideoInfo", "part_of", "probe", "read_clip", "read_frames"]
+
+COMPLETE = 0.9  # share of what the header promises; less is a file cut short
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInfo:
+    """What `probe` finds out about a file.
+
+    Args:
+        seconds: From the first frame until the last one stops being shown.
+        frames: Frames that are shown.
+        fps: Mean frames per second.
+        width: Pixels, upright.
+        height: Pixels, upright.
+    """
+
+    seconds: float
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Measures a video by the timestamps of its packets; only its first frame is decoded.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Length, rate and upright size.
+
+    Raises:
+        DecodingError: If the file is missing, no video or cut short, or its first frame is
+            damaged.
+    """
+    first, shown, hidden = None, [], 0
+    with open_video(path) as (container, stream):
+        for packet in packets(path, container, stream):
+            if first is None:
+                first = next(iter(stream.decode(packet)), None)
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if packet.is_discard:
+                hidden += 1  # cut away by the file's edit list
+            elif packet.size or stamp is not None:
+                shown.append((stamp, packet.duration or 0))
+        if first is None:
+            raise DecodingError(path, "no frame of it can be decoded")
+        step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
+        frames, seconds = len(shown), len(shown) * step
+        if first.pts is not None and all(stamp is not None for stamp, _ in shown):
+            frames = sum(stamp >= first.pts for stamp, _ in shown)
+            last, duration = max(shown)
+            seconds = (last - first.pts) * tick + (duration * tick or step)
+        _check_complete(path, container, stream, len(shown) + hidden, float(seconds))
+    height, width = upright_size(first)
+    return VideoInfo(float(seconds), frames, float(frames / seconds), width, height)
+
+
+def read_frames(
+    path: str | Path,
+    times: Sequence[float] | np.ndarray,
+    short_side: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Reads the frames that are shown at the given times.
+
+    A time belongs to the last frame shown at or before it; beyond the end that is the last frame.
+    The file is read forward once, from a key frame before the first wanted time until the last one;
+    only wanted frames are converted, and FFmpeg resizes them (bilinear).
+
+    A file that breaks before the last wanted frame is an error, even where most of the clip could
+    be had: frames that silently stand still would teach a model nonsense.
+
+    Args:
+        path: The file.
+        times: Seconds from the first frame, in any order; repeats are allowed.
+        short_side: Resize so that the shorter side has this many pixels; the longer one follows,
+            rounded down as in PySlowFast.
+        size: Resize to (height, width) instead.
+
+    Returns:
+        RGB frames, uint8 0-255, upright, shape (len(times), height, width, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty or not finite, or the wanted size makes no sense.
+    """
+    wanted = _checked_times(times)
+    _check_size(short_side, size)
+    order = np.argsort(wanted, kind="stable")
+    wanted = wanted[order]
+    reformatter = VideoReformatter()
+    clip, filled, height, width = np.empty(0, np.uint8), 0, 0, 0
+    with contextlib.closing(_spans(path, float(wanted[0]))) as spans:
+        for frame, until in spans:
+            due = int(np.searchsorted(wanted, until - TOLERANCE))
+            if due > filled:
+                if not filled:
+                    height, width = _target_size(upright_size(frame), short_side, size)
+                    clip = np.empty((len(wanted), height, width, 3), np.uint8)
+                clip[order[filled:due]] = to_rgb(frame, height, width, reformatter)
+                filled = due
+            if filled == len(wanted):
+                break
+    return clip
+
+
+def read_clip(
+    video: Video,
+    clip: ClipSpec,
+    rng: np.random.Generator | None = None,
+    short_side: int | None = None,
+) -> np.ndarray:
+    """Reads one clip of a video: a random one with `rng`, else the centre one.
+
+    Args:
+        video: The record; only its part from `start` to `end` is used.
+        clip: What the model eats.
+        rng: Source of chance; see `sampling.record_rng`.
+        short_side: Resize so that the shorter side has this many pixels.
+
+    Returns:
+        RGB frames, uint8 0-255, upright, shape (frames, height, width, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read, or ends before the part that counts begins.
+    """
+    start, seconds = part_of(video, probe(video.path))
+    total = grid_length(seconds, clip)
+    numbers = uniform_clips(total, clip, 1)[0] if rng is None else random_clip(total, clip, rng)
+    return read_frames(video.path, start + numbers / clip.fps, short_side)
+
+
+def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
+    """The part of a file that counts.
+
+    Args:
+        video: The record with its `start` and `end`.
+        info: What `probe` says about its file.
+
+    Returns:
+        First second and length in seconds.
+
+    Raises:
+        DecodingError: If the file ends before that part begins.
+    """
+    start = video.start or 0.0
+    end = info.seconds if video.end is None else min(video.end, info.seconds)
+    if end <= start:
+        raise DecodingError(
+            video.path,
+            f"it ends after {info.seconds:.2f} s, but the part that counts begins at {start:.2f} s",
+        )
+    return start, end - start
+
+
+def _check_complete(
+    path: str | Path, container: InputContainer, stream: VideoStream, frames: int, seconds: float
+) -> None:
+    """A file cut short is known by a header that promises much more than there is."""
+    share = 1.0
+    if stream.frames:
+        share = frames / stream.frames
+    elif container.duration:  # of all streams: half a second for sound that goes on longer
+        share = (seconds + 0.5) * av.time_base / container.duration
+    if share < COMPLETE:
+        raise DecodingError(path, f"it breaks off after {seconds:.2f} s, far from its stated end")
+
+
+def _spans(path: str | Path, earliest: float) -> Generator[tuple[av.VideoFrame, float], None, None]:
+    """Each frame and the second at which the next one replaces it."""
+    with contextlib.closing(shown_frames(path, earliest)) as frames:
+        _, current = next(frames)
+        for second, frame in frames:
+            yield current, second
+            current = frame
+        yield current, math.inf
+
+
+def _target_size(
+    upright: tuple[int, int], short_side: int | None, size: tuple[int, int] | None
+) -> tuple[int, int]:
+    if size is not None:
+        return size
+    if short_side is None:
+        return upright
+    height, width = upright
+    return height * short_side // min(upright), width * short_side // min(upright)
+
+
+def _checked_times(times: Sequence[float] | np.ndarray) -> np.ndarray:
+    wanted = np.asarray(times, dtype=np.float64)
+    if wanted.ndim != 1 or not wanted.size or not np.all(np.isfinite(wanted)):
+        raise ValueError(
+            f"`times` must be a list of at least one second, all finite. Received: times={times!r}"
+        )
+    return wanted
+
+
+def _check_size(short_side: int | None, size: tuple[int, int] | None) -> None:
+    if short_side is not None and size is not None:
+        raise ValueError(
+            "Frames are resized by `short_side` or to `size`, not by both. "
+            f"Received: short_side={short_side}, size={size}"
+        )
+    sides = size or (1 if short_side is None else short_side,)
+    if min(sides) < 1:
+        raise ValueError(
+            f"A frame has at least one pixel a side. Received: short_side={short_side}, size={size}"
+        )

@@ -1,0 +1,101 @@
+"""What happens to files that cannot be read: one warning each, a list on disk, and a limit."""
+
+import threading
+import warnings
+from pathlib import Path
+from typing import NoReturn
+
+SHOWN = 3
+
+
+class BadVideoWarning(UserWarning):
+    """A file could not be read and another clip took its place."""
+
+
+class BadVideosError(RuntimeError):
+    """Too many files could not be read for the run to mean anything."""
+
+
+class BadVideos:
+    """The files that turned out to be unreadable, as one run meets them.
+
+    Args:
+        total: How many videos there are.
+        max_fraction: Share of them that may be bad, 0 to 1. One always may.
+        list_file: Where the bad ones are listed, a line `path<TAB>reason` each. A line is added as
+            a file is found, unless it stands there; nothing is ever removed, and no file is
+            written while there is nothing to list. None: no list.
+
+    Attributes:
+        found: Path to reason, in the order of discovery.
+        limit: How many files may be bad.
+
+    Raises:
+        ValueError: If `max_fraction` is not between 0 and 1.
+    """
+
+    def __init__(
+        self, total: int, max_fraction: float = 0.05, list_file: str | Path | None = None
+    ) -> None:
+        if not 0 <= max_fraction <= 1:
+            raise ValueError(
+                f"A share of bad videos is from 0 to 1. Received: max_bad_fraction={max_fraction}"
+            )
+        self.found: dict[str, str] = {}
+        self.total = total
+        self.limit = max(1, int(total * max_fraction))
+        self.list_file = None if list_file is None else Path(list_file)
+        self._lock = threading.Lock()
+
+    def add(self, path: str, reason: str) -> None:
+        """Takes note of a file, and warns the first time it is seen.
+
+        Raises:
+            BadVideosError: If there are more than `limit` of them.
+        """
+        with self._lock:
+            if path not in self.found:
+                self.found[path] = " ".join(reason.split())
+                self._warn(path)
+            if len(self.found) > self.limit:
+                raise BadVideosError(
+                    f"{len(self.found)} of {self.total} videos cannot be read, and no more than "
+                    f"{self.limit} may be bad: {self._examples()}. "
+                    "Run `keras-acl check-videos FOLDER` to find all of them, and repair or remove "
+                    "them; or allow more with `max_bad_fraction`."
+                )
+
+    def give_up(self, name: str | int | None) -> NoReturn:
+        """Stops the run because nothing of a class can be read.
+
+        Raises:
+            BadVideosError: Always.
+        """
+        raise BadVideosError(
+            f"No video of class {name} can be read: {self._examples()}. "
+            "Run `keras-acl check-videos FOLDER` to find all bad files."
+        )
+
+    def _warn(self, path: str) -> None:
+        text = f"{path} cannot be read: {self.found[path]}. Another clip takes its place"
+        if self.list_file is not None:
+            try:
+                _append_once(self.list_file, path, self.found[path])
+                text += f"; listed in {self.list_file}"
+            except OSError as error:  # a full or read-only disk is no reason to stop either
+                text += f"; {self.list_file} cannot be written ({error.strerror})"
+        # One line: the place in the code would say nothing about the file.
+        warnings.warn_explicit(f"{text}.", BadVideoWarning, "keras_acl.data", 0)
+
+    def _examples(self) -> str:
+        shown = [f"{path} ({reason})" for path, reason in list(self.found.items())[:SHOWN]]
+        return ", ".join(shown) + (", ..." if len(self.found) > SHOWN else "")
+
+
+def _append_once(file: Path, path: str, reason: str) -> None:
+    """Adds a line for `path` if there is none: in one write, so that processes may share a list."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a+", encoding="utf-8") as lines:
+        lines.seek(0)
+        if all(line.split("\t")[0] != path for line in lines):
+            lines.write(f"{path}\t{reason}\n")

@@ -1,0 +1,111 @@
+"""RandAugment and mixup of clips, made of Keras' image layers. Needs Keras; off by default.
+
+Works on the CPU with any backend and from any thread. All chance comes from NumPy generators, but
+each backend draws its own numbers from the seed it is given.
+"""
+
+import functools
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+
+def rand_augment(
+    clip: np.ndarray, magnitude: float, rng: np.random.Generator, operations: int = 2
+) -> np.ndarray:
+    """Applies a few image operations, drawn once and the same for all frames of a clip.
+
+    Cubuk et al., RandAugment, 2020, with nine Keras layers. `keras.layers.RandAugment` itself draws
+    anew for each frame, runs all its layers on each and turns by up to 180 degrees. Left out are
+    Equalization, which takes seconds a clip on JAX, and Solarization, whose strength Keras cannot
+    limit.
+
+    Args:
+        clip: uint8 RGB, shape (T, H, W, 3).
+        magnitude: Strength, 0 to 1. At 1 the ranges are the paper's: 30 degrees, shear 0.3,
+            shift 0.45, colour changes of 0.9.
+        rng: Source of chance.
+        operations: How many operations follow each other.
+
+    Returns:
+        uint8, the shape of `clip`.
+    """
+    choices = _operations(magnitude)
+    images = clip.astype(np.float32)
+    for number in rng.integers(len(choices), size=operations):
+        layer, pointwise = choices[int(number)]
+        images = _apply(layer, pointwise, images, rng)
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8)
+
+
+def mix_up(
+    clips: np.ndarray, probabilities: np.ndarray, alpha: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blends every clip of a batch with another one, and their classes likewise.
+
+    Zhang et al., mixup, 2018, by `keras.layers.MixUp`; the weights are drawn from Beta(α, α).
+
+    Args:
+        clips: Shape (B, T, H, W, 3), values 0 to 255.
+        probabilities: One-hot classes, shape (B, L).
+        alpha: α.
+        rng: Source of chance.
+
+    Returns:
+        float32 clips (B, T, H, W, 3), values 0 to 255, and float32 probabilities (B, L).
+    """
+    layer = layers.MixUp(alpha, data_format="channels_last", dtype="float32", seed=0)
+    drawn = {
+        "mix_weight": rng.beta(alpha, alpha, len(clips)).astype("float32"),
+        "permutation_order": rng.permutation(len(clips)).astype("int32"),
+    }
+    with keras.device("cpu"):
+        tall = clips.reshape(len(clips), -1, *clips.shape[3:])  # (B, T, H, W, 3) -> (B, T·H, W, 3)
+        mixed = layer.transform_images(ops.convert_to_tensor(tall, "float32"), drawn)
+        labels = layer.transform_labels(ops.convert_to_tensor(probabilities, "float32"), drawn)
+        return _to_numpy(mixed).reshape(clips.shape), _to_numpy(labels)
+
+
+@functools.cache
+def _operations(magnitude: float) -> tuple[tuple[layers.Layer, bool], ...]:
+    """(layer, works on each pixel by itself) of RandAugment at one strength."""
+    # float32 under any policy; a seed, or making a layer would draw one from Python's own chance.
+    plain = {"data_format": "channels_last", "dtype": "float32"}
+    common = {**plain, "seed": 0}
+    colour = 0.9 * magnitude
+    return (
+        (layers.RandomShear(0.3 * magnitude, 0.3 * magnitude, **common), False),
+        (layers.RandomTranslation(0.45 * magnitude, 0.45 * magnitude, **common), False),
+        (layers.RandomRotation(30 / 360 * magnitude, **common), False),
+        (layers.RandomSharpness((0.5 - colour / 2, 0.5 + colour / 2), **common), False),
+        (layers.RandomBrightness(colour / 2, **common), True),
+        (layers.RandomColorDegeneration(colour, **common), True),
+        (layers.RandomContrast((colour, colour), **common), True),
+        (layers.RandomPosterization((8 - round(4 * magnitude), 8), **common), True),
+        (layers.AutoContrast(**plain), True),
+    )
+
+
+def _apply(
+    layer: layers.Layer, pointwise: bool, images: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Shows a layer all frames (T, H, W, 3) as one image, so that it draws only once."""
+    # Not a plain number: a layer that draws twice would draw the same value twice.
+    seed = keras.random.SeedGenerator(int(rng.integers(2**31)))
+    frames, height, width, channels = images.shape
+    if pointwise:  # a tall image (1, T·H, W, 3): its mean, darkest and brightest are the clip's
+        image = images.reshape(1, -1, width, channels)
+    else:  # a deep image (1, H, W, T·3)
+        image = images.transpose(1, 2, 0, 3).reshape(1, height, width, -1)
+    with keras.device("cpu"):
+        drawn = layer.get_random_transformation(image, seed=seed)
+        image = layer.transform_images(ops.convert_to_tensor(image), drawn)
+        image = _to_numpy(image)
+    if pointwise:
+        return image.reshape(images.shape)
+    return image.reshape(height, width, frames, channels).transpose(2, 0, 1, 3)
+
+
+def _to_numpy(tensor) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor))

@@ -1,0 +1,120 @@
+"""Which video comes when, and what it becomes. Worker processes run this, so: no Keras here."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data.augmentation import Augmentation, read_test_clip, read_training_clip
+from keras_acl.data.decoding import DecodingError
+from keras_acl.data.sampling import record_rng
+from keras_acl.data.videos import Video
+
+
+class Record(NamedTuple):
+    """One video, read.
+
+    Args:
+        clip: uint8, shape (frames, size, size, 3). None if no video of the class can be read.
+        label: Index of the class, or None.
+        failures: (path, reason) of the files that could not be read on the way.
+    """
+
+    clip: np.ndarray | None
+    label: int | None
+    failures: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Passes:
+    """An endless list of records: one pass over the videos after the other.
+
+    The order of a pass depends on seed and epoch alone, so any place can be found again.
+
+    Args:
+        count: How many videos there are.
+        size: How many of them make a pass here.
+        seed: Seed of the shuffling. None: every pass is the first one again, in the given order.
+        shard: (index, count): this host reads every count-th record of a pass, from the index-th.
+    """
+
+    count: int
+    size: int
+    seed: int | None
+    shard: tuple[int, int] = (0, 1)
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """(epoch, index of the video) at a place of the endless list."""
+        epoch, place = divmod(position, self.size)
+        place = self.shard[0] + place * self.shard[1]
+        if self.seed is None:
+            return 0, place
+        return epoch, int(shuffled(self.count, self.seed, epoch)[place])
+
+
+@functools.lru_cache(maxsize=4)
+def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of one epoch: a permutation of 0 to count - 1."""
+    # No record has the number `count`, so the order has a random stream of its own.
+    return record_rng(seed, epoch, count).permutation(count)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordReader:
+    """Reads the clip of one record, or of another video of its class if the file is bad.
+
+    The replacement, too, depends on seed, epoch and index alone. A video without a label has no
+    class to take one from, and gives a black clip.
+
+    Args:
+        videos: All videos.
+        clip: What the model eats.
+        augmentation: What varies in training. None: always the centre clip.
+        seed: Seed of everything random.
+        attempts: How many files are tried before giving up.
+    """
+
+    videos: Sequence[Video]
+    clip: ClipSpec
+    augmentation: Augmentation | None
+    seed: int
+    attempts: int
+
+    def __call__(self, place: tuple[int, int]) -> Record:
+        """Reads (epoch, index)."""
+        epoch, index = place
+        label, failures = self.videos[index].label, []
+        for candidate in self._candidates(epoch, index):
+            try:
+                clip = self._read(self.videos[candidate], record_rng(self.seed, epoch, index))
+                return Record(clip, label, tuple(failures))
+            except DecodingError as error:
+                failures.append((error.path, error.reason))
+            if len(failures) == self.attempts:
+                break
+        shape = (self.clip.frames, self.clip.size, self.clip.size, 3)
+        black = np.zeros(shape, np.uint8) if label is None else None
+        return Record(black, label, tuple(failures))
+
+    def _read(self, video: Video, rng: np.random.Generator) -> np.ndarray:
+        if self.augmentation is None:
+            return read_test_clip(video, self.clip)
+        return read_training_clip(video, self.clip, self.augmentation, rng)
+
+    def _candidates(self, epoch: int, index: int) -> Iterator[int]:
+        yield index
+        label = self.videos[index].label
+        if label is not None:
+            (rng,) = record_rng(self.seed, epoch, index).spawn(1)
+            members = self._classes[label]
+            yield from (int(i) for i in rng.permutation(members) if i != index)
+
+    @functools.cached_property
+    def _classes(self) -> dict[int | None, list[int]]:
+        classes: dict[int | None, list[int]] = {}
+        for index, video in enumerate(self.videos):
+            classes.setdefault(video.label, []).append(index)
+        return classes

@@ -1,0 +1,124 @@
+"""Which frames make a clip: index arithmetic only, no files.
+
+Frame numbers count on a grid of `clip.fps` frames per second that starts with the video's first
+frame: number n stands for the second n / clip.fps, whatever the file's own rate. `total` is how
+many such numbers a video has, floor(seconds * clip.fps), at least 1.
+
+Short videos: a clip that is longer than the video starts at its first frame, and every number
+beyond the end is the last frame, repeated.
+"""
+
+import math
+
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+
+
+def grid_length(seconds: float, clip: ClipSpec) -> int:
+    """How many frame numbers a video has on the `clip.fps` grid.
+
+    floor(seconds * fps), at least 1; a twentieth of a frame is forgiven, as many containers round
+    timestamps to milliseconds.
+
+    Args:
+        seconds: Length of the video.
+        clip: What the model eats.
+    """
+    return max(math.floor(seconds * clip.fps + 0.05), 1)
+
+
+def frame_offsets(clip: ClipSpec) -> np.ndarray:
+    """Frame numbers of a clip relative to its first one.
+
+    Evenly spread over the span, both ends included and truncated to integers, as PySlowFast's
+    `temporal_sampling` does: 32 of 64 frames are 0, 2, 4, ..., 58, 60, 63.
+
+    Args:
+        clip: What the model eats.
+
+    Returns:
+        Integers, shape (frames,), from 0 to span - 1.
+    """
+    return _truncated(np.linspace(0, clip.span - 1, clip.frames))
+
+
+def random_clip(total: int, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+    """Frame numbers of one clip at a random place: training.
+
+    The start is uniform over every place where the whole span fits, both ends included.
+
+    Args:
+        total: Frames of the video on the `clip.fps` grid.
+        clip: What the model eats.
+        rng: Source of chance; see `record_rng`.
+
+    Returns:
+        Integers, shape (frames,), between 0 and total - 1.
+
+    Raises:
+        ValueError: If `total` is not positive.
+    """
+    _check_total(total)
+    start = int(rng.integers(0, max(total - clip.span, 0), endpoint=True))
+    return np.minimum(start + frame_offsets(clip), total - 1)
+
+
+def uniform_clips(total: int, clip: ClipSpec, count: int) -> np.ndarray:
+    """Frame numbers of `count` clips spread over the video: testing.
+
+    Clip i starts at delta * i / count, delta = max(total - span, 0), and its numbers are truncated
+    last, as the 10 test clips of PySlowFast; so the very end of a video is not seen. A single clip
+    is the centre one, at delta / 2.
+
+    Args:
+        total: Frames of the video on the `clip.fps` grid.
+        clip: What the model eats.
+        count: How many clips.
+
+    Returns:
+        Integers, shape (count, frames), between 0 and total - 1.
+
+    Raises:
+        ValueError: If `total` or `count` is not positive.
+    """
+    _check_total(total)
+    if count < 1:
+        raise ValueError(f"A video has at least one clip. Received: count={count}")
+    delta = max(total - clip.span, 0)
+    starts = np.array([delta / 2]) if count == 1 else delta * np.arange(count) / count
+    offsets = np.linspace(0, clip.span - 1, clip.frames)
+    return _truncated(np.minimum(starts[:, None] + offsets, total - 1))
+
+
+def record_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """Chance of one record in one epoch.
+
+    The same three numbers give the same clip and the same crop, whatever the order, thread or
+    process in which records are read; any other three give an independent stream.
+
+    Args:
+        seed: Seed of the run, 0 or more.
+        epoch: Epoch, 0 or more.
+        index: Place of the record in its list, 0 or more.
+
+    Raises:
+        ValueError: If a number is negative.
+    """
+    if min(seed, epoch, index) < 0:
+        raise ValueError(
+            "A record's random stream needs numbers of 0 or more. "
+            f"Received: seed={seed}, epoch={epoch}, index={index}"
+        )
+    return np.random.default_rng(np.random.SeedSequence((seed, epoch, index)))
+
+
+def _truncated(numbers: np.ndarray) -> np.ndarray:
+    return np.floor(numbers + 1e-6).astype(np.int64)  # 23.4 + 0.6 is 24, not 23.999...
+
+
+def _check_total(total: int) -> None:
+    if total < 1:
+        raise ValueError(
+            f"A video has at least one frame on the clip's grid. Received: total={total}"
+        )

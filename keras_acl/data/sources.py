@@ -1,0 +1,131 @@
+"""Where videos are listed: a folder, a CSV, UCF101 or Kinetics -> VideoList.
+
+Class order is explicit: sorted names, or the order of the `labels` that are handed in.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_acl.data.benchmarks import read_kinetics, read_ucf101
+from keras_acl.data.files import (
+    Row,
+    checked_folder,
+    class_index,
+    find_videos,
+    only_present,
+    read_table,
+)
+from keras_acl.data.splits import split
+from keras_acl.data.videos import Video, VideoList, checked_labels
+
+__all__ = [
+    "Video",
+    "VideoList",
+    "find_videos",
+    "read_csv",
+    "read_directory",
+    "read_kinetics",
+    "read_ucf101",
+    "split",
+]
+
+
+def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> VideoList:
+    """Reads a folder of class folders: folder/<class>/.../<video>.
+
+    Videos are known by their suffix; hidden files and folders are left out.
+
+    Args:
+        folder: The folder above the class folders.
+        labels: Class names in the wanted order, such as `model.labels`; sorted folder names by
+            default. A class may be without a folder, but not a folder without a class.
+
+    Returns:
+        The videos, sorted by class and path.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no class folder or videos beside them, a class folder is empty or
+            not among `labels`, or two labels are the same.
+    """
+    folder = checked_folder(folder)
+    names = sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+    found = {name: find_videos(folder / name) for name in names}
+    _check_class_folders(folder, found, labels)
+    labels = checked_labels(names if labels is None else labels)
+    videos = [
+        Video(path, label) for label, name in enumerate(labels) for path in found.get(name, ())
+    ]
+    return VideoList(videos, labels)
+
+
+def read_csv(
+    file: str | Path, labels: Sequence[str] | None = None, root: str | Path | None = None
+) -> VideoList:
+    """Reads a CSV with the columns path, label and, where wanted, start, end (seconds) and group.
+
+    A label is a class name or a class index. Without `labels`, the class names are the sorted
+    names of the file or, where every label is an index, "0", "1", ... up to the largest one.
+
+    Args:
+        file: The CSV, with a header line.
+        labels: Class names in the wanted order, such as `model.labels`.
+        root: The folder that paths are relative to; the CSV's own by default.
+
+    Returns:
+        The videos in the order of the file; `missing` names those that are not on disk.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or none of its videos is on disk.
+        ValueError: If a column is missing, or a row has an unknown class or wrong times.
+    """
+    file = Path(file)
+    root = file.parent if root is None else checked_folder(root)
+    rows = read_table(file, ("path", "label"))
+    labels = _labels_of(rows) if labels is None else checked_labels(labels)
+    indices = {name: index for index, name in enumerate(labels)}
+    return only_present([_csv_video(row, root, indices) for row in rows], labels, file)
+
+
+def _csv_video(row: Row, root: Path, indices: dict[str, int]) -> Video:
+    cells = row.cells
+    if not cells["path"]:
+        raise ValueError(f"{row.where}: the path is empty.")
+    label = class_index(cells["label"], indices, row.where)
+    try:
+        start, end = (float(cells[name]) if cells.get(name) else None for name in ("start", "end"))
+        return Video(str(root / cells["path"]), label, start, end, cells.get("group") or None)
+    except ValueError as error:
+        raise ValueError(f"{row.where}: {error}") from error
+
+
+def _labels_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    names = {row.cells["label"] for row in rows} - {""}
+    if names and all(name.isdecimal() for name in names):
+        return tuple(str(index) for index in range(max(map(int, names)) + 1))
+    return tuple(sorted(names))
+
+
+def _check_class_folders(
+    folder: Path, found: dict[str, list[str]], labels: Sequence[str] | None
+) -> None:
+    beside = [path for path in find_videos(folder) if Path(path).parent == folder]
+    if beside or not found:
+        raise ValueError(
+            f"Expected one folder for each class in {folder}, with its videos inside. "
+            f"Received {len(found)} folders and {len(beside)} videos beside them"
+            + (f", such as {Path(beside[0]).name}." if beside else ".")
+        )
+    for name, videos in found.items():
+        if labels is None and not videos:
+            raise ValueError(
+                f"Class folder {folder / name} holds no videos. Remove it, or name the classes "
+                "with `labels`."
+            )
+        if labels is not None and videos and name not in labels:
+            raise ValueError(
+                f"Class folder {folder / name} is not among the {len(labels)} labels: "
+                f"{', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}"
+            )

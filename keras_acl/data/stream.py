@@ -1,0 +1,119 @@
+"""Records read ahead by Grain, with threads or processes."""
+
+import dataclasses
+import os
+import signal
+import sys
+from pathlib import Path
+
+import grain
+from absl import flags
+
+from keras_acl.data.records import Passes, Record, RecordReader
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadingOptions:
+    """How files are read; seldom of interest.
+
+    Args:
+        threads: Threads that decode. None: one a CPU core, 16 at most.
+        processes: Worker processes that decode, instead of threads. Starting them takes seconds; a
+            script that asks for them needs the `if __name__ == "__main__":` line.
+        shard: (index, count): which of several hosts this one is. Shards of a pass have no video
+            in common and the same length; up to count - 1 videos of a pass are left out.
+        drop_remainder: Leave out the last batch of a pass if it is smaller than the others (one
+            shape spares XLA a second compilation).
+        bad_files: List of files that could not be read; None for no list. Lines are
+            `path<TAB>reason`.
+        max_bad_fraction: Share of the videos that may be bad before the run stops. One always may.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    threads: int | None = None
+    processes: int = 0
+    shard: tuple[int, int] = (0, 1)
+    drop_remainder: bool = False
+    bad_files: str | Path | None = "bad_videos.txt"
+    max_bad_fraction: float = 0.05
+
+    def __post_init__(self) -> None:
+        if (self.threads is not None and self.threads < 1) or self.processes < 0:
+            raise ValueError(
+                "Expected threads >= 1 and processes >= 0. "
+                f"Received: threads={self.threads}, processes={self.processes}"
+            )
+        index, count = self.shard
+        if not 0 <= index < count:
+            raise ValueError(
+                f"Expected shard=(index, count) with 0 <= index < count. Received: {self.shard}"
+            )
+
+
+class RecordStream:
+    """The endless list of records, read in order and ahead of time.
+
+    Args:
+        passes: The endless list.
+        reader: Reads one record.
+        options: How files are read.
+        ahead: How many records to keep ready.
+    """
+
+    def __init__(
+        self, passes: Passes, reader: RecordReader, options: LoadingOptions, ahead: int
+    ) -> None:
+        self._passes = passes
+        self._reader = reader
+        self._options = options
+        self._ahead = ahead
+        self._iterator = None
+        self._next = 0
+
+    def take(self, first: int, count: int) -> list[Record]:
+        """Reads `count` records from place `first` on.
+
+        It costs nothing to go on where the last call ended; anywhere else, reading ahead starts
+        anew.
+        """
+        if self._iterator is None or self._next != first:
+            self.close()
+            self._iterator = iter(self._open(first))
+            self._next = first
+        records = [next(self._iterator) for _ in range(count)]
+        self._next += count
+        return records
+
+    def pick(self, first: int, count: int) -> list[Record]:
+        """Reads `count` records from place `first` on by themselves, leaving the stream alone."""
+        return [self._reader(self._passes.locate(i)) for i in range(first, first + count)]
+
+    def close(self) -> None:
+        """Stops threads and processes. The next `take` starts them again."""
+        if self._iterator is not None:
+            self._iterator.close()
+            self._iterator = None
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _open(self, first: int) -> grain.IterDataset:
+        records = grain.MapDataset.range(first, sys.maxsize)
+        records = records.map(self._passes.locate).map(self._reader)
+        workers = self._options.processes
+        if workers:
+            if not flags.FLAGS.is_parsed():  # Grain asks for one; outside absl.app nobody parses
+                flags.FLAGS.mark_as_parsed()
+            # Each process reads one record after the other; its buffer is what runs ahead.
+            options = grain.MultiprocessingOptions(workers, -(-self._ahead // workers))
+            reading = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+            return records.to_iter_dataset(reading).mp_prefetch(options, _leave_interrupts)
+        threads = self._options.threads or min(16, os.cpu_count() or 1)
+        return records.to_iter_dataset(grain.ReadOptions(threads, max(threads, self._ahead)))
+
+
+def _leave_interrupts(worker: int, count: int) -> None:
+    """Ctrl-C reaches all processes; the main one ends the workers, quietly."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

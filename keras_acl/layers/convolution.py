@@ -1,0 +1,187 @@
+"""One convolution layer, two forms, one set of weights."""
+
+import keras
+from keras import ops
+
+_FORMS = ("auto", "native", "2d")
+
+
+def explicit_padding(kernel_size: int) -> int:
+    """Zeros on each side that keep an odd kernel centred, whatever the stride (torch's habit)."""
+    return kernel_size // 2
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class PaddedConv3D(keras.layers.Layer):
+    """3D convolution with explicit symmetric padding, computed natively or in 2D.
+
+    `padding="same"` with stride 2 pads even sizes on one side only and shifts every feature by half
+    a pixel against the reference implementations; this layer pads `kernel // 2` on both sides.
+
+    A separable kernel (1×k×k or k×1×1) is a 2D convolution over (B·T, H, W) or (B, T, H·W). Both
+    forms use the same weights and give the same numbers; which one is faster depends on backend
+    and device, so the layer chooses. A k×k×k kernel is always native.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Odd kernel sizes (T, H, W).
+        strides: Strides (T, H, W).
+        use_bias: Whether to add a bias. Off, as batch normalisation follows.
+        form: `"native"` (3D), `"2d"`, or `"auto"`: 2D on the JAX backend and for k×1×1 kernels in
+            bfloat16, native elsewhere.
+        kernel_initializer: Defaults to Kaiming normal, fan-out.
+        **kwargs: Name, dtype and the other arguments of every Keras layer.
+
+    Input shape:
+        `(batch, time, height, width, channels)`; height and width may be `None`.
+
+    Output shape:
+        `(batch, new_time, new_height, new_width, filters)`.
+
+    Raises:
+        ValueError: For an even kernel, an unknown form, or `form="2d"` with a kernel that is not
+            separable.
+
+    Example:
+        >>> layer = PaddedConv3D(8, kernel_size=(1, 3, 3), strides=(1, 2, 2))
+        >>> layer(keras.ops.ones((2, 4, 16, 16, 3))).shape
+        (2, 4, 8, 8, 8)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: tuple[int, int, int],
+        strides: tuple[int, int, int] = (1, 1, 1),
+        use_bias: bool = False,
+        form: str = "auto",
+        kernel_initializer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if any(k % 2 == 0 for k in kernel_size):
+            raise ValueError(f"Expected odd kernel sizes. Received: kernel_size={kernel_size}")
+        if form not in _FORMS:
+            raise ValueError(f"Expected `form` to be one of {_FORMS}. Received: form={form!r}")
+        separable = kernel_size[0] == 1 or kernel_size[1:] == (1, 1)
+        if form == "2d" and not separable:
+            raise ValueError(
+                "Only 1×k×k and k×1×1 kernels have a 2D form; use form='native'. "
+                f"Received: kernel_size={kernel_size}"
+            )
+        self.filters = filters
+        self.kernel_size = tuple(kernel_size)
+        self.strides = tuple(strides)
+        self.use_bias = use_bias
+        self.form = form
+        self.kernel_initializer = keras.initializers.get(
+            kernel_initializer
+            or keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+        )
+        lowered = form == "2d" or (form == "auto" and separable and self._prefers_2d())
+        self._convolve = self._convolve_2d if lowered else self._convolve_native
+
+    def _prefers_2d(self) -> bool:
+        # TensorFlow's bfloat16 filter gradient of k×1×1 reads uninitialised memory on the CPU: NaN.
+        unsafe = self.kernel_size[0] > 1 and self.compute_dtype == "bfloat16"
+        return keras.backend.backend() == "jax" or unsafe
+
+    def build(self, input_shape):
+        """Create the kernel (T, H, W, in, out) and the bias."""
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, input_shape[-1], self.filters),
+            initializer=self.kernel_initializer,
+        )
+        self.bias = (
+            self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+            if self.use_bias
+            else None
+        )
+
+    def call(self, inputs):
+        """Convolve a batch of frame sequences."""
+        outputs = self._convolve(inputs)
+        return outputs if self.bias is None else outputs + self.bias
+
+    def _convolve_native(self, x):
+        if self.strides == (1, 1, 1):  # then "same" is symmetric
+            return ops.conv(x, self.kernel, padding="same")
+        pads = [explicit_padding(k) for k in self.kernel_size]
+        if any(pads):
+            x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
+        return ops.conv(x, self.kernel, strides=self.strides, padding="valid")
+
+    def _convolve_2d(self, x):
+        temporal, *spatial = self.strides
+        if self.kernel_size[0] == 1:
+            x = x[:, ::temporal] if temporal > 1 else x
+            _, frames, height, width, channels = ops.shape(x)
+            x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
+            x = _conv_2d(x, self.kernel[0], spatial)
+            _, height, width, _ = ops.shape(x)
+            return ops.reshape(x, (-1, frames, height, width, self.filters))
+        x = x[:, :, :: spatial[0], :: spatial[1]] if spatial != [1, 1] else x
+        _, frames, height, width, channels = ops.shape(x)
+        x = ops.reshape(x, (-1, frames, height * width, channels))  # (B, T, H·W, C)
+        x = _conv_2d(x, self.kernel[:, 0], (temporal, 1))
+        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, self.filters))
+
+    def compute_output_shape(self, input_shape):
+        """Sizes shrink by the strides alone, rounded up."""
+        sizes = [
+            None if size is None else -(-size // stride)
+            for size, stride in zip(input_shape[1:4], self.strides, strict=True)
+        ]
+        return (input_shape[0], *sizes, self.filters)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "use_bias": self.use_bias,
+            "form": self.form,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }
+
+
+def _conv_2d(x, kernel, strides):
+    if tuple(strides) == (1, 1):
+        return ops.conv(x, kernel, padding="same")
+    pads = [explicit_padding(k) for k in kernel.shape[:2]]
+    if any(pads):
+        x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
+    return ops.conv(x, kernel, strides=tuple(strides), padding="valid")
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class PaddedMaxPooling3D(keras.layers.Layer):
+    """Max pooling of 1×3×3 with stride (1, 2, 2), padded by one pixel on every side.
+
+    The pool of a ResNet stem. Frames are folded into the batch: pooling is 2D. Inputs follow a
+    ReLU, so padding with zeros equals the padding with −∞ of the reference implementations.
+
+    Input shape:
+        `(batch, time, height, width, channels)`, values ≥ 0.
+
+    Output shape:
+        `(batch, time, ceil(height / 2), ceil(width / 2), channels)`.
+    """
+
+    def call(self, inputs):
+        """Pool every frame."""
+        _, frames, height, width, channels = ops.shape(inputs)
+        x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
+        x = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        x = ops.max_pool(x, 3, strides=2, padding="valid")
+        _, height, width, _ = ops.shape(x)
+        return ops.reshape(x, (-1, frames, height, width, channels))
+
+    def compute_output_shape(self, input_shape):
+        """Height and width are halved, rounded up."""
+        batch, frames, height, width, channels = input_shape
+        halves = [None if size is None else -(-size // 2) for size in (height, width)]
+        return (batch, frames, *halves, channels)

@@ -1,0 +1,48 @@
+"""Lateral fusion of the fast pathway into the slow one (the baselines only)."""
+
+import keras
+
+from keras_acl.layers.residual import conv_norm
+
+FUSIONS = ("conv", "sum", "max", "concat", "none")
+
+
+def lateral_fusion(
+    slow, fast, kind: str, speed_ratio: int, *, kernel: int = 5, name: str, form: str = "auto"
+):
+    """Merge the fast pathway into the slow one; what section 2.3 of the paper lists.
+
+    Args:
+        slow: Tensor (B, T/α, H, W, C).
+        fast: Tensor (B, T, H, W, βC).
+        kind: `"conv"`: a k×1×1 convolution of temporal stride α with 2βC outputs, concatenated
+            (SlowFast). `"sum"` and `"max"`: the same convolution with C outputs, added to the slow
+            features or compared with them element by element. `"concat"`: every α-th fast frame,
+            concatenated, no parameters. `"none"`: the slow features as they are.
+        speed_ratio: α.
+        kernel: Temporal kernel k of the convolutions; 5 in PySlowFast's 4x16, 7 in PyTorchVideo.
+        name: Prefix of the layers' names.
+        form: Form of the convolutions, see `PaddedConv3D`.
+
+    Returns:
+        The slow pathway's next input, (B, T/α, H, W, C, C + βC or C + 2βC).
+
+    Raises:
+        ValueError: If `kind` is unknown.
+    """
+    if kind not in FUSIONS:
+        raise ValueError(f"Expected `fusion` to be one of {FUSIONS}. Received: fusion={kind!r}")
+    if kind == "none":
+        return slow
+    if kind == "concat":
+        sampled = fast[:, ::speed_ratio]
+        return keras.layers.Concatenate(name=f"{name}_join")([slow, sampled])
+    filters = 2 * fast.shape[-1] if kind == "conv" else slow.shape[-1]
+    strides = (speed_ratio, 1, 1)
+    lateral = conv_norm(fast, filters, (kernel, 1, 1), strides, name=name, form=form)
+    merge = {
+        "conv": keras.layers.Concatenate,
+        "sum": keras.layers.Add,
+        "max": keras.layers.Maximum,
+    }[kind]
+    return merge(name=f"{name}_join")([slow, lateral])

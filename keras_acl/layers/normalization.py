@@ -1,0 +1,56 @@
+"""Batch normalisation over a fixed number of clips."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class ClipBatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation with the networks' constants, over groups of clips on request.
+
+    The published networks normalise over the 8 clips of one GPU. `clips_per_group` keeps that
+    when one device, or one XLA program over many devices, holds a larger batch: each group is
+    normalised by its own statistics, the running ones move to the groups' average. Where the
+    batch size is not known when the graph is built, or is no multiple, the whole batch is one
+    group; under `tf.distribute` every replica is one anyway.
+
+    Args:
+        clips_per_group: Clips that share statistics; `None` for the whole batch.
+        momentum: 0.9 (0.1 in torch's sense).
+        epsilon: 1e-5.
+        **kwargs: The other arguments of `keras.layers.BatchNormalization`.
+
+    Input shape:
+        `(batch, ..., channels)`.
+
+    Output shape:
+        That of the input.
+    """
+
+    def __init__(self, clips_per_group: int | None = None, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        self.clips_per_group = clips_per_group
+
+    def call(self, inputs, training=None, mask=None):
+        """Normalise; in training by the statistics of each group."""
+        size, batch = self.clips_per_group, inputs.shape[0]
+        grouped = size and batch and batch > size and batch % size == 0
+        if not (training and self.trainable and grouped):
+            return super().call(inputs, training=training, mask=mask)
+        x = ops.reshape(inputs, (batch // size, size, *inputs.shape[1:]))  # (G, B/G, ..., C)
+        x = ops.cast(x, "float32")
+        mean, variance = ops.moments(x, axes=tuple(range(1, x.ndim - 1)), keepdims=True)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance)
+        x = (x - mean) * ops.rsqrt(variance + self.epsilon)
+        x = x * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype)
+        return ops.cast(ops.reshape(x, inputs.shape), self.compute_dtype)
+
+    def _move(self, variable, group_statistics):
+        average = ops.reshape(ops.mean(group_statistics, axis=0), variable.shape)
+        value = variable * self.momentum + ops.cast(average, variable.dtype) * (1 - self.momentum)
+        variable.assign(value)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "clips_per_group": self.clips_per_group}

@@ -1,0 +1,134 @@
+"""What the three classifiers share: the clip they eat, its normalisation, the head, the config."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_acl.clip import ClipSpec
+
+
+class VideoClassifier(keras.Model):
+    """Base of the classifiers: raw RGB clip in, logits out, and a model that knows its own input.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: The clip the model eats.
+        labels: Class names in the order of the logits, or `None`.
+        mean: Subtracted from pixels scaled to [0, 1]; one value, or one a channel.
+        std: Divides them.
+        dropout: Dropout rate before the dense layer.
+        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        **kwargs: Name, dtype and trainable, as in every Keras model.
+
+    Raises:
+        ValueError: If the number of labels is not `num_classes`, or a name stands twice.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        clip: ClipSpec,
+        labels: Sequence[str] | None,
+        mean: float | Sequence[float],
+        std: float | Sequence[float],
+        dropout: float,
+        form: str,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.clip = clip
+        self._labels = check_labels(labels, num_classes)
+        self.mean, self.std = mean, std
+        self.form = form
+        scale, offset = _rescaling(mean, std)
+        self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.classifier = keras.layers.Dense(
+            num_classes,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            dtype="float32",
+            name="classifier",
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Class names in the order of the logits."""
+        return self._labels
+
+    @property
+    def input_shape(self) -> tuple:
+        """`(None, T, None, None, 3)`."""
+        return (None, self.clip.frames, None, None, 3)
+
+    def pool(self, *features):
+        """Global average of each stream, joined as [spatial | temporal]: (B, C)."""
+        pooled = [ops.mean(ops.cast(x, "float32"), axis=(1, 2, 3)) for x in features]
+        return ops.concatenate(pooled, axis=-1)
+
+    def check_clip(self, clip):
+        """Reject what is not a batch of clips, with a hint.
+
+        Raises:
+            ValueError: If the shape is not `(batch, T, height, width, 3)`.
+        """
+        shape = tuple(clip.shape)
+        if len(shape) != 5 or shape[1] != self.clip.frames or shape[4] != 3:
+            hint = " One clip is a batch of one: clip[None]." if len(shape) == 4 else ""
+            raise ValueError(
+                f"{type(self).__name__} takes RGB clips of shape (batch, {self.clip.frames}, "
+                f"height, width, 3), values 0-255. Received: shape={shape}.{hint}"
+            )
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        config = {
+            key: value
+            for key, value in super().get_config().items()
+            if key in ("name", "trainable", "dtype")
+        }
+        return {
+            **config,
+            "num_classes": self.num_classes,
+            "clip": dataclasses.asdict(self.clip),
+            "labels": None if self.labels is None else list(self.labels),
+            "mean": self.mean,
+            "std": self.std,
+            "dropout": self.dropout.rate,
+            "form": self.form,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Build the model that `get_config` describes."""
+        config = dict(config)
+        config["clip"] = ClipSpec(**config["clip"])
+        for key, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[key] = keras.saving.deserialize_keras_object(value, custom_objects)
+        return cls(**config)
+
+
+def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
+    """Class names as a tuple, checked against the number of classes."""
+    if labels is None:
+        return None
+    labels = tuple(labels)
+    if len(labels) != num_classes:
+        raise ValueError(
+            f"Expected one label a class: {num_classes}. Received: {len(labels)} labels"
+        )
+    if len(set(labels)) != len(labels):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        raise ValueError(f"Expected every label once. Received twice: {', '.join(twice)}")
+    return labels
+
+
+def _rescaling(mean, std):
+    """Scale and offset of x · scale + offset = (x / 255 − mean) / std, one value or three."""
+    if isinstance(mean, int | float):
+        return 1 / (255 * std), -mean / std
+    return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]

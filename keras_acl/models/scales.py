@@ -1,0 +1,46 @@
+"""The M input scales of SCAM: their features, from one stream."""
+
+from collections.abc import Sequence
+
+from keras import ops
+
+
+def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
+    """Return the scales as a tuple.
+
+    Raises:
+        ValueError: If they do not start with 1.0, or one is outside (0, 1].
+    """
+    if not scales or scales[0] != 1.0 or not all(0 < scale <= 1 for scale in scales):
+        raise ValueError(
+            f"Expected `scales` to start with 1.0 and to lie in (0, 1]. Received: {scales}"
+        )
+    return tuple(scales)
+
+
+def features_at_scales(stream, frames, features, scales: Sequence[float]) -> list:
+    """Features of one stream at every scale of its input.
+
+    All scales but the first use the running statistics of batch normalisation, also in training,
+    so that one scale alone moves and defines them.
+
+    Args:
+        stream: Model from frames `(B, T, H, W, 3)` to features.
+        frames: Its input at scale 1.
+        features: Its output at scale 1, already computed.
+        scales: See `check_scales`.
+
+    Returns:
+        M tensors `(B, T, h, w, C)`, the first being `features`.
+    """
+    others = [stream(resize_frames(frames, scale), training=False) for scale in scales[1:]]
+    return [features, *others]
+
+
+def resize_frames(frames, scale: float):
+    """Resize frames (B, T, H, W, C) by a factor in space, bilinearly; sizes are rounded."""
+    _, count, height, width, channels = frames.shape
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    folded = ops.reshape(frames, (-1, height, width, channels))  # (B·T, H, W, C)
+    folded = ops.image.resize(folded, size, "bilinear", data_format="channels_last")
+    return ops.reshape(folded, (-1, count, *size, channels))

@@ -1,0 +1,127 @@
+"""The spatial stream alone, plain or with SCAM (Table 5)."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from keras_acl.clip import ClipSpec
+from keras_acl.layers import SCAM, PackPathways
+from keras_acl.models.classifier import VideoClassifier
+from keras_acl.models.scales import check_scales, features_at_scales
+from keras_acl.models.streams import resnet_stream, spatial_kernels
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class SlowClassifier(VideoClassifier):
+    """The spatial stream with a head of its own: Slow-only and Slow + SCAM of Table 5.
+
+    The clip is the same as for the two-stream networks, of which every α-th frame is used. With
+    more than one scale the logits are the spatial mean of S^l (Eq. 1) plus the bias, which at one
+    scale is what global pooling and the dense layer compute; the scales cost at inference too.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: What the model eats; T/α of its frames are used.
+        labels: Class names in the order of the logits; kept with the model.
+        depth: 50, 101, or 11, 14 for small networks.
+        width: Channels of the stem.
+        speed_ratio: α; 1 uses every frame.
+        scales: The M input scales of SCAM, the first being 1.0; `(1.0,)` is Slow-only.
+        frame_indices: How the frames are chosen, see `slow_frame_indices`.
+        mean: Subtracted from pixels scaled to [0, 1].
+        std: Divides them.
+        dropout: Dropout rate of the channels before the dense layer.
+        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        **kwargs: Name, dtype and trainable, as in every Keras model.
+
+    Call arguments:
+        clip: RGB clips, uint8 or float, values 0-255.
+        training: Whether dropout and batch statistics are used.
+
+    Input shape:
+        `(batch, T, height, width, 3)`; height and width may vary from batch to batch.
+
+    Output shape:
+        Logits `(batch, L)`, float32.
+
+    Raises:
+        ValueError: For a depth, ratio, scale or number of labels that does not fit.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 400,
+        *,
+        clip: ClipSpec = ClipSpec(),
+        labels: Sequence[str] | None = None,
+        depth: int = 50,
+        width: int = 64,
+        speed_ratio: int = 8,  # α
+        scales: Sequence[float] = (1.0,),
+        frame_indices: str = "linspace",
+        mean: float | Sequence[float] = 0.45,
+        std: float | Sequence[float] = 0.225,
+        dropout: float = 0.5,
+        form: str = "auto",
+        **kwargs,
+    ):
+        super().__init__(
+            num_classes,
+            clip=clip,
+            labels=labels,
+            mean=mean,
+            std=std,
+            dropout=dropout,
+            form=form,
+            **kwargs,
+        )
+        self.depth, self.width = depth, width
+        self.speed_ratio = speed_ratio
+        self.scales = check_scales(scales)
+        self.frame_indices = frame_indices
+        self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+        self.spatial_stream = resnet_stream(
+            clip.frames // speed_ratio, spatial_kernels(depth), depth, width, form, "spatial_stream"
+        )
+        self.scam = SCAM(name="scam")
+        self.dropout_channels = keras.layers.SpatialDropout3D(dropout, name="dropout_channels")
+        self.build(self.input_shape)
+
+    def build(self, input_shape):
+        """Create the dense layer; the stream was built with the model."""
+        self.classifier.build((None, self.spatial_stream.output_shape[-1]))
+        self.built = True
+
+    @property
+    def class_weights(self):
+        """Dense weights W, (C, L), as a tuple of one."""
+        return (self.classifier.kernel,)
+
+    def features(self, clip):
+        """Last feature maps at inference, (B, T/α, h, w, C), as a tuple of one."""
+        slow, _ = self.pathways(self.normalize(clip))
+        return (self.spatial_stream(slow, training=False),)
+
+    def call(self, clip, training=False):
+        """Return logits."""
+        self.check_clip(clip)
+        slow, _ = self.pathways(self.normalize(clip))
+        F = self.spatial_stream(slow, training=training)
+        if len(self.scales) == 1:
+            return self.classifier(self.dropout(self.pool(F), training=training))
+        at_scales = features_at_scales(self.spatial_stream, slow, F, self.scales)
+        at_scales = [self.dropout_channels(scale, training=training) for scale in at_scales]
+        S = self.scam((at_scales, self.classifier.kernel))  # Eq. 1
+        return ops.mean(S, axis=(1, 2)) + self.classifier.bias
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width": self.width,
+            "speed_ratio": self.speed_ratio,
+            "scales": list(self.scales),
+            "frame_indices": self.frame_indices,
+        }

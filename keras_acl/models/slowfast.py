@@ -1,0 +1,128 @@
+"""The baseline with lateral fusion: SlowFast, and SlowFast* without it (Table 3)."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_acl.clip import ClipSpec
+from keras_acl.layers import PackPathways
+from keras_acl.models.classifier import VideoClassifier
+from keras_acl.models.streams import slowfast_streams
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class SlowFastClassifier(VideoClassifier):
+    """SlowFast network (the baseline of Tables 3 and 4).
+
+    Reference: Feichtenhofer et al., "SlowFast Networks for Video Recognition", ICCV 2019. With
+    `num_classes` alone: R50 4x16 with PySlowFast's fusion kernel of 5, 34,480,216 parameters and
+    36.10 billion multiply-adds a 256² view for 400 classes. `fusion="none"` is SlowFast* of
+    Table 3.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: What the model eats; `clip.frames` is the fast pathway's T.
+        labels: Class names in the order of the logits; kept with the model.
+        depth: 50, 101, or 11, 14 for small networks.
+        width: Channels of the slow pathway's stem.
+        speed_ratio: α; the slow pathway sees T/α frames.
+        channel_ratio: 1/β; the fast pathway is that many times narrower.
+        fusion: `"conv"`, `"sum"`, `"max"`, `"concat"` or `"none"`; see
+            `keras_acl.layers.lateral_fusion`.
+        fusion_kernel: Temporal kernel of the fusion's convolutions.
+        frame_indices: How the slow frames are chosen, see `slow_frame_indices`.
+        mean: Subtracted from pixels scaled to [0, 1].
+        std: Divides them.
+        dropout: Dropout rate before the dense layer.
+        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        **kwargs: Name, dtype and trainable, as in every Keras model.
+
+    Call arguments:
+        clip: RGB clips, uint8 or float, values 0-255.
+        training: Whether dropout and batch statistics are used.
+
+    Input shape:
+        `(batch, T, height, width, 3)`; height and width may vary from batch to batch.
+
+    Output shape:
+        Logits `(batch, L)`, float32.
+
+    Raises:
+        ValueError: For a depth, ratio, fusion or number of labels that does not fit.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 400,
+        *,
+        clip: ClipSpec = ClipSpec(),
+        labels: Sequence[str] | None = None,
+        depth: int = 50,
+        width: int = 64,
+        speed_ratio: int = 8,  # α
+        channel_ratio: int = 8,  # 1/β
+        fusion: str = "conv",
+        fusion_kernel: int = 5,
+        frame_indices: str = "linspace",
+        mean: float | Sequence[float] = 0.45,
+        std: float | Sequence[float] = 0.225,
+        dropout: float = 0.5,
+        form: str = "auto",
+        **kwargs,
+    ):
+        super().__init__(
+            num_classes,
+            clip=clip,
+            labels=labels,
+            mean=mean,
+            std=std,
+            dropout=dropout,
+            form=form,
+            **kwargs,
+        )
+        self.depth, self.width = depth, width
+        self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio
+        self.fusion, self.fusion_kernel = fusion, fusion_kernel
+        self.frame_indices = frame_indices
+        self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+        self.streams = slowfast_streams(
+            clip.frames, speed_ratio, channel_ratio, depth, width, fusion, fusion_kernel, form
+        )
+        self.build(self.input_shape)
+
+    def build(self, input_shape):
+        """Create the dense layer; the streams were built with the model."""
+        channels = sum(shape[-1] for shape in self.streams.output_shape)
+        self.classifier.build((None, channels))
+        self.built = True
+
+    @property
+    def class_weights(self):
+        """Dense weights W of the slow and the fast pathway, (C, L) each."""
+        channels = self.streams.output_shape[0][-1]
+        kernel = self.classifier.kernel
+        return kernel[:channels], kernel[channels:]
+
+    def features(self, clip):
+        """Last feature maps at inference: slow (B, T/α, h, w, C), fast (B, T, h, w, βC)."""
+        return tuple(self.streams([*self.pathways(self.normalize(clip))], training=False))
+
+    def call(self, clip, training=False):
+        """Return logits."""
+        self.check_clip(clip)
+        slow, fast = self.pathways(self.normalize(clip))
+        slow, fast = self.streams([slow, fast], training=training)
+        return self.classifier(self.dropout(self.pool(slow, fast), training=training))
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width": self.width,
+            "speed_ratio": self.speed_ratio,
+            "channel_ratio": self.channel_ratio,
+            "fusion": self.fusion,
+            "fusion_kernel": self.fusion_kernel,
+            "frame_indices": self.frame_indices,
+        }

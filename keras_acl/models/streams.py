@@ -1,0 +1,137 @@
+"""ResNet streams as functional graphs: one alone, or the fused pair of the baseline."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_acl.layers import PaddedMaxPooling3D, bottleneck, conv_norm, lateral_fusion
+
+# Blocks a stage. 50 and 101 are the published networks; 11 and 14 are for tests, demos and CPUs.
+BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+
+
+def blocks_of(depth: int) -> tuple[int, ...]:
+    """Blocks of each stage of a ResNet of this depth.
+
+    Raises:
+        ValueError: If the depth is not one of 11, 14, 50, 101.
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"Expected `depth` to be one of {sorted(BLOCKS)}. Received: depth={depth}")
+    return BLOCKS[depth]
+
+
+def spatial_kernels(depth: int) -> tuple[int, ...]:
+    """Temporal kernels of the spatial stream: 3 in the last two stages only (section 3.1)."""
+    stages = len(blocks_of(depth))
+    return (1,) * (stages - 1) + (3, 3)
+
+
+def temporal_kernels(depth: int) -> tuple[int, ...]:
+    """Temporal kernels of the temporal stream: 5 in the stem, 3 in every stage (section 3.1)."""
+    return (5,) + (3,) * len(blocks_of(depth))
+
+
+def resnet_stream(
+    frames: int,
+    kernels: Sequence[int],
+    depth: int = 50,
+    width: int = 64,
+    form: str = "auto",
+    name: str = "stream",
+) -> keras.Model:
+    """Build one 3D ResNet stream without head.
+
+    Args:
+        frames: Frames of its input.
+        kernels: Temporal kernel of the stem and of each stage; see `spatial_kernels` and
+            `temporal_kernels`.
+        depth: 50, 101, or 11, 14 for small ones. 11 has three stages and an output stride of 16,
+            the others four and 32.
+        width: Channels of the stem. The last stage has `4 * 2**(stages - 1)` times as many.
+        form: Form of the separable convolutions, see `PaddedConv3D`.
+        name: Name of the model.
+
+    Returns:
+        A model from normalised frames `(batch, frames, H, W, 3)` to features
+        `(batch, frames, H / 32, W / 32, 32 * width)`; H and W are free, sizes are rounded up.
+
+    Raises:
+        ValueError: For an unknown depth or a wrong number of kernels.
+    """
+    blocks = blocks_of(depth)
+    if len(kernels) != len(blocks) + 1:
+        raise ValueError(
+            f"Expected {len(blocks) + 1} temporal kernels (stem and stages) for depth {depth}. "
+            f"Received: kernels={tuple(kernels)}"
+        )
+    inputs = keras.Input((frames, None, None, 3), name=f"{name}_frames")
+    x = _stem(inputs, width, kernels[0], prefix="", form=form)
+    for stage, count in enumerate(blocks):
+        x = _stage(x, stage, count, width, kernels[stage + 1], prefix="", form=form)
+    return keras.Model(inputs, x, name=name)
+
+
+def slowfast_streams(
+    frames: int,
+    speed_ratio: int,
+    channel_ratio: int,
+    depth: int,
+    width: int,
+    fusion: str,
+    fusion_kernel: int,
+    form: str = "auto",
+) -> keras.Model:
+    """Build the fused pair: the fast pathway joins the slow one after the stem and each stage.
+
+    Args:
+        frames: Frames of the fast pathway (T).
+        speed_ratio: α; the slow pathway has T/α frames.
+        channel_ratio: 1/β; the fast pathway's stem has `width // channel_ratio` channels.
+        depth: As in `resnet_stream`.
+        width: Channels of the slow pathway's stem.
+        fusion: Kind of lateral fusion, see `lateral_fusion`.
+        fusion_kernel: Temporal kernel of its convolutions.
+        form: Form of the separable convolutions.
+
+    Returns:
+        A model from `[slow, fast]` frames to `[slow, fast]` features.
+    """
+    blocks = blocks_of(depth)
+    narrow = width // channel_ratio
+    slow_kernels, fast_kernels = spatial_kernels(depth), temporal_kernels(depth)
+    inputs = [
+        keras.Input((frames // speed_ratio, None, None, 3), name="slow_frames"),
+        keras.Input((frames, None, None, 3), name="fast_frames"),
+    ]
+    slow = _stem(inputs[0], width, slow_kernels[0], prefix="slow_", form=form)
+    fast = _stem(inputs[1], narrow, fast_kernels[0], prefix="fast_", form=form)
+    for stage, count in enumerate(blocks):
+        # No fusion after the last stage: the streams meet in the head.
+        slow = lateral_fusion(
+            slow,
+            fast,
+            fusion,
+            speed_ratio,
+            kernel=fusion_kernel,
+            name=f"fuse{stage + 1}",
+            form=form,
+        )
+        slow = _stage(slow, stage, count, width, slow_kernels[stage + 1], "slow_", form)
+        fast = _stage(fast, stage, count, narrow, fast_kernels[stage + 1], "fast_", form)
+    return keras.Model(inputs, [slow, fast], name="slowfast_streams")
+
+
+def _stem(x, width: int, kernel: int, prefix: str, form: str):
+    # A kernel over time and space has no 2D form, whatever was asked for the others.
+    form = form if kernel == 1 else "native"
+    x = conv_norm(x, width, (kernel, 7, 7), (1, 2, 2), name=f"{prefix}stem", form=form)
+    return PaddedMaxPooling3D(name=f"{prefix}stem_pool")(x)
+
+
+def _stage(x, stage: int, count: int, width: int, kernel: int, prefix: str, form: str):
+    for block in range(count):
+        stride = 2 if stage > 0 and block == 0 else 1
+        name = f"{prefix}res{stage + 2}_{block}"  # res2 … res5, as in the literature
+        x = bottleneck(x, width * 2**stage, kernel, stride, name=name, form=form)
+    return x

@@ -1,0 +1,191 @@
+"""The network of the paper: two independent streams, SCAM and attention consistency."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_acl.clip import ClipSpec
+from keras_acl.layers import SCAM, AttentionConsistency, AttentionConsistencyLoss, PackPathways
+from keras_acl.models.classifier import VideoClassifier
+from keras_acl.models.scales import check_scales, features_at_scales
+from keras_acl.models.streams import resnet_stream, spatial_kernels, temporal_kernels
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class TwoStreamClassifier(VideoClassifier):
+    """Two-stream network with attention consistency.
+
+    A spatial stream sees T/α frames, a narrower temporal stream sees all T; they meet only in the
+    head (section 3.1). In training the class activation maps of both are compared (section 3.4),
+    so both streams learn to look at the same place; at inference this costs nothing.
+
+    Reference: Xu et al., "Exploiting Attention-Consistency Loss for Spatial-Temporal Stream Action
+    Recognition", ACM TOMM 18(2s), 2022, https://doi.org/10.1145/3538749. With `num_classes` alone:
+    R50 4x16, 33,070,648 parameters and 34.16 billion multiply-adds a 256² view for 400 classes.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: What the model eats; `clip.frames` is T.
+        labels: Class names in the order of the logits; kept with the model.
+        depth: 50, 101, or 11, 14 for small networks.
+        width: Channels of the spatial stream's stem.
+        speed_ratio: α; the spatial stream sees T/α frames.
+        channel_ratio: 1/β; the temporal stream is that many times narrower.
+        scales: The M input scales of SCAM, the first being 1.0; `(1.0,)` turns SCAM off.
+        consistency_weight: λ of Eq. 4. `None` leaves the term out of the training graph.
+        consistency: An `AttentionConsistency` layer; its options are those of Eq. 2 and 3.
+        frame_indices: How the spatial stream's frames are chosen, see `slow_frame_indices`.
+        mean: Subtracted from pixels scaled to [0, 1].
+        std: Divides them.
+        dropout: Dropout rate before the dense layer.
+        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        **kwargs: Name, dtype and trainable, as in every Keras model.
+
+    Call arguments:
+        clip: RGB clips, uint8 or float, values 0-255.
+        training: Whether to return the training outputs.
+
+    Input shape:
+        `(batch, T, height, width, 3)`; height and width may vary from batch to batch.
+
+    Output shape:
+        Logits `(batch, L)`, float32. With `training=True` (and a consistency term) a dict of
+        `"logits"` and `"disagreement"`, the distance of each class's maps, `(batch, L)`. `fit`,
+        `evaluate` and `predict` behave as in any Keras classifier.
+
+    Raises:
+        ValueError: For a depth, ratio, scale or number of labels that does not fit.
+
+    Example:
+        >>> model = TwoStreamClassifier(num_classes=101)
+        >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> model.fit(train)
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 400,
+        *,
+        clip: ClipSpec = ClipSpec(),
+        labels: Sequence[str] | None = None,
+        depth: int = 50,
+        width: int = 64,
+        speed_ratio: int = 8,  # α
+        channel_ratio: int = 8,  # 1/β
+        scales: Sequence[float] = (1.0, 0.5),
+        consistency_weight: float | None = 1.5,  # λ
+        consistency: AttentionConsistency | None = None,
+        frame_indices: str = "linspace",
+        mean: float | Sequence[float] = 0.45,
+        std: float | Sequence[float] = 0.225,
+        dropout: float = 0.5,
+        form: str = "auto",
+        **kwargs,
+    ):
+        super().__init__(
+            num_classes,
+            clip=clip,
+            labels=labels,
+            mean=mean,
+            std=std,
+            dropout=dropout,
+            form=form,
+            **kwargs,
+        )
+        self.depth, self.width = depth, width
+        self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio  # α, 1/β
+        self.scales = check_scales(scales)  # M of them
+        self.initial_consistency_weight = consistency_weight
+        self.frame_indices = frame_indices
+        T = clip.frames
+
+        self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+        self.spatial_stream = resnet_stream(
+            T // speed_ratio, spatial_kernels(depth), depth, width, form, name="spatial_stream"
+        )
+        self.temporal_stream = resnet_stream(
+            T, temporal_kernels(depth), depth, width // channel_ratio, form, name="temporal_stream"
+        )
+        self.scam = SCAM(name="scam")
+        self.consistency = consistency or AttentionConsistency(name="consistency")
+        if consistency_weight is not None:
+            self.consistency_weight = self.add_weight(  # λ, a variable: callbacks change it
+                name="consistency_weight",
+                shape=(),
+                initializer=keras.initializers.Constant(consistency_weight),
+                trainable=False,
+                autocast=False,
+                dtype="float32",
+            )
+            self.consistency_loss = AttentionConsistencyLoss(self.consistency.classes)
+            self.consistency_metric = keras.metrics.Mean(name="consistency")
+        self.build(self.input_shape)
+
+    def build(self, input_shape):
+        """Create the dense layer; the streams were built with the model."""
+        channels = self.spatial_stream.output_shape[-1] + self.temporal_stream.output_shape[-1]
+        self.classifier.build((None, channels))
+        self.built = True
+
+    @property
+    def class_weights(self):
+        """Dense weights W of the spatial and the temporal stream, (C, L) each."""
+        channels = self.spatial_stream.output_shape[-1]
+        kernel = self.classifier.kernel  # rows [spatial | temporal]
+        return kernel[:channels], kernel[channels:]
+
+    def features(self, clip):
+        """Last feature maps at inference: spatial (B, T/α, h, w, C), temporal (B, T, h, w, βC)."""
+        slow, fast = self.pathways(self.normalize(clip))
+        return self.spatial_stream(slow, training=False), self.temporal_stream(fast, training=False)
+
+    def call(self, clip, training=False):
+        """Return logits, and in training the disagreement of the two streams."""
+        self.check_clip(clip)
+        slow, fast = self.pathways(self.normalize(clip))
+        F_s = self.spatial_stream(slow, training=training)  # (B, T/α, H/32, W/32, C)
+        F_t = self.temporal_stream(fast, training=training)  # (B, T, H/32, W/32, βC)
+        pooled = self.dropout(self.pool(F_s, F_t), training=training)
+        logits = self.classifier(pooled)
+        if not training or self.initial_consistency_weight is None:
+            return logits
+
+        W_s, W_t = self.class_weights
+        at_scales = features_at_scales(self.spatial_stream, slow, F_s, self.scales)
+        S = self.scam((at_scales, W_s))  # Eq. 1
+        disagreement = self.consistency((S, F_t, W_t))  # Eq. 2, 3
+        return {"logits": logits, "disagreement": disagreement}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """ℓ = ℓ_c + λ ℓ_a (Eq. 4); without the second term outside training."""
+        if not isinstance(y_pred, dict):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        distances = y_pred["disagreement"]
+        self.consistency_metric.update_state(
+            self.consistency_loss.call(y, distances), sample_weight=sample_weight
+        )
+        classification = super().compute_loss(x, y, y_pred["logits"], sample_weight, training)
+        term = self.consistency_loss(y, distances, sample_weight)
+        return classification + self.consistency_weight * term
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Metrics of the logits; `consistency` only where it was measured, in training."""
+        if isinstance(y_pred, dict):
+            return super().compute_metrics(x, y, y_pred["logits"], sample_weight)
+        results = super().compute_metrics(x, y, y_pred, sample_weight)
+        results.pop("consistency", None)
+        return results
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width": self.width,
+            "speed_ratio": self.speed_ratio,
+            "channel_ratio": self.channel_ratio,
+            "scales": list(self.scales),
+            "consistency_weight": self.initial_consistency_weight,
+            "consistency": keras.saving.serialize_keras_object(self.consistency),
+            "frame_indices": self.frame_indices,
+        }

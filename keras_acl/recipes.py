@@ -1,0 +1,240 @@
+"""Training recipes: everything `compile` and `fit` need, flat and typed."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+
+from keras_acl.callbacks import ConsistencyLoss, PreciseBatchNorm, ResumableCheckpoint
+from keras_acl.layers import ClipBatchNormalization
+from keras_acl.optimizers import CoupledSGD, WarmupCosine
+
+REFERENCE_BATCH = 64  # the batch that learning rates are quoted for
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train: `kinetics400()` and `finetune()` fill it in, `dataclasses.replace` changes it.
+
+    Args:
+        epochs: Length of the training; the cosine ends there.
+        learning_rate: Peak, for 64 clips a batch; scaled linearly with the batch size.
+        warmup_epochs: Length of the linear warm-up.
+        warmup_start: Learning rate of the first step, for 64 clips.
+        momentum: Nesterov momentum.
+        weight_decay: Coupled L2 on convolution and dense weights and the dense bias, none on
+            batch normalisation.
+        consistency_weight: λ; ignored by models without a consistency term.
+        consistency_warmup_epochs: Epochs over which λ grows from 0.
+        precise_batches: Batches for the running statistics before each validation; 0 for none.
+        batch_norm_clips: Clips that share batch statistics where the backend allows.
+        label_smoothing: Off in the published recipes.
+        seed: Seed of dropout; the data set has its own.
+    """
+
+    epochs: int
+    learning_rate: float
+    warmup_epochs: float = 0
+    warmup_start: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    consistency_weight: float = 1.5
+    consistency_warmup_epochs: int = 0
+    precise_batches: int = 0
+    batch_norm_clips: int | None = None
+    label_smoothing: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.learning_rate <= 0:
+            raise ValueError(
+                "Expected epochs >= 1 and learning_rate > 0. Received: "
+                f"epochs={self.epochs}, learning_rate={self.learning_rate}"
+            )
+
+    def schedule(self, steps_per_epoch: int, batch_size: int) -> WarmupCosine:
+        """Learning rate of every step, scaled to the batch."""
+        factor = batch_size / REFERENCE_BATCH
+        # Short runs of a long recipe warm up for their first half at most.
+        warmup = min(self.warmup_epochs, self.epochs / 2)
+        return WarmupCosine(
+            peak=self.learning_rate * factor,
+            total_steps=self.epochs * steps_per_epoch,
+            warmup_steps=round(warmup * steps_per_epoch),
+            warmup_start=self.warmup_start * factor,
+        )
+
+    def compile(self, model: keras.Model, data=None, run_folder=None) -> list:
+        """Compile the model and return the callbacks for `fit`.
+
+        Args:
+            model: A classifier of this package.
+            data: The training data: something with `len` (batches an epoch) and `batch_size`, as
+                a `VideoDataset`. Without it the learning rate is constant, the peak for 8 clips.
+            run_folder: Where checkpoints, `history.csv` and TensorBoard logs go; without it
+                nothing is written.
+
+        Returns:
+            Callbacks, in the order in which they must run.
+
+        Example:
+            >>> recipe = keras_acl.recipes.finetune(epochs=10)
+            >>> callbacks = recipe.compile(model, train, run_folder="runs/first")
+            >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
+        """
+        rate = (
+            self.learning_rate * 8 / REFERENCE_BATCH
+            if data is None
+            else self.schedule(len(data), data.batch_size)
+        )
+        for layer in model._flatten_layers():
+            if isinstance(layer, ClipBatchNormalization):
+                layer.clips_per_group = self.batch_norm_clips
+        model.compile(
+            optimizer=CoupledSGD(
+                rate, momentum=self.momentum, coupled_weight_decay=self.weight_decay
+            ),
+            loss=classification_loss(model.num_classes, data, self.label_smoothing),
+            metrics=classification_metrics(model.num_classes, data),
+            jit_compile=compile_with_xla(),
+        )
+        return self._callbacks(model, data, run_folder)
+
+    def _callbacks(self, model, data, run_folder) -> list:
+        callbacks: list = [keras.callbacks.TerminateOnNaN()]
+        if hasattr(model, "consistency_weight"):
+            callbacks.append(
+                ConsistencyLoss(self.consistency_weight, self.consistency_warmup_epochs)
+            )
+        if self.precise_batches and data is not None:
+            callbacks.append(PreciseBatchNorm(data, self.precise_batches))
+        if run_folder is not None:
+            folder = Path(run_folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            callbacks.append(keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True))
+            callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+            # Last: a state that exists has its line in the log.
+            callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, self.seed))
+        return callbacks
+
+
+def kinetics400(**changes) -> Recipe:
+    """Kinetics-400 from scratch: PySlowFast's SLOWFAST_4x16_R50 recipe with λ = 1.5.
+
+    Args:
+        **changes: Fields of `Recipe` to set otherwise.
+
+    Raises:
+        TypeError: For a field that `Recipe` does not have.
+    """
+    recipe = Recipe(
+        epochs=196,
+        learning_rate=0.1,
+        warmup_epochs=34,
+        warmup_start=0.01,
+        precise_batches=200,
+        batch_norm_clips=8,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+def finetune(**changes) -> Recipe:
+    """A short training on a data set of one's own, from scratch or from pre-trained weights.
+
+    Our choice, not the paper's, which gives no recipe for UCF101: the schedule of `kinetics400`,
+    shortened, with a smaller warm-up.
+
+    Args:
+        **changes: Fields of `Recipe` to set otherwise.
+
+    Raises:
+        TypeError: For a field that `Recipe` does not have.
+    """
+    recipe = Recipe(
+        epochs=20,
+        learning_rate=0.1,
+        warmup_epochs=2,
+        warmup_start=0.01,
+        consistency_warmup_epochs=2,
+        precise_batches=20,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+def classification_loss(num_classes: int, data=None, label_smoothing: float = 0.0):
+    """Cross-entropy on logits; categorical where labels are soft (mixup) or to be smoothed."""
+    if _has_soft_labels(data):
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing
+        )
+    if label_smoothing:
+        return SmoothedCrossentropy(num_classes, label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def classification_metrics(num_classes: int, data=None) -> list:
+    """Top-1 as `accuracy`, and top-5 where there are more than five classes."""
+    metrics: list = ["accuracy"]
+    if num_classes > 5:
+        kind = (
+            keras.metrics.TopKCategoricalAccuracy
+            if _has_soft_labels(data)
+            else keras.metrics.SparseTopKCategoricalAccuracy
+        )
+        metrics.append(kind(k=5, name="top5"))
+    return metrics
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of whole-number labels with smoothing, on logits."""
+
+    def __init__(self, num_classes: int, label_smoothing: float, name="loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.num_classes = num_classes
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        """Return one value a clip."""
+        labels = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
+        return keras.losses.categorical_crossentropy(
+            keras.ops.one_hot(labels, self.num_classes, dtype=y_pred.dtype),
+            y_pred,
+            from_logits=True,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+def has_accelerator() -> bool:
+    """Whether Keras' backend sees a GPU or TPU."""
+    return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
+
+
+def mixed_precision_policy() -> str:
+    """The dtype policy for this device: `mixed_bfloat16` on a GPU or TPU, `float32` on a CPU.
+
+    To be set before the model is built: `keras.mixed_precision.set_dtype_policy(...)`.
+    """
+    return "mixed_bfloat16" if has_accelerator() else "float32"
+
+
+def compile_with_xla() -> bool:
+    """The default of `jit_compile`: XLA wherever it is faster.
+
+    On a CPU, TensorFlow's graph is several times faster than its XLA; torch has its own compiler.
+    """
+    backend = keras.backend.backend()
+    return backend == "jax" or (backend == "tensorflow" and has_accelerator())
+
+
+def _has_soft_labels(data) -> bool:
+    augmentation = getattr(data, "augmentation", None)
+    return bool(getattr(augmentation, "mixup", 0.0))

@@ -1,0 +1,321 @@
+"""One training run on a folder of videos: from files to a saved model and its pictures."""
+
+import contextlib
+import csv
+import dataclasses
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+from keras_acl import recipes
+from keras_acl.attention import attention_maps, save_contact_sheet
+from keras_acl.attention.overlay import save_figure
+from keras_acl.callbacks import latest_state
+from keras_acl.clip import ClipSpec
+from keras_acl.data import (
+    Augmentation,
+    LoadingOptions,
+    VideoDataset,
+    VideoList,
+    read_csv,
+    read_directory,
+    split,
+)
+from keras_acl.models import TwoStreamClassifier
+
+NETWORKS = {
+    "small": {"depth": 11, "width": 16, "speed_ratio": 4, "channel_ratio": 2},
+    "r50": {"depth": 50},
+    "r101": {"depth": 101},
+}
+CLIPS = {
+    "small": ClipSpec(frames=16, span=64, size=112),
+    "r50": ClipSpec(),
+    "r101": ClipSpec(),
+}
+MAX_BAD_FRACTION = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """What a run depends on; stored in its folder, so that only the same run is resumed.
+
+    Args:
+        source: Folder of class folders, or a CSV file.
+        network: `"small"`, `"r50"` or `"r101"`.
+        clip: What the model eats.
+        recipe: How it is trained.
+        batch_size: Clips a batch.
+        validation_split: Share of the videos kept for validation.
+        flip: Whether clips are mirrored at random; off where left and right are classes.
+        seed: Seed of weights, split, order and clips.
+    """
+
+    source: str
+    network: str
+    clip: ClipSpec
+    recipe: recipes.Recipe
+    batch_size: int = 8
+    validation_split: float = 0.2
+    flip: bool = True
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class RunReport:
+    """What came out of a run.
+
+    Args:
+        folder: Where everything is.
+        classes: Number of classes.
+        videos: Number of videos for (training, validation).
+        epochs: Epochs trained in all.
+        accuracy: Top-1 on the validation videos: one centre clip, one centre crop.
+        chance: Share of the most frequent class among them.
+        bad_files: Files that could not be read.
+        seconds: Time this call took.
+    """
+
+    folder: Path
+    classes: int
+    videos: tuple[int, int]
+    epochs: int
+    accuracy: float
+    chance: float
+    bad_files: int
+    seconds: float
+
+
+def choose_network() -> str:
+    """The network for this device: R50 on a GPU or TPU, the small one on a CPU."""
+    return "r50" if recipes.has_accelerator() else "small"
+
+
+def clip_for(network: str, **changes) -> ClipSpec:
+    """The clip that suits a network, with fields of `ClipSpec` set otherwise."""
+    return dataclasses.replace(CLIPS[network], **changes)
+
+
+def read_videos(source) -> VideoList:
+    """Read a folder of class folders, or a CSV file by its ending."""
+    return read_csv(source) if str(source).lower().endswith(".csv") else read_directory(source)
+
+
+def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
+    """Train a `TwoStreamClassifier`, or go on with the run that the folder holds.
+
+    Writes `model.keras`, `history.csv`, `curves.png`, `predictions.csv`, `attention.png`,
+    `bad_videos.txt` (if any), `settings.json`, TensorBoard logs and the state to resume from.
+
+    Args:
+        settings: What to train.
+        folder: The run's folder.
+        verbose: As in `fit`.
+
+    Returns:
+        A `RunReport`.
+
+    Raises:
+        FileNotFoundError: If the source is missing.
+        ValueError: If the source holds too little, the folder belongs to another run, or the
+            loss became NaN.
+        BadVideosError: If too many files cannot be read.
+    """
+    begin, folder = time.monotonic(), Path(folder)
+    videos = read_videos(settings.source)
+    if len(videos.labels) < 2:
+        raise ValueError(
+            "A classifier needs at least two classes, each a folder of videos. Received: "
+            f"{len(videos.labels)} in {settings.source}"
+        )
+    train_videos, test_videos = split(videos, settings.validation_split, settings.seed)
+    claim_folder(folder, settings)
+    train, test = _datasets(train_videos, test_videos, settings, folder)
+    with _precision(recipes.mixed_precision_policy()):
+        keras.utils.set_random_seed(settings.seed)
+        model = TwoStreamClassifier(
+            len(videos.labels),
+            clip=settings.clip,
+            labels=videos.labels,
+            **NETWORKS[settings.network],
+        )
+    callbacks = settings.recipe.compile(model, train, folder)
+    with contextlib.closing(train), contextlib.closing(test):
+        _fit(model, train, test, settings, callbacks, verbose)
+        scores = _softmax(model.predict(test, verbose=0))
+    _check_finite(folder, settings)
+    save_model(model, folder / "model.keras")
+    plot_history(read_history(folder / "history.csv"), folder / "curves.png")
+    accuracy = _write_predictions(folder / "predictions.csv", test, scores)
+    _draw_attention(model, test, folder / "attention.png")
+    counts = np.bincount([video.label or 0 for video in test_videos])
+    return RunReport(
+        folder=folder,
+        classes=len(videos.labels),
+        videos=(len(train_videos), len(test_videos)),
+        epochs=settings.recipe.epochs,
+        accuracy=accuracy,
+        chance=float(counts.max() / counts.sum()),
+        bad_files=len(train.bad_files) + len(test.bad_files),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def claim_folder(folder: Path, settings: RunSettings) -> None:
+    """Write the settings into a new folder, or check that they are those of the run it holds.
+
+    Raises:
+        ValueError: If the folder holds a run with other settings.
+    """
+    file = folder / "settings.json"
+    text = json.dumps(dataclasses.asdict(settings), indent=2)
+    if file.exists():
+        before, now = json.loads(file.read_text()), json.loads(text)
+        changed = [key for key in now if before.get(key) != now[key]]
+        if changed:
+            raise ValueError(
+                f"{folder} holds a run with other settings ({', '.join(changed)}). Give another "
+                "output folder, or remove this one to start anew."
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name("settings.part")
+    beside.write_text(text)
+    os.replace(beside, file)
+
+
+def save_model(model: keras.Model, file: Path) -> None:
+    """Save beside, then rename: a model file that exists is whole."""
+    beside = file.with_name(f"saving-{file.name}")
+    try:
+        model.save(beside)
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_history(file: Path) -> dict[str, list[float]]:
+    """Columns of a `history.csv`; of an epoch that was run twice, the last line counts."""
+    with open(file, newline="") as lines:
+        rows = {row["epoch"]: row for row in csv.DictReader(lines)}
+    ordered = sorted(rows.values(), key=lambda row: int(row["epoch"]))
+    return {
+        key: [float(row[key]) if row[key] not in ("", "NA") else math.nan for row in ordered]
+        for key in (ordered[0] if ordered else ())
+    }
+
+
+def plot_history(history: dict[str, list[float]], file: Path) -> None:
+    """Draw loss, accuracy and consistency by epoch; validation dashed."""
+    names = [name for name in ("loss", "accuracy", "consistency") if name in history]
+    figure = Figure(figsize=(4 * len(names), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    for axis, name in zip(axes, names, strict=True):
+        epochs = np.add(history["epoch"], 1)
+        axis.plot(epochs, history[name], "o-", markersize=3, label="training")
+        if f"val_{name}" in history:
+            axis.plot(epochs, history[f"val_{name}"], "o--", markersize=3, label="validation")
+            axis.legend(fontsize=8)
+        axis.set(title=name, xlabel="epoch")
+        axis.grid(alpha=0.3)
+    save_figure(figure, file)
+
+
+def _datasets(train_videos, test_videos, settings, folder) -> tuple[VideoDataset, VideoDataset]:
+    # The limit counts over both sides: a small validation set may happen to hold all bad files.
+    allowed = MAX_BAD_FRACTION * (len(train_videos) + len(test_videos))
+
+    def dataset(videos, training):
+        loading = LoadingOptions(
+            bad_files=folder / "bad_videos.txt",
+            max_bad_fraction=min(1.0, allowed / len(videos)),
+        )
+        augmentation = Augmentation(flip=0.5 if settings.flip else 0.0)
+        return VideoDataset(
+            videos,
+            settings.clip,
+            settings.batch_size,
+            training=training,
+            augmentation=augmentation,
+            seed=settings.seed,
+            loading=loading,
+        )
+
+    return dataset(train_videos, True), dataset(test_videos, False)
+
+
+@contextlib.contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Build a model under another dtype policy than the global one."""
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+
+
+def _fit(model, train, test, settings, callbacks, verbose) -> None:
+    try:
+        model.fit(
+            train,
+            validation_data=test,
+            epochs=settings.recipe.epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+    except KeyboardInterrupt:
+        raise
+    except Exception:
+        # TensorFlow wraps what a data set raises in an error of its own.
+        for data in (train, test):
+            if data.error is not None:
+                raise data.error from None
+        raise
+
+
+def _check_finite(folder: Path, settings: RunSettings) -> None:
+    done = latest_state(folder / "checkpoint")
+    epochs = done[0] if done else 0
+    if epochs < settings.recipe.epochs:
+        raise ValueError(
+            f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
+            f"after epoch {epochs} is kept. Try a lower learning rate, into another folder."
+        )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:
+    """Write a line a video and return the accuracy over those that could be read."""
+    hits = []
+    beside = file.with_name(f"{file.name}.part")
+    with open(beside, "w", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["path", "label", "predicted", "score"])
+        for video, row in zip(test.videos, scores, strict=True):
+            label = test.labels[video.label or 0]
+            if video.path in test.bad_files:
+                writer.writerow([video.path, label, "", ""])
+                continue
+            best = int(row.argmax())
+            hits.append(best == video.label)
+            writer.writerow([video.path, label, test.labels[best], f"{row[best]:.4f}"])
+    os.replace(beside, file)
+    return float(np.mean(hits)) if hits else math.nan
+
+
+def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:
+    clips = test[0][0][:count]
+    titles = [Path(video.path).name for video in test.videos[:count]]
+    save_contact_sheet(file, clips, attention_maps(model, clips), model.labels, titles)

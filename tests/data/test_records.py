@@ -1,0 +1,126 @@
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from gray_videos import CLIP, numbers_of, spoil, write_gray_videos
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_acl.data.augmentation import Augmentation
+from keras_acl.data.records import Passes, RecordReader
+from keras_acl.data.videos import Video, VideoList
+
+
+@pytest.fixture
+def videos(tmp_path) -> VideoList:
+    """Videos 0 to 2 are calm, 3 to 5 wild."""
+    return write_gray_videos(tmp_path / "videos", each=3)
+
+
+DEFAULT = Augmentation()
+
+
+def reader(videos, augmentation=DEFAULT, attempts=10):
+    return RecordReader(videos, CLIP, augmentation, seed=7, attempts=attempts)
+
+
+def number(record) -> int:
+    return numbers_of(record.clip[None])[0]
+
+
+def one_pass(passes: Passes, epoch: int) -> list[tuple[int, int]]:
+    return [passes.locate(epoch * passes.size + place) for place in range(passes.size)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 40), st.integers(0, 2**31), st.integers(0, 300))
+def test_a_pass_is_every_video_once(count, seed, epoch):
+    places = one_pass(Passes(count, count, seed), epoch)
+    assert {place[0] for place in places} == {epoch}
+    assert sorted(place[1] for place in places) == list(range(count))
+
+
+def test_every_pass_has_its_own_order():
+    passes = Passes(30, 30, seed=0)
+    orders = [tuple(index for _, index in one_pass(passes, epoch)) for epoch in range(10)]
+    assert len(set(orders)) == 10
+    assert orders[0] != tuple(index for _, index in one_pass(Passes(30, 30, seed=1), 0))
+    # Each video comes first sometimes: the mean place of each is near the middle.
+    assert np.std(np.mean(np.argsort(orders, axis=1), axis=0)) < 5
+
+
+def test_without_a_seed_every_pass_is_the_first_in_the_given_order():
+    passes = Passes(5, 5, seed=None)
+    assert one_pass(passes, 0) == one_pass(passes, 3) == [(0, index) for index in range(5)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 40), st.integers(1, 5), st.sampled_from([None, 0, 9]), st.integers(0, 5))
+def test_shards_are_disjoint_and_equally_long(count, hosts, seed, epoch):
+    size = count // hosts
+    shards = [one_pass(Passes(count, size, seed, (host, hosts)), epoch) for host in range(hosts)]
+    read = [index for _, index in itertools.chain(*shards)]
+    assert {len(shard) for shard in shards} == {size}
+    assert len(set(read)) == len(read) == hosts * size
+
+
+def test_a_record_depends_on_epoch_and_index_alone(videos):
+    read = reader(videos)
+    first = read((2, 4))
+    read((0, 0))
+    np.testing.assert_array_equal(read((2, 4)).clip, first.clip)
+    assert first.label == 1
+    assert first.failures == ()
+    assert number(first) == 4
+
+
+def test_a_bad_file_is_replaced_by_its_class_and_the_file_is_named(videos):
+    (path,) = spoil(videos, 1)
+    read = reader(videos)
+    records = [read((epoch, 1)) for epoch in range(20)]
+    assert {record.label for record in records} == {0}
+    assert {number(record) for record in records} == {0, 2}
+    assert {failed for record in records for failed, _ in record.failures} == {path}
+    assert [number(read((epoch, 1))) for epoch in range(20)] == [number(r) for r in records]
+
+
+def test_the_replacement_is_looked_for_until_one_can_be_read(videos):
+    paths = spoil(videos, 3, 5)
+    record = reader(videos, augmentation=None)((0, 3))
+    assert number(record) == 4
+    assert {path for path, _ in record.failures} <= set(paths)
+
+
+def test_a_class_without_a_readable_video_has_no_clip(videos):
+    paths = spoil(videos, 3, 4, 5)
+    record = reader(videos)((0, 4))
+    assert record.clip is None
+    assert record.label == 1
+    assert sorted(path for path, _ in record.failures) == sorted(paths)
+
+
+def test_no_more_files_are_tried_than_allowed(videos):
+    spoil(videos, 0, 1, 2)
+    assert len(reader(videos, attempts=2)((0, 0)).failures) == 2
+
+
+def test_without_a_label_a_bad_file_gives_a_black_clip(videos):
+    spoil(videos, 1)
+    unlabelled = [Video(video.path) for video in videos]
+    record = reader(unlabelled, augmentation=None)((0, 1))
+    np.testing.assert_array_equal(record.clip, np.zeros((2, 16, 16, 3), np.uint8))
+    assert record.label is None
+    assert len(record.failures) == 1
+
+
+def test_what_workers_import_is_free_of_keras():
+    code = (
+        "import sys, keras_acl.data.records, keras_acl.data as data; data.read_clip; "
+        "print(*{'keras', 'tensorflow', 'torch', 'grain'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == ""

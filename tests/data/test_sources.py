@@ -1,0 +1,163 @@
+import subprocess
+import sys
+
+import pytest
+
+from keras_acl.data import sources
+from keras_acl.data.sources import Video, VideoList, read_csv, read_directory
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_read_directory_sorts_classes_and_files(tmp_path):
+    touch(tmp_path, "walk/2.mp4", "walk/1.avi", "run/deep/3.mkv", "run/notes.txt", ".git/x.mp4")
+    videos = read_directory(tmp_path)
+    assert videos == VideoList(
+        [
+            Video(str(tmp_path / "run/deep/3.mkv"), 0),
+            Video(str(tmp_path / "walk/1.avi"), 1),
+            Video(str(tmp_path / "walk/2.mp4"), 1),
+        ],
+        ["run", "walk"],
+    )
+
+
+def test_read_directory_takes_the_classes_of_a_model(tmp_path):
+    touch(tmp_path, "walk/1.mp4", "run/2.mp4")
+    (tmp_path / "lists").mkdir()  # no videos, no class: nothing wrong
+    videos = read_directory(tmp_path, labels=["walk", "jump", "run"])
+    assert videos.labels == ("walk", "jump", "run")
+    assert videos.counts == {"walk": 1, "jump": 0, "run": 1}
+    assert [video.label for video in videos] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("files", "labels", "message"),
+    [
+        ([], None, "one folder for each class .* Received 0 folders and 0 videos beside them.$"),
+        (["1.mp4"], None, "Received 0 folders and 1 videos beside them, such as 1.mp4"),
+        (["run/1.mp4", "2.mp4"], None, "Received 1 folders and 1 videos beside them, such as 2"),
+        (["run/1.mp4", "sit/1.txt"], None, "Class folder .*sit holds no videos. Remove it, or"),
+        (["run/1.mp4", "sit/1.mp4"], ["run"], "sit is not among the 1 labels: run$"),
+        (["run/1.mp4"], ["run", "run"], "Received twice: 'run'"),
+    ],
+)
+def test_read_directory_says_what_is_wrong(tmp_path, files, labels, message):
+    touch(tmp_path, *files)
+    with pytest.raises(ValueError, match=message):
+        read_directory(tmp_path, labels)
+
+
+def test_read_directory_needs_a_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*gone"):
+        read_directory(tmp_path / "gone")
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    touch(tmp_path, "clips/a.mp4", "clips/b.mp4", "c.mp4")
+
+    def write(*lines, header="path,label"):
+        file = tmp_path / "list.csv"
+        file.write_text("\n".join((header, *lines)))
+        return file
+
+    return write
+
+
+def test_read_csv_is_relative_to_itself_and_sorts_names(tmp_path, csv_file):
+    videos = read_csv(csv_file("clips/b.mp4,walk", "c.mp4,run", f"{tmp_path}/clips/a.mp4,walk"))
+    assert videos.labels == ("run", "walk")
+    assert list(videos) == [
+        Video(str(tmp_path / "clips/b.mp4"), 1),
+        Video(str(tmp_path / "c.mp4"), 0),
+        Video(str(tmp_path / "clips/a.mp4"), 1),
+    ]
+
+
+def test_read_csv_takes_another_root(tmp_path, csv_file):
+    videos = read_csv(csv_file("a.mp4,walk"), root=tmp_path / "clips")
+    assert videos[0].path == str(tmp_path / "clips/a.mp4")
+
+
+def test_read_csv_takes_indices(csv_file):
+    rows = csv_file("c.mp4,2", "clips/a.mp4,0")
+    assert read_csv(rows).labels == ("0", "1", "2")
+    assert [video.label for video in read_csv(rows)] == [2, 0]
+    named = read_csv(rows, labels=["run", "sit", "walk"])
+    assert named.labels == ("run", "sit", "walk")
+    assert [video.label for video in named] == [2, 0]
+
+
+def test_read_csv_takes_the_order_of_a_model(csv_file):
+    videos = read_csv(csv_file("c.mp4,walk", "clips/a.mp4,run"), labels=["walk", "sit", "run"])
+    assert [video.label for video in videos] == [0, 2]
+
+
+def test_read_csv_takes_parts_and_groups_where_given(tmp_path, csv_file):
+    file = csv_file("c.mp4,1.5,3,run,monday", "c.mp4,,,run,", header="path,start,end,label,group")
+    path = str(tmp_path / "c.mp4")
+    assert list(read_csv(file)) == [Video(path, 0, 1.5, 3.0, "monday"), Video(path, 0)]
+
+
+def test_read_csv_counts_the_holes(tmp_path, csv_file):
+    videos = read_csv(csv_file("c.mp4,run", "gone.mp4,walk"))
+    assert videos.missing == (str(tmp_path / "gone.mp4"),)
+    assert videos.labels == ("run", "walk")
+    assert repr(videos) == "VideoList(1 videos, 2 classes, 1 missing)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels", "message"),
+    [
+        (["c.mp4,run", "c.mp4,fly"], ["run"], r"list.csv, line 3: unknown class 'fly'"),
+        (["c.mp4,run", "c.mp4,1"], ["run"], r"list.csv, line 3: unknown class '1'. .* below 1"),
+        (["c.mp4,run", "c.mp4,"], None, r"list.csv, line 3: unknown class ''"),
+        ([",run"], None, r"list.csv, line 2: the path is empty"),
+        (["c.mp4,run"], ["run", "run"], "Received twice: 'run'"),
+    ],
+)
+def test_read_csv_says_what_is_wrong_and_where(csv_file, lines, labels, message):
+    with pytest.raises(ValueError, match=message):
+        read_csv(csv_file(*lines), labels)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [("soon,", "line 2: could not convert"), ("5,2", "line 2: .* Received: start=5.0, end=2.0")],
+)
+def test_read_csv_names_the_line_of_wrong_times(csv_file, times, message):
+    file = csv_file(f"c.mp4,run,{times}", header="path,label,start,end")
+    with pytest.raises(ValueError, match=message):
+        read_csv(file)
+
+
+def test_read_csv_needs_its_files(csv_file, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"None of the 1 videos that .*list.csv lists"):
+        read_csv(csv_file("gone.mp4,run"))
+    with pytest.raises(FileNotFoundError, match=r"gone.csv"):
+        read_csv(tmp_path / "gone.csv")
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*gone"):
+        read_csv(csv_file("c.mp4,run"), root=tmp_path / "gone")
+
+
+def test_one_module_has_them_all():
+    for name in ("find_videos", "read_kinetics", "read_ucf101", "split"):
+        assert callable(getattr(sources, name))
+
+
+def test_workers_do_without_keras():
+    code = (
+        "import sys, keras_acl.data.sources, keras_acl.data.sampling, keras_acl.data.decoding, "
+        "keras_acl.data.checking; "
+        "print([name for name in ('keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "[]"
