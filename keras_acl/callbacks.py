@@ -4,6 +4,7 @@ import math
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -164,7 +165,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         ValueError: At the start of training, if the saved state does not fit the model.
     """
 
-    def __init__(self, folder, data=None, seed: int = 0):
+    def __init__(self, folder, data: Any = None, seed: int = 0):
         super().__init__()
         self.folder = Path(folder)
         self.data = data

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,7 +31,7 @@ from keras_acl.data import (
 )
 from keras_acl.models import TwoStreamClassifier
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "small": {"depth": 11, "width": 16, "speed_ratio": 4, "channel_ratio": 2},
     "r50": {"depth": 50},
     "r101": {"depth": 101},
@@ -316,6 +317,9 @@ def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> fl
 
 
 def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:
-    clips = test[0][0][:count]
-    titles = [Path(video.path).name for video in test.videos[:count]]
+    # Spread over the list, which is sorted by class.
+    chosen = np.linspace(0, len(test.videos) - 1, min(count, len(test.videos))).astype(int)
+    size = test.batch_size
+    clips = np.stack([test[int(place) // size][0][place % size] for place in chosen])
+    titles = [Path(test.videos[int(place)].path).name for place in chosen]
     save_contact_sheet(file, clips, attention_maps(model, clips), model.labels, titles)

@@ -46,8 +46,8 @@ class VideoDataset(keras.utils.PyDataset):
         batch_size: As given.
         training: As given.
         epoch: Number of the pass that is running or comes next, counted from 0.
-        error: The exception that stopped the last batch, or None. TensorFlow hides it in an error
-            of its own.
+        error: The exception that stopped reading, or None. TensorFlow wraps it in a long error of
+            its own.
 
     Batches:
         `(clips, labels)`: uint8 RGB of shape (B, frames, size, size, 3) and int32 of shape (B,).

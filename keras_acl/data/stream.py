@@ -4,6 +4,7 @@ import dataclasses
 import os
 import signal
 import sys
+import weakref
 from pathlib import Path
 
 import grain
@@ -18,8 +19,9 @@ class LoadingOptions:
 
     Args:
         threads: Threads that decode. None: one a CPU core, 16 at most.
-        processes: Worker processes that decode, instead of threads. Starting them takes seconds; a
-            script that asks for them needs the `if __name__ == "__main__":` line.
+        processes: Worker processes that decode, instead of threads. They take seconds to start, a
+            script that asks for them needs the `if __name__ == "__main__":` line, and clips come
+            back through shared memory (in a container, give it some: `--shm-size`).
         shard: (index, count): which of several hosts this one is. Shards of a pass have no video
             in common and the same length; up to count - 1 videos of a pass are left out.
         drop_remainder: Leave out the last batch of a pass if it is smaller than the others (one
@@ -71,6 +73,7 @@ class RecordStream:
         self._ahead = ahead
         self._iterator = None
         self._next = 0
+        self._stop = None
 
     def take(self, first: int, count: int) -> list[Record]:
         """Reads `count` records from place `first` on.
@@ -82,6 +85,8 @@ class RecordStream:
             self.close()
             self._iterator = iter(self._open(first))
             self._next = first
+            # Also when this stream is forgotten or Python ends: nothing keeps running.
+            self._stop = weakref.finalize(self, self._iterator.close)
         records = [next(self._iterator) for _ in range(count)]
         self._next += count
         return records
@@ -92,12 +97,9 @@ class RecordStream:
 
     def close(self) -> None:
         """Stops threads and processes. The next `take` starts them again."""
-        if self._iterator is not None:
-            self._iterator.close()
-            self._iterator = None
-
-    def __del__(self) -> None:
-        self.close()
+        if self._stop is not None:
+            self._stop()
+            self._iterator = self._stop = None
 
     def _open(self, first: int) -> grain.IterDataset:
         records = grain.MapDataset.range(first, sys.maxsize)
