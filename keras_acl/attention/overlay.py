@@ -46,8 +46,9 @@ def save_contact_sheet(
         titles: A line over each clip, before the class and its score.
         columns: Frames shown of each clip.
     """
-    streams = [("frames", None), ("spatial stream", maps.spatial), ("temporal stream", maps.temporal)]
-    streams = [row for row in streams if row[0] == "frames" or row[1] is not None]
+    streams = [("frames", None), ("spatial stream", maps.spatial)]
+    if maps.temporal is not None:
+        streams.append(("temporal stream", maps.temporal))
     shown = np.linspace(0, clips.shape[1] - 1, columns).astype(int)
     rows = len(clips) * len(streams)
     figure = Figure(figsize=(1.5 * columns, 1.55 * rows), layout="constrained")

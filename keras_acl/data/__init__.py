@@ -7,7 +7,8 @@ at once). Below it: decoding, sampling and augmentation, usable by themselves.
 import importlib
 from typing import TYPE_CHECKING
 
-from keras_acl.data.augmentation import Augmentation
+from keras_acl.data.augmentation import Augmentation, read_test_clip, read_training_clip
+from keras_acl.data.checking import VideoProblem, check_videos
 from keras_acl.data.decoding import DecodingError, VideoInfo, probe, read_clip, read_frames
 from keras_acl.data.failures import BadVideosError, BadVideoWarning
 from keras_acl.data.sampling import frame_offsets, random_clip, record_rng, uniform_clips
@@ -20,6 +21,7 @@ from keras_acl.data.sources import (
     read_ucf101,
     split,
 )
+from keras_acl.data.synthetic import MovingFigures
 
 if TYPE_CHECKING:
     from keras_acl.data.datasets import VideoDataset
@@ -31,11 +33,15 @@ __all__ = [
     "BadVideoWarning",
     "BadVideosError",
     "DecodingError",
+    "FigureClip",
     "LoadingOptions",
+    "MovingFigures",
     "Video",
     "VideoDataset",
     "VideoInfo",
     "VideoList",
+    "VideoProblem",
+    "check_videos",
     "frame_offsets",
     "from_csv",
     "from_directory",
@@ -48,6 +54,9 @@ __all__ = [
     "read_directory",
     "read_frames",
     "read_kinetics",
+    "read_mask",
+    "read_test_clip",
+    "read_training_clip",
     "read_ucf101",
     "record_rng",
     "split",

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grain
@@ -69,11 +70,13 @@ class RecordStream:
     ) -> None:
         self._passes = passes
         self._reader = reader
-        self._options = options
+        self._processes = options.processes
+        self._threads = options.threads or min(16, os.cpu_count() or 1)
         self._ahead = ahead
-        self._iterator = None
         self._next = 0
-        self._stop = None
+        self._running: list[grain.DatasetIterator] = []  # one, or none
+        # Also when this stream is forgotten or Python ends: nothing keeps running.
+        weakref.finalize(self, _stop, self._running)
 
     def take(self, first: int, count: int) -> list[Record]:
         """Reads `count` records from place `first` on.
@@ -81,39 +84,42 @@ class RecordStream:
         It costs nothing to go on where the last call ended; anywhere else, reading ahead starts
         anew.
         """
-        if self._iterator is None or self._next != first:
+        if not self._running or self._next != first:
             self.close()
-            self._iterator = iter(self._open(first))
-            self._next = first
-            # Also when this stream is forgotten or Python ends: nothing keeps running.
-            self._stop = weakref.finalize(self, self._iterator.close)
-        records = [next(self._iterator) for _ in range(count)]
-        self._next += count
+            self._running.append(iter(self._open(first)))
+        self._next = -1  # nowhere, should reading be interrupted
+        records = [next(self._running[0]) for _ in range(count)]
+        self._next = first + count
         return records
 
     def pick(self, first: int, count: int) -> list[Record]:
         """Reads `count` records from place `first` on by themselves, leaving the stream alone."""
-        return [self._reader(self._passes.locate(i)) for i in range(first, first + count)]
+        with ThreadPoolExecutor(self._threads) as pool:
+            places = map(self._passes.locate, range(first, first + count))
+            return list(pool.map(self._reader, places))
 
     def close(self) -> None:
         """Stops threads and processes. The next `take` starts them again."""
-        if self._stop is not None:
-            self._stop()
-            self._iterator = self._stop = None
+        _stop(self._running)
 
     def _open(self, first: int) -> grain.IterDataset:
         records = grain.MapDataset.range(first, sys.maxsize)
         records = records.map(self._passes.locate).map(self._reader)
-        workers = self._options.processes
-        if workers:
+        if self._processes:
             if not flags.FLAGS.is_parsed():  # Grain asks for one; outside absl.app nobody parses
                 flags.FLAGS.mark_as_parsed()
             # Each process reads one record after the other; its buffer is what runs ahead.
-            options = grain.MultiprocessingOptions(workers, -(-self._ahead // workers))
+            buffer = -(-self._ahead // self._processes)
+            options = grain.MultiprocessingOptions(self._processes, buffer)
             reading = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
             return records.to_iter_dataset(reading).mp_prefetch(options, _leave_interrupts)
-        threads = self._options.threads or min(16, os.cpu_count() or 1)
-        return records.to_iter_dataset(grain.ReadOptions(threads, max(threads, self._ahead)))
+        ahead = max(self._threads, self._ahead)
+        return records.to_iter_dataset(grain.ReadOptions(self._threads, ahead))
+
+
+def _stop(running: list[grain.DatasetIterator]) -> None:
+    while running:
+        running.pop().close()
 
 
 def _leave_interrupts(worker: int, count: int) -> None:

@@ -82,6 +82,24 @@ def test_after_closing_it_starts_again():
     records.close()
 
 
+def test_after_an_error_it_goes_on_at_the_right_place():
+    records, reader = stream(threads=1)
+    broken = reader.__call__
+
+    def fails_once(place):
+        if place == (0, 3) and place not in reader.calls:
+            reader.calls.append(place)
+            raise OSError("the disk is gone")
+        return broken(place)
+
+    records._reader = fails_once
+    assert indices(records.take(0, 2)) == [0, 1]
+    with pytest.raises(OSError, match="the disk is gone"):
+        records.take(2, 3)
+    assert indices(records.take(2, 3)) == [2, 3, 4]
+    records.close()
+
+
 def test_worker_processes_read_the_same_without_keras():
     import keras  # noqa: F401 - here, and therefore not to be found there
 

@@ -1,0 +1,56 @@
+# make demo            synthesize videos, train, draw where the network looks   (VIDEOS=folder: your own)
+# make test            the test suite: all of it on TensorFlow, the backend tests on JAX and torch
+# make lint            ruff, pyright, import-linter
+# Each sets up .venv by itself; PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VIDEOS ?=
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.PHONY: demo test test-tensorflow test-jax test-torch lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/demo.py --output demo $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+# TensorFlow last, so that the run ends with the whole suite's summary.
+test: test-jax test-torch test-tensorflow
+
+test-jax: $(VENV)/installed-test
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends
+
+test-torch: $(VENV)/installed-test
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends
+
+test-tensorflow: $(VENV)/installed-test
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) demo
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "keras-acl needs Python 3.11 or newer; choose one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python's venv module is incomplete: apt-get install python3-venv"; exit 1; }
+
+# Stamps: set-up runs again when the metadata changes.
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/installed-lint: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[lint]"
+	@touch $@

@@ -1,0 +1,13 @@
+import pytest
+
+import keras_acl.data
+
+
+@pytest.mark.parametrize("name", keras_acl.data.__all__)
+def test_every_public_name_is_there_and_documented(name):
+    assert getattr(keras_acl.data, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"'keras_acl\.data' has no attribute 'from_zip'"):
+        keras_acl.data.from_zip  # noqa: B018
