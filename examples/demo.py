@@ -49,7 +49,10 @@ def demo(options) -> None:
         source=str(videos),
         network="small",
         clip=ClipSpec(frames=16, span=32, size=70) if synthetic else training.clip_for("small"),
-        recipe=recipes.finetune(epochs=options.epochs or (12 if synthetic else 10)),
+        recipe=recipes.finetune(
+            epochs=options.epochs or (12 if synthetic else 10),
+            learning_rate=training.LEARNING_RATES["small"],
+        ),
         flip=not synthetic,  # left and right are classes
     )
     print(f"Training the small two-stream network with attention consistency into {run_folder}")

@@ -1,14 +1,17 @@
 """Callbacks: the weight of the consistency term, precise batch statistics, resumable runs."""
 
+import contextlib
 import math
-import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_acl.writing import written_whole
 
 
 class ConsistencyLoss(keras.callbacks.Callback):
@@ -75,8 +78,8 @@ class PreciseBatchNorm(keras.callbacks.Callback):
     its batch statistics.
 
     Args:
-        data: Training batches by index: a `VideoDataset` or anything with `len` and `[]` whose
-            items are batches, `(clips, ...)`.
+        data: Training batches: a `VideoDataset` or anything with `len` and `[]` whose items are
+            batches, `(clips, ...)`. A `VideoDataset` is left where it was.
         batches: How many of them to use.
 
     Raises:
@@ -98,11 +101,26 @@ class PreciseBatchNorm(keras.callbacks.Callback):
         """Estimate; called by `fit` before it validates."""
         if self._forward is None:
             self._forward = _TrainingForward(self.model)
-        precise_statistics(self._forward, self.data, self.batches)
+        with _borrowed_pass(self.data):
+            precise_statistics(self._forward, self.data, self.batches)
 
     def on_train_end(self, logs=None):
         """Let the compiled forward pass go."""
         self._forward = None
+
+
+@contextlib.contextmanager
+def _borrowed_pass(data) -> Iterator[None]:
+    """Let a data set read ahead as in `fit`; afterwards it stands where it stood."""
+    if not hasattr(data, "set_epoch"):
+        yield
+        return
+    epoch = data.epoch
+    data.on_epoch_begin()
+    try:
+        yield
+    finally:
+        data.set_epoch(epoch)
 
 
 class _TrainingForward(keras.Model):
@@ -154,7 +172,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     A killed run loses the epoch it was in and nothing else. One file holds one epoch, written
     beside and renamed, so a file that exists is whole. The random state of dropout is set from
     (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted one. A
-    state with a loss that is not finite is never saved.
+    state whose loss, in training or validation, is not finite is never saved.
 
     Args:
         folder: Where the state lives; made if missing.
@@ -189,6 +207,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Make this epoch's randomness depend on its number alone."""
+        self.model._initial_epoch = None  # `fit` has read it; a later one starts at its own
         for index, variable in enumerate(_seed_states(self.model)):
             state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(2)
             variable.assign(state.astype(variable.dtype))
@@ -197,14 +216,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Save, then drop the state before."""
-        loss = (logs or {}).get("loss", 0.0)
-        if not math.isfinite(loss):
+        logs = logs or {}
+        if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss")):
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"epoch-{epoch + 1:04d}.weights.h5"
-        beside = self.folder / "saving.weights.h5"
-        self.model.save_weights(beside, overwrite=True)
-        os.replace(beside, file)
+        with written_whole(self.folder / f"epoch-{epoch + 1:04d}.weights.h5") as beside:
+            self.model.save_weights(beside, overwrite=True)
         for number, old in saved_states(self.folder):
             if number != epoch + 1:
                 old.unlink()

@@ -1,6 +1,7 @@
 """The command line: one short function a verb."""
 
 import contextlib
+import enum
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 app = typer.Typer(
     help="Video action recognition that shows where it looks.",
@@ -20,27 +21,64 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-screen = Console()
-errors = Console(stderr=True)
-
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
+UNWRAPPED = 1000  # columns where there is no terminal: a path must stay on one line
+
+
+def _console(stderr: bool = False) -> Console:
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr,
+        width=None if terminal else UNWRAPPED,
+        soft_wrap=True,
+        markup=False,  # brackets and colons in file names are no commands
+        emoji=False,
+        highlight=False,
+    )
+
+
+screen = _console()
+errors = _console(stderr=True)
+
+
+class Network(enum.StrEnum):
+    """Choices of --network."""
+
+    AUTO = "auto"
+    SMALL = "small"
+    R50 = "r50"
+    R101 = "r101"
+
+
+SavedModel = Annotated[
+    Path, typer.Argument(exists=True, help="A .keras file, or the run folder it is in.")
+]
 
 
 @app.command()
 def train(
-    folder: Annotated[Path, typer.Argument(help="Folder of class folders, or a CSV (path,label).")],
-    output: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/NAME]")] = None,
+    folder: Annotated[
+        Path, typer.Argument(exists=True, help="Folder of class folders, or a CSV (path,label).")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Run folder.", show_default="runs/NAME")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     batch_size: Annotated[int, typer.Option(min=1)] = 8,
     network: Annotated[
-        str, typer.Option(help="small, r50, r101, or auto: r50 on a GPU, small on a CPU.")
-    ] = "auto",
+        Network, typer.Option(help="auto is r50 on a GPU, small on a CPU.")
+    ] = Network.AUTO,
     size: Annotated[int | None, typer.Option(min=32, help="Crop in pixels.")] = None,
     frames: Annotated[int | None, typer.Option(min=4, help="Frames a clip.")] = None,
     span: Annotated[
         int | None, typer.Option(min=4, help="Frames of video, at 30 a second, a clip covers.")
     ] = None,
-    learning_rate: Annotated[float, typer.Option(help="Peak, for 64 clips a batch.")] = 0.1,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Peak, for 64 clips a batch.", show_default="0.4 for the small network, else 0.1"
+        ),
+    ] = None,
     consistency_weight: Annotated[float, typer.Option(min=0, help="λ of the paper.")] = 1.5,
     validation_split: Annotated[float, typer.Option(min=0.01, max=0.9)] = 0.2,
     flip: Annotated[bool, typer.Option(help="Mirror clips at random.")] = True,
@@ -50,12 +88,10 @@ def train(
 
     Example: keras-acl train videos/ --epochs 30
     """
-    from keras_acl import recipes, training
+    with _no_startup_noise():
+        from keras_acl import recipes, training
 
-    name = training.choose_network() if network == "auto" else network
-    if name not in training.NETWORKS:
-        known = ", ".join(training.NETWORKS)
-        raise ValueError(f"Expected --network to be auto or one of {known}. Received: {network}")
+    name = training.choose_network() if network is Network.AUTO else network.value
     given = {"frames": frames, "size": size, "span": span}
     settings = training.RunSettings(
         source=str(folder),
@@ -63,7 +99,7 @@ def train(
         clip=training.clip_for(name, **{k: v for k, v in given.items() if v is not None}),
         recipe=recipes.finetune(
             epochs=epochs,
-            learning_rate=learning_rate,
+            learning_rate=training.LEARNING_RATES[name] if learning_rate is None else learning_rate,
             consistency_weight=consistency_weight,
             seed=seed,
         ),
@@ -72,8 +108,10 @@ def train(
         flip=flip,
         seed=seed,
     )
-    output = output or Path("runs") / folder.resolve().stem
+    output = output or Path("runs") / folder.resolve().name.removesuffix(".csv")
     screen.print(f"Training the {name} two-stream network on {folder}; run folder {output}")
+    if done := training.finished_epochs(output):
+        screen.print(f"Going on after epoch {done} of {epochs}.")
     try:
         report = training.train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
     except KeyboardInterrupt:
@@ -84,8 +122,8 @@ def train(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .keras file, or the run folder it is in.")],
-    videos: Annotated[list[Path], typer.Argument(help="Video files.")],
+    model: SavedModel,
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
     clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 3,
     top: Annotated[int, typer.Option(min=1, help="Classes shown.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
@@ -94,11 +132,21 @@ def predict(
 
     Example: keras-acl predict runs/videos clip.mp4 --top 5
     """
-    from keras_acl.inference import predict_videos
+    from keras_acl.data.files import find_videos
 
-    loaded = _load_model(model)
+    paths = [
+        path
+        for video in videos
+        for path in (find_videos(video) if video.is_dir() else [str(video)])
+    ]
+    if not paths:
+        raise ValueError(f"There is no video file in {', '.join(map(str, videos))}")
+    with _no_startup_noise():
+        from keras_acl.inference import load_model, predict_videos
+
+    loaded = load_model(model)
     with _progress("predicting") as progress:
-        predictions = predict_videos(loaded, [str(video) for video in videos], clips, progress)
+        predictions = predict_videos(loaded, paths, clips, progress)
     names = loaded.labels or [f"class {index}" for index in range(loaded.num_classes)]
     if as_json:
         rows = [
@@ -114,7 +162,7 @@ def predict(
         ]
         typer.echo(json.dumps(rows, indent=2))
     else:
-        table = Table("video", "class", "score")
+        table = Table(Column("video", overflow="fold"), "class", "score")
         for prediction in predictions:
             lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top)]
             lines = lines or [(f"cannot be read: {prediction.problem}", "")]
@@ -128,7 +176,10 @@ def predict(
 
 @app.command()
 def check_videos(
-    folder: Annotated[Path, typer.Argument(help="Folder, searched with all folders in it.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(exists=True, file_okay=False, help="Searched with all folders in it."),
+    ],
     workers: Annotated[int | None, typer.Option(min=1, help="Files at a time.")] = None,
 ) -> None:
     """Decode every video in a folder and name those that are broken.
@@ -152,16 +203,20 @@ def check_videos(
 
 @app.command()
 def summary(
-    model: Annotated[Path, typer.Argument(help="A .keras file, or the run folder it is in.")],
-    size: Annotated[int | None, typer.Option(min=32, help="Pixels.  [default: test size]")] = None,
+    model: SavedModel,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Pixels.", show_default="test size")
+    ] = None,
 ) -> None:
     """Show layers, parameters and multiply-adds of a saved model.
 
     Example: keras-acl summary runs/videos
     """
-    from keras_acl.profiling import count_parameters, layer_costs
+    with _no_startup_noise():
+        from keras_acl.inference import load_model
+        from keras_acl.profiling import count_parameters, layer_costs
 
-    loaded = _load_model(model)
+    loaded = load_model(model)
     table = Table("layer", "output", "parameters", "multiply-adds")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -206,31 +261,10 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = _show_warning
     try:
-        with _no_startup_noise():
-            import keras  # noqa: F401
         app()
-    except KeyboardInterrupt:
-        errors.print("Interrupted.")
-        sys.exit(INTERRUPTED)
     except (ValueError, OSError, RuntimeError) as error:
-        errors.print(f"Error: {error}", style="red", markup=False, highlight=False)
+        errors.print(f"Error: {error}", style="red")
         sys.exit(1)
-
-
-def _load_model(path: Path):
-    import keras
-
-    import keras_acl.models
-
-    file = path / "model.keras" if path.is_dir() else path
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no model at {file}. Expected a .keras file.")
-    model = keras.saving.load_model(file)
-    if not isinstance(model, keras_acl.models.VideoClassifier):
-        raise ValueError(
-            f"{file} holds a {type(model).__name__}. Expected a model trained with keras-acl."
-        )
-    return model
 
 
 def _show_report(report) -> None:
@@ -249,14 +283,14 @@ def _show_report(report) -> None:
 def _progress(name: str):
     """A progress bar on standard error, as a function of (done, total)."""
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors) as bar:
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextlib.contextmanager
 def _no_startup_noise():
-    """Hide what TensorFlow's libraries write to the terminal while they load."""
+    """Hide what TensorFlow's libraries write to the terminal while Keras is first imported."""
     sys.stderr.flush()
     terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -269,4 +303,4 @@ def _no_startup_noise():
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    errors.print(f"Warning: {message}", style="yellow", markup=False, highlight=False)
+    errors.print(f"Warning: {message}", style="yellow")

@@ -1,7 +1,9 @@
-"""Predictions for video files."""
+"""Load a trained model; predictions for video files."""
 
 import dataclasses
+import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,46 @@ from keras_acl.data.augmentation import centre_crop
 from keras_acl.data.decoding import DecodingError, part_of, probe, read_frames
 from keras_acl.data.sampling import grid_length, uniform_clips
 from keras_acl.data.sources import Video
+from keras_acl.losses import SmoothedCrossentropy
+from keras_acl.models import VideoClassifier
+from keras_acl.optimizers import CoupledSGD
+
+# Keras finds a class of a file only after its module was imported.
+__all__ = [
+    "CoupledSGD",
+    "Prediction",
+    "SmoothedCrossentropy",
+    "load_model",
+    "predict_videos",
+    "read_uniform_clips",
+]
+
+
+def load_model(path) -> VideoClassifier:
+    """Load a trained model, compiled as it was saved.
+
+    Args:
+        path: A `.keras` file, or the folder of a run that holds `model.keras`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not hold a model of this package.
+    """
+    file = Path(path) / "model.keras" if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no model at {file}. Expected a .keras file.")
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file} is not a .keras file: these are zip archives. Is it whole?")
+    try:
+        model = keras.saving.load_model(file)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ValueError(f"{file} cannot be loaded: {reason}") from error
+    if not isinstance(model, VideoClassifier):
+        raise ValueError(
+            f"{file} holds a {type(model).__name__}. Expected a model trained with keras-acl."
+        )
+    return model
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,9 +38,16 @@ class CoupledSGD(keras.optimizers.SGD):
         )
         self.coupled_weight_decay = coupled_weight_decay
 
+    def build(self, variables):
+        """Create the momenta, and note which variables decay."""
+        if not self.built:
+            # Here, as the variables that TensorFlow hands to `update_step` have other names.
+            self._decayed = tuple(is_decayed(variable) for variable in variables)
+        super().build(variables)
+
     def update_step(self, gradient, variable, learning_rate):
         """Step on the gradient of loss and decay."""
-        if is_decayed(variable):
+        if self._decayed[self._get_variable_index(variable)]:
             decay = ops.cast(self.coupled_weight_decay, gradient.dtype)
             gradient = ops.add(gradient, ops.multiply(decay, ops.cast(variable, gradient.dtype)))
         super().update_step(gradient, variable, learning_rate)

@@ -1,12 +1,14 @@
 """Training recipes: everything `compile` and `fit` need, flat and typed."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import keras
 
 from keras_acl.callbacks import ConsistencyLoss, PreciseBatchNorm, ResumableCheckpoint
 from keras_acl.layers import ClipBatchNormalization
+from keras_acl.losses import SmoothedCrossentropy
 from keras_acl.optimizers import CoupledSGD, WarmupCosine
 
 REFERENCE_BATCH = 64  # the batch that learning rates are quoted for
@@ -71,8 +73,8 @@ class Recipe:
             model: A classifier of this package.
             data: The training data: something with `len` (batches an epoch) and `batch_size`, as
                 a `VideoDataset`. Without it the learning rate is constant, the peak for 8 clips.
-            run_folder: Where checkpoints, `history.csv` and TensorBoard logs go; without it
-                nothing is written.
+            run_folder: Where checkpoints, `history.csv` and, if it is installed, TensorBoard logs
+                go; without it nothing is written.
 
         Returns:
             Callbacks, in the order in which they must run.
@@ -112,7 +114,9 @@ class Recipe:
             folder = Path(run_folder)
             folder.mkdir(parents=True, exist_ok=True)
             callbacks.append(keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True))
-            callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard")))
+            if importlib.util.find_spec("tensorboard"):  # else the callback fails in mid-training
+                logs = str(folder / "tensorboard")
+                callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             # Last: a state that exists has its line in the log.
             callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, self.seed))
         return callbacks
@@ -183,34 +187,6 @@ def classification_metrics(num_classes: int, data=None) -> list:
         )
         metrics.append(kind(k=5, name="top5"))
     return metrics
-
-
-@keras.saving.register_keras_serializable(package="keras_acl")
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of whole-number labels with smoothing, on logits."""
-
-    def __init__(self, num_classes: int, label_smoothing: float, name="loss", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.num_classes = num_classes
-        self.label_smoothing = label_smoothing
-
-    def call(self, y_true, y_pred):
-        """Return one value a clip."""
-        labels = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
-        return keras.losses.categorical_crossentropy(
-            keras.ops.one_hot(labels, self.num_classes, dtype=y_pred.dtype),
-            y_pred,
-            from_logits=True,
-            label_smoothing=self.label_smoothing,
-        )
-
-    def get_config(self):
-        """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "label_smoothing": self.label_smoothing,
-        }
 
 
 def has_accelerator() -> bool:

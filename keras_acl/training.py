@@ -3,9 +3,9 @@
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from keras_acl import recipes
 from keras_acl.attention import attention_maps, save_contact_sheet
@@ -23,6 +24,7 @@ from keras_acl.clip import ClipSpec
 from keras_acl.data import (
     Augmentation,
     LoadingOptions,
+    Video,
     VideoDataset,
     VideoList,
     read_csv,
@@ -30,6 +32,7 @@ from keras_acl.data import (
     split,
 )
 from keras_acl.models import TwoStreamClassifier
+from keras_acl.writing import written_whole
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "small": {"depth": 11, "width": 16, "speed_ratio": 4, "channel_ratio": 2},
@@ -41,6 +44,8 @@ CLIPS = {
     "r50": ClipSpec(),
     "r101": ClipSpec(),
 }
+# For 64 clips a batch, from scratch. The published one is too low for a small network's few steps.
+LEARNING_RATES = {"small": 0.4, "r50": 0.1, "r101": 0.1}
 MAX_BAD_FRACTION = 0.05
 
 
@@ -137,7 +142,7 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
             f"{len(videos.labels)} in {settings.source}"
         )
     train_videos, test_videos = split(videos, settings.validation_split, settings.seed)
-    claim_folder(folder, settings)
+    claim_folder(folder, settings, videos)
     train, test = _datasets(train_videos, test_videos, settings, folder)
     with _precision(recipes.mixed_precision_policy()):
         keras.utils.set_random_seed(settings.seed)
@@ -152,7 +157,8 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
         _fit(model, train, test, settings, callbacks, verbose)
         scores = _softmax(model.predict(test, verbose=0))
     _check_finite(folder, settings)
-    save_model(model, folder / "model.keras")
+    with written_whole(folder / "model.keras") as beside:
+        model.save(beside)
     plot_history(read_history(folder / "history.csv"), folder / "curves.png")
     accuracy = _write_predictions(folder / "predictions.csv", test, scores)
     _draw_attention(model, test, folder / "attention.png")
@@ -169,37 +175,47 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     )
 
 
-def claim_folder(folder: Path, settings: RunSettings) -> None:
-    """Write the settings into a new folder, or check that they are those of the run it holds.
+def claim_folder(folder: Path, settings: RunSettings, videos: VideoList) -> None:
+    """Write down what a run depends on, or check that it is what the run in `folder` began with.
+
+    A folder without a finished epoch has nothing to lose and is taken over.
 
     Raises:
-        ValueError: If the folder holds a run with other settings.
+        ValueError: If the folder holds a run with other settings or other videos.
     """
     file = folder / "settings.json"
-    text = json.dumps(dataclasses.asdict(settings), indent=2)
-    if file.exists():
-        before, now = json.loads(file.read_text()), json.loads(text)
-        changed = [key for key in now if before.get(key) != now[key]]
+    listed = "\n".join(f"{video.path}\t{video.label}" for video in videos)
+    digest = hashlib.sha256(listed.encode()).hexdigest()
+    # The list counts, too: with other videos, the split would mix what was kept apart.
+    record = {**dataclasses.asdict(settings), "videos": f"{len(videos)}, list sha256 {digest[:12]}"}
+    text = json.dumps(record, indent=2)
+    if finished_epochs(folder) and file.exists():
+        before, now = _flat(json.loads(file.read_text(encoding="utf-8"))), _flat(json.loads(text))
+        changed = [f"{key} was {before.get(key)}" for key in now if before.get(key) != now[key]]
         if changed:
             raise ValueError(
-                f"{folder} holds a run with other settings ({', '.join(changed)}). Give another "
-                "output folder, or remove this one to start anew."
+                f"{folder} holds a run with other settings: {', '.join(changed)}. Repeat them to "
+                "go on with it. Otherwise give another output folder, or remove this one."
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name("settings.part")
-    beside.write_text(text)
-    os.replace(beside, file)
+    (folder / "history.csv").unlink(missing_ok=True)
+    with written_whole(file) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
-def save_model(model: keras.Model, file: Path) -> None:
-    """Save beside, then rename: a model file that exists is whole."""
-    beside = file.with_name(f"saving-{file.name}")
-    try:
-        model.save(beside)
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+def finished_epochs(folder: Path) -> int:
+    """Number of epochs after which the run in `folder` would go on; 0 for a new one."""
+    state = latest_state(folder / "checkpoint")
+    return state[0] if state else 0
+
+
+def _flat(record: dict) -> dict[str, Any]:
+    """{"clip": {"size": 112}} -> {"clip.size": 112}."""
+    flat = {}
+    for key, value in record.items():
+        nested = _flat(value) if isinstance(value, dict) else {}
+        flat |= {f"{key}.{name}": item for name, item in nested.items()} or {key: value}
+    return flat
 
 
 def read_history(file: Path) -> dict[str, list[float]]:
@@ -225,6 +241,8 @@ def plot_history(history: dict[str, list[float]], file: Path) -> None:
             axis.plot(epochs, history[f"val_{name}"], "o--", markersize=3, label="validation")
             axis.legend(fontsize=8)
         axis.set(title=name, xlabel="epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_ylim(bottom=0, top=1.03 if name == "accuracy" else None)
         axis.grid(alpha=0.3)
     save_figure(figure, file)
 
@@ -272,8 +290,6 @@ def _fit(model, train, test, settings, callbacks, verbose) -> None:
             callbacks=callbacks,
             verbose=verbose,
         )
-    except KeyboardInterrupt:
-        raise
     except Exception:
         # TensorFlow wraps what a data set raises in an error of its own.
         for data in (train, test):
@@ -283,8 +299,7 @@ def _fit(model, train, test, settings, callbacks, verbose) -> None:
 
 
 def _check_finite(folder: Path, settings: RunSettings) -> None:
-    done = latest_state(folder / "checkpoint")
-    epochs = done[0] if done else 0
+    epochs = finished_epochs(folder)
     if epochs < settings.recipe.epochs:
         raise ValueError(
             f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
@@ -300,26 +315,30 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:
     """Write a line a video and return the accuracy over those that could be read."""
     hits = []
-    beside = file.with_name(f"{file.name}.part")
-    with open(beside, "w", newline="") as lines:
+    with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(["path", "label", "predicted", "score"])
         for video, row in zip(test.videos, scores, strict=True):
-            label = test.labels[video.label or 0]
+            label = _label_of(test, video)
             if video.path in test.bad_files:
                 writer.writerow([video.path, label, "", ""])
                 continue
             best = int(row.argmax())
             hits.append(best == video.label)
             writer.writerow([video.path, label, test.labels[best], f"{row[best]:.4f}"])
-    os.replace(beside, file)
     return float(np.mean(hits)) if hits else math.nan
 
 
+def _label_of(test: VideoDataset, video: Video) -> str:
+    return test.labels[video.label or 0]
+
+
 def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:
+    readable = [i for i, video in enumerate(test.videos) if video.path not in test.bad_files]
     # Spread over the list, which is sorted by class.
-    chosen = np.linspace(0, len(test.videos) - 1, min(count, len(test.videos))).astype(int)
-    size = test.batch_size
-    clips = np.stack([test[int(place) // size][0][place % size] for place in chosen])
-    titles = [Path(test.videos[int(place)].path).name for place in chosen]
+    places = np.linspace(0, len(readable) - 1, min(count, len(readable))).astype(int)
+    chosen = [readable[place] for place in places]
+    clips = np.stack([test[i // test.batch_size][0][i % test.batch_size] for i in chosen])
+    videos = [test.videos[i] for i in chosen]
+    titles = [f"{Path(video.path).name}, {_label_of(test, video)}" for video in videos]
     save_contact_sheet(file, clips, attention_maps(model, clips), model.labels, titles)

@@ -1,6 +1,5 @@
 """Pictures of attention: maps laid over frames."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from keras_acl.attention.maps import AttentionMaps
+from keras_acl.writing import written_whole
 
 COLORMAP = "jet"  # the papers' habit: blue is little, red is much
 
@@ -46,35 +46,29 @@ def save_contact_sheet(
         titles: A line over each clip, before the class and its score.
         columns: Frames shown of each clip.
     """
-    streams = [("frames", None), ("spatial stream", maps.spatial)]
-    if maps.temporal is not None:
-        streams.append(("temporal stream", maps.temporal))
+    streams = {"frames": None, "spatial stream": maps.spatial, "temporal stream": maps.temporal}
+    if maps.temporal is None:
+        del streams["temporal stream"]
     shown = np.linspace(0, clips.shape[1] - 1, columns).astype(int)
-    rows = len(clips) * len(streams)
-    figure = Figure(figsize=(1.5 * columns, 1.55 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for index, clip in enumerate(clips):
-        for row, (name, stream) in enumerate(streams):
-            for column, frame in enumerate(shown):
-                axis = axes[index * len(streams) + row, column]
-                axis.imshow(_picture(clip, stream, index, frame))
+    height = 1.62 * len(streams) + 0.3
+    figure = Figure(figsize=(1.6 * columns, height * len(clips)), layout="constrained")
+    for index, part in enumerate(figure.subfigures(len(clips), 1, squeeze=False)[:, 0]):
+        part.suptitle(_title(maps, index, labels, titles), fontsize=10, x=0.02, ha="left")
+        axes = part.subplots(len(streams), columns, squeeze=False)
+        for row, (name, stream) in zip(axes, streams.items(), strict=True):
+            row[0].set_ylabel(name, fontsize=9)
+            for axis, frame in zip(row, shown, strict=True):
+                axis.imshow(_picture(clips[index], stream, index, frame))
                 axis.set(xticks=[], yticks=[])
-                if column == 0:
-                    axis.set_ylabel(name, fontsize=8)
-                if row == 0 and column == 0:
-                    axis.set_title(_title(maps, index, labels, titles), loc="left", fontsize=9)
-                elif row == 0:
-                    axis.set_title(f"frame {frame}", fontsize=7, loc="right")
+        for axis, frame in zip(axes[0], shown, strict=True):
+            axis.set_title(f"frame {frame}", fontsize=8)
     save_figure(figure, file)
 
 
 def save_figure(figure: Figure, file) -> None:
-    """Write a figure beside its place, then rename: a picture that exists is whole."""
-    file = Path(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.part")
-    figure.savefig(beside, format=file.suffix.lstrip(".") or "png", dpi=110)
-    os.replace(beside, file)
+    """Write a figure; a picture that exists is whole."""
+    with written_whole(file) as beside:
+        figure.savefig(beside, format=Path(file).suffix.lstrip(".") or "png", dpi=110)
 
 
 def _picture(clip, stream, index: int, frame: int):
@@ -87,5 +81,5 @@ def _picture(clip, stream, index: int, frame: int):
 def _title(maps: AttentionMaps, index: int, labels, titles) -> str:
     chosen = maps.classes[index]
     name = labels[chosen] if labels else f"class {chosen}"
-    line = f"{name} ({maps.scores[index, chosen]:.0%})"
+    line = f"attention for {name} ({maps.scores[index, chosen]:.0%})"
     return f"{titles[index]}: {line}" if titles else line

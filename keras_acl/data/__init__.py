@@ -21,7 +21,7 @@ from keras_acl.data.sources import (
     read_ucf101,
     split,
 )
-from keras_acl.data.synthetic import MovingFigures
+from keras_acl.data.synthetic import FigureClip, MovingFigures, read_mask
 
 if TYPE_CHECKING:
     from keras_acl.data.datasets import VideoDataset

@@ -52,7 +52,7 @@ class Augmentation:
 def read_training_clip(
     video: Video, clip: ClipSpec, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """Reads a random clip of a video: short side, place, crop and flip are drawn from `rng`.
+    """Read a random clip of a video: short side, place, crop and flip are drawn from `rng`.
 
     Args:
         video: What to read.
@@ -78,7 +78,7 @@ def read_training_clip(
 
 
 def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
-    """Reads the clip in the middle of a video: short side `clip.test_size`, the crop in its centre.
+    """Read the clip in the middle of a video: short side `clip.test_size`, the crop in its centre.
 
     Args:
         video: What to read.
@@ -95,25 +95,25 @@ def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
 
 
 def draw_short_side(size: int, scale: tuple[float, float], rng: np.random.Generator) -> int:
-    """Draws a whole number of pixels, uniform from `size * scale[0]` to `size * scale[1]`."""
+    """Draw a whole number of pixels, uniform from `size * scale[0]` to `size * scale[1]`."""
     low, high = (round(size * factor) for factor in scale)
     return int(rng.integers(low, high, endpoint=True))
 
 
 def random_crop(frames: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Cuts one square out of all frames, (T, H, W, 3) -> (T, size, size, 3), anywhere."""
+    """Cut one square out of all frames, (T, H, W, 3) -> (T, size, size, 3), anywhere."""
     top = int(rng.integers(0, frames.shape[1] - size, endpoint=True))
     left = int(rng.integers(0, frames.shape[2] - size, endpoint=True))
     return frames[:, top : top + size, left : left + size]
 
 
 def centre_crop(frames: np.ndarray, size: int) -> np.ndarray:
-    """Cuts the centre square, (T, H, W, 3) -> (T, size, size, 3), rounded as PySlowFast rounds."""
+    """Cut the centre square, (T, H, W, 3) -> (T, size, size, 3), rounded as PySlowFast rounds."""
     top = math.ceil((frames.shape[1] - size) / 2)
     left = math.ceil((frames.shape[2] - size) / 2)
     return frames[:, top : top + size, left : left + size]
 
 
 def random_flip(frames: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Mirrors all frames left to right with the given probability."""
+    """Mirror all frames left to right with the given probability."""
     return frames[:, :, ::-1] if rng.random() < probability else frames

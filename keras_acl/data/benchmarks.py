@@ -17,7 +17,7 @@ from keras_acl.data.videos import Video, VideoList, checked_labels
 def read_ucf101(
     folder: str | Path, splits: str | Path, split: int = 1, subset: str = "train"
 ) -> VideoList:
-    """Reads one side of an official split of UCF101.
+    """Read one side of an official split of UCF101.
 
     The class order is that of classInd.txt. Clips g01 to g25 of a class were each cut from one
     recording; the number and the class are the `group` ("Archery_g01").
@@ -59,7 +59,7 @@ def read_kinetics(
     labels: Sequence[str] | None = None,
     subset: str | None = None,
 ) -> VideoList:
-    """Reads Kinetics (400, 600 or 700) by its public CSV.
+    """Read Kinetics (400, 600 or 700) by its public CSV.
 
     The CSV has the columns label, youtube_id, time_start, time_end and split; the one of the test
     side may lack label. A clip is <id>_<start>_<end> with six digits each, or just <id>, at any

@@ -24,7 +24,7 @@ def check_videos(
     workers: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> list[VideoProblem]:
-    """Decodes every frame of every file, many files at a time.
+    """Decode every frame of every file, many files at a time.
 
     This is stricter than reading clips: a file with a few damaged frames can still be trained on,
     but is named here.

@@ -25,6 +25,8 @@ class VideoDataset(keras.utils.PyDataset):
     In training every pass has its own order and its own clips, crops and flips; they depend on
     `seed` and the epoch alone, not on threads, processes or Keras' own shuffling. Otherwise every
     pass is the same: the centre clips in the given order. The last batch of a pass may be smaller.
+    `fit(steps_per_epoch=...)` only makes sense from 3 steps on: one or two are taken for a glance,
+    and seen again.
 
     A file that cannot be read costs one `BadVideoWarning`; another video of its class takes its
     place (a black clip, where there are no labels). See `LoadingOptions` for the list of such files
@@ -142,22 +144,24 @@ class VideoDataset(keras.utils.PyDataset):
             self.on_epoch_end()
 
     def on_epoch_begin(self) -> None:
-        """Begins a pass; Keras calls it."""
+        """Begin a pass; Keras calls it."""
         with self._lock:
             self._running = True
             self._taken = 0
 
     def on_epoch_end(self) -> None:
-        """Ends a pass; Keras calls it. One that was given up after a glance is begun again."""
+        """End a pass; Keras calls it. One that was given up after a glance is begun again."""
         with self._lock:
             finished = self._taken > PROBES or self._taken == len(self)
             self.set_epoch(self.epoch + finished)
 
     def set_epoch(self, epoch: int) -> None:
-        """Makes the next pass that of `epoch`: the same batches, whatever came before.
+        """Make the next pass that of `epoch`: the same batches, whatever came before.
 
-        A run that is resumed calls this first. Otherwise passes count up from 0 by themselves;
-        where they do already, reading ahead goes on undisturbed.
+        A run that is resumed calls this first; at the beginning of every epoch it does no harm, as
+        reading ahead goes on undisturbed where it is right already. Otherwise passes count up from
+        0 by themselves. (On JAX and torch, with one or two batches a pass, Keras' glance at the
+        first ones counts as a pass, too.)
         """
         with self._lock:
             if epoch != self.epoch:
@@ -167,7 +171,7 @@ class VideoDataset(keras.utils.PyDataset):
             self._taken = 0
 
     def close(self) -> None:
-        """Stops the threads and processes that read ahead. The next batch starts them again."""
+        """Stop the threads and processes that read ahead. The next batch starts them again."""
         self._stream.close()
 
     def _read(self, index: int) -> tuple[np.ndarray, ...]:

@@ -52,7 +52,7 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Measures a video by the timestamps of its packets; only its first frame is decoded.
+    """Measure a video by the timestamps of its packets; only its first frame is decoded.
 
     Args:
         path: The file.
@@ -93,7 +93,7 @@ def read_frames(
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Reads the frames that are shown at the given times.
+    """Read the frames that are shown at the given times.
 
     A time belongs to the last frame shown at or before it; beyond the end that is the last frame.
     The file is read forward once, from a key frame before the first wanted time until the last one;
@@ -142,7 +142,7 @@ def read_clip(
     rng: np.random.Generator | None = None,
     short_side: int | None = None,
 ) -> np.ndarray:
-    """Reads one clip of a video: a random one with `rng`, else the centre one.
+    """Read one clip of a video: a random one with `rng`, else the centre one.
 
     Args:
         video: The record; only its part from `start` to `end` is used.

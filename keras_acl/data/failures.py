@@ -48,7 +48,7 @@ class BadVideos:
         self._lock = threading.Lock()
 
     def add(self, path: str, reason: str) -> None:
-        """Takes note of a file, and warns the first time it is seen.
+        """Take note of a file, and warns the first time it is seen.
 
         Raises:
             BadVideosError: If there are more than `limit` of them.
@@ -62,11 +62,11 @@ class BadVideos:
                     f"{len(self.found)} of {self.total} videos cannot be read, and no more than "
                     f"{self.limit} may be bad: {self._examples()}. "
                     "Run `keras-acl check-videos FOLDER` to find all of them, and repair or remove "
-                    "them; or allow more with `max_bad_fraction`."
+                    "them; or allow more with `LoadingOptions(max_bad_fraction=...)`."
                 )
 
     def give_up(self, name: str | int | None) -> NoReturn:
-        """Stops the run because nothing of a class can be read.
+        """Stop the run because nothing of a class can be read.
 
         Raises:
             BadVideosError: Always.
@@ -93,7 +93,7 @@ class BadVideos:
 
 
 def _append_once(file: Path, path: str, reason: str) -> None:
-    """Adds a line for `path` if there is none: in one write, so that processes may share a list."""
+    """Add a line for `path` if there is none: in one write, so that processes may share a list."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as lines:
         lines.seek(0)

@@ -55,7 +55,7 @@ def plan_figure(
     size: int,
     rng: np.random.Generator,
 ) -> Figure:
-    """Plans one figure; its whole path lies inside the frame.
+    """Plan one figure; its whole path lies inside the frame.
 
     Figures of every motion start at any angle, so that no frame alone gives a turn away.
 
@@ -100,7 +100,7 @@ def plan_figure(
 def paint(
     figures: tuple[Figure, ...], size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paints figures, one of them an actor, in front of a panning, noisy ground.
+    """Paint figures, one of them an actor, in front of a panning, noisy ground.
 
     Should those in front hide more than three quarters of the actor in any frame, it is painted in
     front of all of them: a clip always shows what its label says.

@@ -14,7 +14,7 @@ from keras import layers, ops
 def rand_augment(
     clip: np.ndarray, magnitude: float, rng: np.random.Generator, operations: int = 2
 ) -> np.ndarray:
-    """Applies a few image operations, drawn once and the same for all frames of a clip.
+    """Apply a few image operations, drawn once and the same for all frames of a clip.
 
     Cubuk et al., RandAugment, 2020, with nine Keras layers. `keras.layers.RandAugment` itself draws
     anew for each frame, runs all its layers on each and turns by up to 180 degrees. Left out are
@@ -42,7 +42,7 @@ def rand_augment(
 def mix_up(
     clips: np.ndarray, probabilities: np.ndarray, alpha: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blends every clip of a batch with another one, and their classes likewise.
+    """Blend every clip of a batch with another one, and their classes likewise.
 
     Zhang et al., mixup, 2018, by `keras.layers.MixUp`; the weights are drawn from Beta(α, α).
 

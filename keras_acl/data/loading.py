@@ -31,7 +31,7 @@ def from_directory(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> VideoDataset:
-    """Reads a folder that holds a folder of videos for each class.
+    """Read a folder that holds a folder of videos for each class.
 
     Takes the arguments of `keras.utils.image_dataset_from_directory` that make sense for videos.
 
@@ -85,7 +85,7 @@ def from_csv(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> VideoDataset:
-    """Reads a table with the columns `path` and `label`; see `read_csv`.
+    """Read a table with the columns `path` and `label`; see `read_csv`.
 
     Args:
         file: The table.
@@ -118,7 +118,7 @@ def from_ucf101(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> VideoDataset:
-    """Reads one side of an official split of UCF101; see `read_ucf101`.
+    """Read one side of an official split of UCF101; see `read_ucf101`.
 
     Args:
         folder: Where the videos are.
@@ -151,7 +151,7 @@ def from_kinetics(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> VideoDataset:
-    """Reads the videos of a public Kinetics table that are on disk; see `read_kinetics`.
+    """Read the videos of a public Kinetics table that are on disk; see `read_kinetics`.
 
     Args:
         folder: Where the videos are.

@@ -64,7 +64,7 @@ def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class RecordReader:
-    """Reads the clip of one record, or of another video of its class if the file is bad.
+    """Read the clip of one record, or of another video of its class if the file is bad.
 
     The replacement, too, depends on seed, epoch and index alone. A video without a label has no
     class to take one from, and gives a black clip.
@@ -84,7 +84,7 @@ class RecordReader:
     attempts: int
 
     def __call__(self, place: tuple[int, int]) -> Record:
-        """Reads (epoch, index)."""
+        """Read (epoch, index)."""
         epoch, index = place
         label, failures = self.videos[index].label, []
         for candidate in self._candidates(epoch, index):

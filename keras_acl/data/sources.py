@@ -31,7 +31,7 @@ __all__ = [
 
 
 def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> VideoList:
-    """Reads a folder of class folders: folder/<class>/.../<video>.
+    """Read a folder of class folders: folder/<class>/.../<video>.
 
     Videos are known by their suffix; hidden files and folders are left out.
 
@@ -64,7 +64,7 @@ def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> V
 def read_csv(
     file: str | Path, labels: Sequence[str] | None = None, root: str | Path | None = None
 ) -> VideoList:
-    """Reads a CSV with the columns path, label and, where wanted, start, end (seconds) and group.
+    """Read a CSV with the columns path, label and, where wanted, start, end (seconds) and group.
 
     A label is a class name or a class index. Without `labels`, the class names are the sorted
     names of the file or, where every label is an index, "0", "1", ... up to the largest one.

@@ -8,7 +8,7 @@ from keras_acl.data.videos import Video, VideoList
 
 
 def split(videos: VideoList, fraction: float = 0.2, seed: int = 0) -> tuple[VideoList, VideoList]:
-    """Splits videos into a training and a validation side, class by class.
+    """Split videos into a training and a validation side, class by class.
 
     Videos of one group stay on one side; without groups, the parts of one file do. Every class
     gives as near to `fraction` of its videos as its groups allow, and a class of two or more groups
@@ -57,7 +57,7 @@ def _assign(
     fraction: float,
     rng: np.random.Generator,
 ) -> None:
-    """Chooses a side for every group of one class that has none yet."""
+    """Choose a side for every group of one class that has none yet."""
     wanted = fraction * sum(sizes.values())
     free = sorted(group for group in sizes if group not in side)
     free = [free[place] for place in rng.permutation(len(free))]

@@ -1,4 +1,4 @@
-"""Records read ahead by Grain, with threads or processes."""
+"""Record read ahead by Grain, with threads or processes."""
 
 import dataclasses
 import os
@@ -79,7 +79,7 @@ class RecordStream:
         weakref.finalize(self, _stop, self._running)
 
     def take(self, first: int, count: int) -> list[Record]:
-        """Reads `count` records from place `first` on.
+        """Read `count` records from place `first` on.
 
         It costs nothing to go on where the last call ended; anywhere else, reading ahead starts
         anew.
@@ -93,13 +93,13 @@ class RecordStream:
         return records
 
     def pick(self, first: int, count: int) -> list[Record]:
-        """Reads `count` records from place `first` on by themselves, leaving the stream alone."""
+        """Read `count` records from place `first` on by themselves, leaving the stream alone."""
         with ThreadPoolExecutor(self._threads) as pool:
             places = map(self._passes.locate, range(first, first + count))
             return list(pool.map(self._reader, places))
 
     def close(self) -> None:
-        """Stops threads and processes. The next `take` starts them again."""
+        """Stop threads and processes. The next `take` starts them again."""
         _stop(self._running)
 
     def _open(self, first: int) -> grain.IterDataset:

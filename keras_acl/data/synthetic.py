@@ -57,7 +57,7 @@ class FigureClip:
 
 @dataclasses.dataclass(frozen=True)
 class MovingFigures:
-    """Draws labelled clips of moving figures, in memory or as video files.
+    """Draw labelled clips of moving figures, in memory or as video files.
 
     The actor is the only figure with a round head on a tapered torso. It stays inside the frame
     and at least a quarter of it is visible in every frame, whatever is in front of it. No
@@ -101,7 +101,7 @@ class MovingFigures:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the classes, in alphabetical order."""
+        """Name of the classes, in alphabetical order."""
         return tuple(TASKS[self.task])
 
     def plan(self, label: int, seed: int | tuple[int, ...]) -> tuple[Figure, ...]:
@@ -117,7 +117,7 @@ class MovingFigures:
         return self._plan(label, self._rng(label, seed))
 
     def draw(self, label: int, seed: int | tuple[int, ...]) -> FigureClip:
-        """Draws one clip.
+        """Draw one clip.
 
         Args:
             label: Index of the class.
@@ -131,7 +131,7 @@ class MovingFigures:
         return FigureClip(frames, mask, label)
 
     def arrays(self, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draws a set of clips into memory, the classes in turn (0, 1, 2, ..., 0, 1, 2, ...).
+        """Draw a set of clips into memory, the classes in turn (0, 1, 2, ..., 0, 1, 2, ...).
 
         Args:
             count: How many clips. A clip of 32 frames of 64 x 64 takes 0.5 MB.
@@ -155,7 +155,7 @@ class MovingFigures:
         seed: int = 0,
         progress: Callable[[int, int], object] | None = None,
     ) -> None:
-        """Writes a folder of class folders: `left/0000.mp4`, beside it `left/0000.mask.npz`, ...
+        """Write a folder of class folders: `left/0000.mp4`, beside it `left/0000.mask.npz`, ...
 
         Interrupted, it leaves whole files only; called again, it adds what is missing. With a
         larger count the set grows. The clips are those `arrays` draws from the same seed.
@@ -207,7 +207,7 @@ class MovingFigures:
         return tuple(figures[place] for place in rng.permutation(len(figures)))
 
     def _claim(self, folder: Path, seed: int) -> None:
-        """Records the settings in a new folder, or compares them with those recorded."""
+        """Record the settings in a new folder, or compares them with those recorded."""
         record = {**dataclasses.asdict(self), "seed": seed}
         file = folder / RECORD
         folder.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ class MovingFigures:
 
 
 def read_mask(video: str | os.PathLike) -> np.ndarray:
-    """Reads the actor's mask that lies beside a video of moving figures.
+    """Read the actor's mask that lies beside a video of moving figures.
 
     Args:
         video: Path of the video, `left/0000.mp4`; the mask is in `left/0000.mask.npz`.
@@ -275,7 +275,7 @@ def _encode(frames: np.ndarray) -> bytes:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that appears under its name only when it is complete."""
+    """Write a file that appears under its name only when it is complete."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         temporary.write_bytes(content)

@@ -51,7 +51,7 @@ class DecodingError(ValueError):
 
 @contextlib.contextmanager
 def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Opens a file at its main video stream and closes it, whatever happens in between.
+    """Open a file at its main video stream and closes it, whatever happens in between.
 
     Args:
         path: The file.
@@ -96,7 +96,7 @@ def frame_rate(stream: VideoStream) -> Fraction:
 def shown_frames(
     path: str | Path, earliest: float = 0.0
 ) -> Generator[tuple[float, av.VideoFrame], None, None]:
-    """Walks through the frames in the order in which they are shown.
+    """Walk through the frames in the order in which they are shown.
 
     Close it (`contextlib.closing`) where the walk may stop early.
 

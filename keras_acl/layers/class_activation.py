@@ -57,7 +57,7 @@ class SCAM(keras.layers.Layer):
         `(batch, height, width, classes)` of the largest scale, float32, any sign.
 
     Raises:
-        ValueError: If the list of features is empty.
+        ValueError: If the list of features is empty, or holds several of unknown size.
 
     Example:
         >>> S = SCAM()(([features, features_at_half_size], kernel))
@@ -78,14 +78,41 @@ class SCAM(keras.layers.Layer):
             raise ValueError("SCAM needs the features of at least one scale. Received: []")
         # Frames are averaged before the class weights are applied: CAM is linear.
         maps = [self.activation_maps((ops.mean(scale, axis=1), kernel)) for scale in features]
-        height = max(scale.shape[1] for scale in maps)
-        width = max(scale.shape[2] for scale in maps)
-        maps = [resize_maps(scale, height, width) for scale in maps]  # each (B, H, W, L)
-        return sum(maps) / len(maps)
+        return sum(at_largest_size(maps)) / len(maps)  # (B, H, W, L)
 
 
-def resize_maps(maps, height: int, width: int):
-    """Resize maps (B, h, w, L) bilinearly to (B, height, width, L); same size, same tensor."""
-    if tuple(maps.shape[1:3]) == (height, width):
+def at_largest_size(maps) -> list:
+    """Resize maps (B, h, w, L) bilinearly to the largest height and width among them.
+
+    Raises:
+        ValueError: If there are several and a size is unknown.
+    """
+    if len(maps) == 1:
         return maps
-    return ops.image.resize(maps, (height, width), "bilinear", data_format="channels_last")
+    sizes = [known_size(scale) for scale in maps]
+    largest = max(height for height, _ in sizes), max(width for _, width in sizes)
+    return [
+        scale if size == largest else resize(scale, largest)
+        for scale, size in zip(maps, sizes, strict=True)
+    ]
+
+
+def known_size(images) -> tuple[int, int]:
+    """Height and width of images (N, H, W, C) that are to be resized.
+
+    Raises:
+        ValueError: If TensorFlow does not know them when it builds the graph.
+    """
+    _, height, width, _ = images.shape
+    if height is None or width is None:
+        raise ValueError(
+            "What is to be resized must have a height and a width that are known when the graph "
+            f"is built. Received: shape={tuple(images.shape)}. Give batches of one size, or use "
+            "one scale: scales=(1.0,)."
+        )
+    return height, width
+
+
+def resize(images, size: tuple[int, int]):
+    """Resize images (N, h, w, C) bilinearly to (N, *size, C)."""
+    return ops.image.resize(images, size, "bilinear", data_format="channels_last")

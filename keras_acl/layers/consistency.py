@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_acl.layers.class_activation import ClassActivationMaps, resize_maps
+from keras_acl.layers.class_activation import ClassActivationMaps, at_largest_size
 
 TEMPORAL = ("weighted", "mean", "random")
 NORMALIZE = ("min_max", "l2", None)
@@ -90,16 +90,15 @@ class AttentionConsistency(keras.layers.Layer):
         """Return the distance of every class."""
         S, features, kernel = inputs
         T = self.activation_maps((self._over_time(features), kernel))  # (B, H, W, L)
-        height = max(S.shape[1], T.shape[1])
-        width = max(S.shape[2], T.shape[2])
-        S = resize_maps(S, height, width)
-        T = resize_maps(T, height, width)
+        if tuple(S.shape[1:3]) != tuple(T.shape[1:3]):
+            S, T = at_largest_size([S, T])
         if self.stop_gradient == "spatial":
             S = ops.stop_gradient(S)
         elif self.stop_gradient == "temporal":
             T = ops.stop_gradient(T)
         difference = normalize_maps(T, self.normalize) - normalize_maps(S, self.normalize)
-        return _norm(difference, keepdims=False) / (height * width)
+        _, height, width, _ = ops.shape(difference)
+        return _norm(difference, keepdims=False) / ops.cast(height * width, difference.dtype)
 
     def _over_time(self, features):
         """(B, T, H, W, C) -> (B, H, W, C)."""

@@ -105,12 +105,7 @@ class PaddedConv3D(keras.layers.Layer):
         return outputs if self.bias is None else outputs + self.bias
 
     def _convolve_native(self, x):
-        if self.strides == (1, 1, 1):  # then "same" is symmetric
-            return ops.conv(x, self.kernel, padding="same")
-        pads = [explicit_padding(k) for k in self.kernel_size]
-        if any(pads):
-            x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
-        return ops.conv(x, self.kernel, strides=self.strides, padding="valid")
+        return _padded_conv(x, self.kernel, self.strides)
 
     def _convolve_2d(self, x):
         temporal, *spatial = self.strides
@@ -118,13 +113,13 @@ class PaddedConv3D(keras.layers.Layer):
             x = x[:, ::temporal] if temporal > 1 else x
             _, frames, height, width, channels = ops.shape(x)
             x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
-            x = _conv_2d(x, self.kernel[0], spatial)
+            x = _padded_conv(x, self.kernel[0], tuple(spatial))
             _, height, width, _ = ops.shape(x)
             return ops.reshape(x, (-1, frames, height, width, self.filters))
         x = x[:, :, :: spatial[0], :: spatial[1]] if spatial != [1, 1] else x
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height * width, channels))  # (B, T, H·W, C)
-        x = _conv_2d(x, self.kernel[:, 0], (temporal, 1))
+        x = _padded_conv(x, self.kernel[:, 0], (temporal, 1))
         return ops.reshape(x, (-1, ops.shape(x)[1], height, width, self.filters))
 
     def compute_output_shape(self, input_shape):
@@ -148,13 +143,14 @@ class PaddedConv3D(keras.layers.Layer):
         }
 
 
-def _conv_2d(x, kernel, strides):
-    if tuple(strides) == (1, 1):
-        return ops.conv(x, kernel, padding="same")
-    pads = [explicit_padding(k) for k in kernel.shape[:2]]
+def _padded_conv(x, kernel, strides: tuple[int, ...]):
+    """Convolve in as many dimensions as there are strides."""
+    if set(strides) == {1}:  # then "same" is symmetric
+        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+    pads = [explicit_padding(k) for k in kernel.shape[: len(strides)]]
     if any(pads):
         x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
-    return ops.conv(x, kernel, strides=tuple(strides), padding="valid")
+    return ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -176,7 +172,7 @@ class PaddedMaxPooling3D(keras.layers.Layer):
         _, frames, height, width, channels = ops.shape(inputs)
         x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
         x = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
-        x = ops.max_pool(x, 3, strides=2, padding="valid")
+        x = ops.max_pool(x, 3, strides=2, padding="valid", data_format="channels_last")
         _, height, width, _ = ops.shape(x)
         return ops.reshape(x, (-1, frames, height, width, channels))
 

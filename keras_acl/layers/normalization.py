@@ -37,14 +37,18 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         grouped = size and batch and batch > size and batch % size == 0
         if not (training and self.trainable and grouped):
             return super().call(inputs, training=training, mask=mask)
-        x = ops.reshape(inputs, (batch // size, size, *inputs.shape[1:]))  # (G, B/G, ..., C)
+        shape = ops.shape(inputs)
+        x = ops.reshape(inputs, (batch // size, size, *shape[1:]))  # (G, B/G, ..., C)
         x = ops.cast(x, "float32")
         mean, variance = ops.moments(x, axes=tuple(range(1, x.ndim - 1)), keepdims=True)
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)
         x = (x - mean) * ops.rsqrt(variance + self.epsilon)
-        x = x * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype)
-        return ops.cast(ops.reshape(x, inputs.shape), self.compute_dtype)
+        if self.scale:
+            x = x * ops.cast(self.gamma, x.dtype)
+        if self.center:
+            x = x + ops.cast(self.beta, x.dtype)
+        return ops.cast(ops.reshape(x, shape), self.compute_dtype)
 
     def _move(self, variable, group_statistics):
         average = ops.reshape(ops.mean(group_statistics, axis=0), variable.shape)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
@@ -47,7 +48,7 @@ class VideoClassifier(keras.Model):
         scale, offset = _rescaling(mean, std)
         self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.classifier = keras.layers.Dense(
+        self.classifier = FullPrecisionDense(
             num_classes,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             dtype="float32",
@@ -112,6 +113,17 @@ class VideoClassifier(keras.Model):
         return cls(**config)
 
 
+class FullPrecisionDense(keras.layers.Dense):
+    """Dense layer whose weights are float32 to every reader, also in a mixed-precision model.
+
+    The class activation maps read them too, from a call in which Keras casts variables.
+    """
+
+    def add_weight(self, *args, **kwargs):
+        """Add a weight that is never cast."""
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+
 def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
     """Class names as a tuple, checked against the number of classes."""
     if labels is None:
@@ -127,8 +139,9 @@ def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, .
     return labels
 
 
-def _rescaling(mean, std):
-    """Scale and offset of x · scale + offset = (x / 255 − mean) / std, one value or three."""
-    if isinstance(mean, int | float):
-        return 1 / (255 * std), -mean / std
-    return [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std, strict=True)]
+def _rescaling(mean, std) -> tuple[list, list]:
+    """Scale and offset of x · scale + offset = (x / 255 − mean) / std."""
+    mean, std = np.asarray(mean, "float64"), np.asarray(std, "float64")
+    scale, offset = 1 / (255 * std), -mean / std
+    # Three dimensions: a flat list would follow Keras' global image_data_format.
+    return scale.reshape(1, 1, -1).tolist(), offset.reshape(1, 1, -1).tolist()

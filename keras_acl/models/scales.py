@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from keras import ops
 
+from keras_acl.layers.class_activation import known_size, resize
+
 
 def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     """Return the scales as a tuple.
@@ -38,9 +40,13 @@ def features_at_scales(stream, frames, features, scales: Sequence[float]) -> lis
 
 
 def resize_frames(frames, scale: float):
-    """Resize frames (B, T, H, W, C) by a factor in space, bilinearly; sizes are rounded."""
-    _, count, height, width, channels = frames.shape
+    """Resize frames (B, T, H, W, C) by a factor in space, bilinearly; sizes are rounded.
+
+    Raises:
+        ValueError: If the height or width is unknown.
+    """
+    _, count, *shape = ops.shape(frames)
+    folded = ops.reshape(frames, (-1, *shape))  # (B·T, H, W, C)
+    height, width = known_size(folded)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    folded = ops.reshape(frames, (-1, height, width, channels))  # (B·T, H, W, C)
-    folded = ops.image.resize(folded, size, "bilinear", data_format="channels_last")
-    return ops.reshape(folded, (-1, count, *size, channels))
+    return ops.reshape(resize(folded, size), (-1, count, *size, shape[-1]))

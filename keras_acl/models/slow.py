@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_acl.clip import ClipSpec
-from keras_acl.layers import SCAM, PackPathways
+from keras_acl.layers import SCAM, PackPathways, slow_frame_indices
 from keras_acl.models.classifier import VideoClassifier
 from keras_acl.models.scales import check_scales, features_at_scales
 from keras_acl.models.streams import resnet_stream, spatial_kernels
@@ -81,11 +81,14 @@ class SlowClassifier(VideoClassifier):
         self.scales = check_scales(scales)
         self.frame_indices = frame_indices
         self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+        frames = len(slow_frame_indices(clip.frames, speed_ratio, frame_indices))
         self.spatial_stream = resnet_stream(
-            clip.frames // speed_ratio, spatial_kernels(depth), depth, width, form, "spatial_stream"
+            frames, spatial_kernels(depth), depth, width, form, name="spatial_stream"
         )
         self.scam = SCAM(name="scam")
-        self.dropout_channels = keras.layers.SpatialDropout3D(dropout, name="dropout_channels")
+        self.dropout_channels = keras.layers.SpatialDropout3D(
+            dropout, data_format="channels_last", name="dropout_channels"
+        )
         self.build(self.input_shape)
 
     def build(self, input_shape):

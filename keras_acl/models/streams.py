@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_acl.layers import PaddedMaxPooling3D, bottleneck, conv_norm, lateral_fusion
+from keras_acl.layers import (
+    PaddedMaxPooling3D,
+    bottleneck,
+    conv_norm,
+    lateral_fusion,
+    slow_frame_indices,
+)
 
 # Blocks a stage. 50 and 101 are the published networks; 11 and 14 are for tests, demos and CPUs.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -30,6 +36,20 @@ def spatial_kernels(depth: int) -> tuple[int, ...]:
 def temporal_kernels(depth: int) -> tuple[int, ...]:
     """Temporal kernels of the temporal stream: 5 in the stem, 3 in every stage (section 3.1)."""
     return (5,) + (3,) * len(blocks_of(depth))
+
+
+def temporal_width(width: int, channel_ratio: int) -> int:
+    """Channels of the temporal stream's stem, β times those of the spatial one.
+
+    Raises:
+        ValueError: If `width` is not a multiple of 1/β.
+    """
+    if channel_ratio < 1 or width % channel_ratio:
+        raise ValueError(
+            "The temporal stream must get a whole number of channels: expected `width` to be a "
+            f"multiple of `channel_ratio`. Received: width={width}, channel_ratio={channel_ratio}"
+        )
+    return width // channel_ratio
 
 
 def resnet_stream(
@@ -96,12 +116,16 @@ def slowfast_streams(
 
     Returns:
         A model from `[slow, fast]` frames to `[slow, fast]` features.
+
+    Raises:
+        ValueError: If the frames are no multiple of α or the channels none of 1/β.
     """
     blocks = blocks_of(depth)
-    narrow = width // channel_ratio
+    narrow = temporal_width(width, channel_ratio)
+    slow_frames = len(slow_frame_indices(frames, speed_ratio))
     slow_kernels, fast_kernels = spatial_kernels(depth), temporal_kernels(depth)
     inputs = [
-        keras.Input((frames // speed_ratio, None, None, 3), name="slow_frames"),
+        keras.Input((slow_frames, None, None, 3), name="slow_frames"),
         keras.Input((frames, None, None, 3), name="fast_frames"),
     ]
     slow = _stem(inputs[0], width, slow_kernels[0], prefix="slow_", form=form)

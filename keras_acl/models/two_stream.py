@@ -5,10 +5,21 @@ from collections.abc import Sequence
 import keras
 
 from keras_acl.clip import ClipSpec
-from keras_acl.layers import SCAM, AttentionConsistency, AttentionConsistencyLoss, PackPathways
+from keras_acl.layers import (
+    SCAM,
+    AttentionConsistency,
+    AttentionConsistencyLoss,
+    PackPathways,
+    slow_frame_indices,
+)
 from keras_acl.models.classifier import VideoClassifier
 from keras_acl.models.scales import check_scales, features_at_scales
-from keras_acl.models.streams import resnet_stream, spatial_kernels, temporal_kernels
+from keras_acl.models.streams import (
+    resnet_stream,
+    spatial_kernels,
+    temporal_kernels,
+    temporal_width,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -98,13 +109,15 @@ class TwoStreamClassifier(VideoClassifier):
         self.initial_consistency_weight = consistency_weight
         self.frame_indices = frame_indices
         T = clip.frames
+        T_slow = len(slow_frame_indices(T, speed_ratio, frame_indices))
+        narrow = temporal_width(width, channel_ratio)
 
         self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
         self.spatial_stream = resnet_stream(
-            T // speed_ratio, spatial_kernels(depth), depth, width, form, name="spatial_stream"
+            T_slow, spatial_kernels(depth), depth, width, form, name="spatial_stream"
         )
         self.temporal_stream = resnet_stream(
-            T, temporal_kernels(depth), depth, width // channel_ratio, form, name="temporal_stream"
+            T, temporal_kernels(depth), depth, narrow, form, name="temporal_stream"
         )
         self.scam = SCAM(name="scam")
         self.consistency = consistency or AttentionConsistency(name="consistency")

@@ -70,6 +70,14 @@ def passes(videos, epochs, **arguments):
     return [[batch[0] for batch in reference] for _ in range(epochs)]
 
 
+def openings(data, monkeypatch) -> list[int]:
+    """The places at which the dataset began to read ahead; grows."""
+    opened = []
+    open_stream = data._stream._open
+    monkeypatch.setattr(data._stream, "_open", lambda at: opened.append(at) or open_stream(at))
+    return opened
+
+
 def assert_same(batches, others):
     assert len(batches) == len(others)
     for batch, other in zip(batches, others, strict=True):
@@ -138,9 +146,7 @@ def test_set_epoch_resumes_with_identical_batches(videos):
 
 def test_setting_the_epoch_it_has_already_costs_nothing(videos, monkeypatch):
     data = dataset(videos)
-    opened = []
-    open_stream = data._stream._open
-    monkeypatch.setattr(data._stream, "_open", lambda at: opened.append(at) or open_stream(at))
+    opened = openings(data, monkeypatch)
     for epoch in range(3):
         data.set_epoch(epoch)
         assert len(list(data)) == 4
@@ -182,9 +188,7 @@ def test_a_glance_at_the_first_batches_does_not_count(videos):
 def test_a_glance_decodes_nothing_twice(videos, monkeypatch):
     data = dataset(videos)
     monkeypatch.setattr(data._stream, "pick", None)
-    opened = []
-    open_stream = data._stream._open
-    monkeypatch.setattr(data._stream, "_open", lambda at: opened.append(at) or open_stream(at))
+    opened = openings(data, monkeypatch)
     data[0], data[1]  # as Keras does on TensorFlow
     data.on_epoch_begin()
     data[0]  # as Keras does on JAX and torch
@@ -195,12 +199,14 @@ def test_a_glance_decodes_nothing_twice(videos, monkeypatch):
 
 @pytest.mark.backends
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
-def test_fit_consumes_whole_passes_in_order(videos, steps_per_execution):
+def test_fit_consumes_whole_passes_in_order(videos, steps_per_execution, monkeypatch):
     if steps_per_execution == 2 and keras.backend.backend() == "torch":
         pytest.skip("Keras: steps_per_execution must be 1 with the PyTorch backend")
     train = dataset(videos, cls=Recorded, seed=3)
     validation = dataset(videos, 4, cls=Recorded, training=False)
+    opened = [openings(data, monkeypatch) for data in (train, validation)]
     small_model(steps_per_execution).fit(train, epochs=3, validation_data=validation, verbose=0)
+    assert opened == [[0], [0]]
     expected = {
         (epoch, place): clips
         for epoch, batches in enumerate(passes(videos, 3, seed=3))
@@ -369,6 +375,7 @@ def test_closing_ends_the_threads(videos):
     assert len(list(data)) == 4
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to process groups")
 @pytest.mark.parametrize("processes", [0, 1])
 def test_an_interrupt_in_the_middle_of_an_epoch_ends_the_process(tmp_path, processes):
     write_gray_videos(tmp_path / "videos")
@@ -383,8 +390,9 @@ def test_an_interrupt_in_the_middle_of_an_epoch_ends_the_process(tmp_path, proce
                 videos = read_directory({str(tmp_path / "videos")!r})
                 clip = keras_acl.ClipSpec(frames=2, span=4, size=16)
                 loading = LoadingOptions(processes={processes})
+                data = VideoDataset(videos, clip, 2, loading=loading)
                 while True:
-                    for batch in VideoDataset(videos, clip, 2, loading=loading):
+                    for batch in data:
                         print("batch", flush=True)
             """
         )

@@ -1,0 +1,32 @@
+"""Files that appear under their name only when they are complete."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def written_whole(file: str | os.PathLike) -> Iterator[Path]:
+    """A path beside `file` to write to; it becomes `file` when all went well.
+
+    Whatever ends the writing early, an error or a power cut, leaves `file` as it was.
+
+    Args:
+        file: Where the result goes; its folder is made if missing.
+
+    Yields:
+        A path with the same ending.
+
+    Example:
+        >>> with written_whole("model.keras") as beside:
+        ...     model.save(beside)
+    """
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"saving-{file.name}")
+    try:
+        yield beside
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)

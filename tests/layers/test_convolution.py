@@ -1,0 +1,183 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from harness import check_layer, gradients, to_numpy
+from keras import ops
+
+from keras_acl.layers import PaddedConv3D, PaddedMaxPooling3D
+
+pytestmark = pytest.mark.backends
+
+GRID = np.arange(1, 17, dtype="float32").reshape(1, 1, 4, 4, 1)  # 1 … 16, one frame
+
+
+def convolve(x, kernel, strides=(1, 1, 1), form="auto", bias=None):
+    """PaddedConv3D with a given kernel (T, H, W) or (T, H, W, in, out)."""
+    kernel = np.asarray(kernel, "float32")
+    kernel = kernel[..., None, None] if kernel.ndim == 3 else kernel
+    layer = PaddedConv3D(
+        kernel.shape[-1], kernel.shape[:3], strides, use_bias=bias is not None, form=form
+    )
+    layer.build(x.shape)
+    layer.set_weights([kernel] if bias is None else [kernel, np.asarray(bias, "float32")])
+    return to_numpy(layer(x))
+
+
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_strided_spatial_kernel_is_centred_on_even_pixels(form):
+    kernel = [[[1, 0, 0], [0, 10, 0], [0, 0, 100]]]
+    out = convolve(GRID, kernel, (1, 2, 2), form)
+    # Centres 1, 3, 9, 11; ten times each, plus the pixel below right times 100, above left once.
+    np.testing.assert_array_equal(out[0, 0, ..., 0], [[610, 830], [1490, 1716]])
+
+
+def test_keras_same_padding_is_centred_on_odd_pixels():
+    # What explicit padding is for: at even sizes Keras' "same" samples other pixels.
+    kernel = np.zeros((3, 3, 1, 1), "float32")
+    kernel[1, 1] = 1
+    same = ops.conv(GRID[:, 0], kernel, strides=2, padding="same", data_format="channels_last")
+    np.testing.assert_array_equal(to_numpy(same)[0, ..., 0], [[6, 8], [14, 16]])
+    ours = convolve(GRID, kernel[None], (1, 2, 2))
+    np.testing.assert_array_equal(ours[0, 0, ..., 0], [[1, 3], [9, 11]])
+
+
+@pytest.mark.parametrize("form", ["native", "2d"])
+@pytest.mark.parametrize(
+    ("stride", "expected"), [(1, [210, 321, 432, 43]), (2, [210, 432]), (4, [210])]
+)
+def test_temporal_kernel(form, stride, expected):
+    x = np.arange(1, 5, dtype="float32").reshape(1, 4, 1, 1, 1)
+    out = convolve(x, np.reshape([1, 10, 100], (3, 1, 1)), (stride, 1, 1), form)
+    np.testing.assert_array_equal(out.ravel(), expected)
+
+
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_temporal_stride_of_the_lateral_connection(form):
+    x = np.arange(1, 9, dtype="float32").reshape(1, 8, 1, 1, 1)
+    out = convolve(x, np.reshape([1, 10, 100, 1000, 10000], (5, 1, 1)), (4, 1, 1), form)
+    np.testing.assert_array_equal(out.ravel(), [32100, 76543])
+
+
+@pytest.mark.parametrize(("strides", "expected"), [((1, 1, 1), [810, 81]), ((1, 2, 2), [810, 50])])
+def test_true_3d_kernel(strides, expected):
+    x = np.arange(1, 9, dtype="float32").reshape(1, 2, 2, 2, 1)
+    kernel = np.zeros((3, 3, 3))
+    kernel[0, 0, 0], kernel[1, 1, 1], kernel[2, 2, 2] = 1, 10, 100
+    out = convolve(x, kernel, strides)
+    assert [out[0, 0, 0, 0, 0], out[0, -1, -1, -1, 0]] == expected
+
+
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_channels_and_bias(form):
+    x = np.reshape([5.0, 6.0], (1, 1, 1, 1, 2)).astype("float32")
+    kernel = np.reshape([[1, 2], [3, 4]], (1, 1, 1, 2, 2))
+    out = convolve(x, kernel, form=form, bias=[100, 200])
+    np.testing.assert_array_equal(out.ravel(), [123, 234])
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "strides"),
+    [
+        *itertools.product([(1, 3, 3)], [(1, 1, 1), (1, 2, 2), (2, 2, 1)]),
+        *itertools.product([(3, 1, 1)], [(1, 1, 1), (2, 1, 1), (2, 2, 2)]),
+        ((1, 1, 1), (1, 2, 2)),
+    ],
+)
+def test_both_forms_agree(kernel_size, strides):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 5, 6, 3)).astype("float32")
+    kernel = rng.normal(size=(*kernel_size, 3, 4))
+    native, lowered = (convolve(x, kernel, strides, form) for form in ("native", "2d"))
+    assert native.shape == lowered.shape
+    np.testing.assert_allclose(native, lowered, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel_size", [(1, 3, 3), (3, 1, 1), (5, 7, 7), (1, 1, 1)])
+@pytest.mark.parametrize("size", [7, 8])
+def test_sizes_shrink_by_the_strides_alone(kernel_size, size):
+    layer = PaddedConv3D(2, kernel_size, (1, 2, 2))
+    expected = (1, 4, 4, 4, 2)  # 7 and 8 both become 4
+    assert layer(np.zeros((1, 4, size, size, 3), "float32")).shape == expected
+    assert layer.compute_output_shape((1, 4, size, size, 3)) == expected
+    assert layer.compute_output_shape((None, 4, None, None, 3)) == (None, 4, None, None, 2)
+
+
+def test_kernel_starts_as_kaiming_normal_over_the_outputs():
+    layer = PaddedConv3D(64, (1, 3, 3))
+    layer.build((None, 4, 8, 8, 16))
+    kernel = to_numpy(layer.kernel)
+    deviation = 0.0589256  # sqrt(2 / (9 * 64))
+    assert kernel.std() == pytest.approx(deviation, rel=0.04)
+    assert abs(kernel.mean()) < 0.002
+    assert np.abs(kernel).max() > 3 * deviation  # not truncated
+
+
+def test_bfloat16_filter_gradients_are_finite():
+    # TensorFlow's native gradient of k×1×1 kernels reads uninitialised memory on the CPU.
+    layer = PaddedConv3D(4, (3, 1, 1), dtype="bfloat16")
+    x = np.ones((2, 8, 4, 4, 4), "float32")
+    layer.build(x.shape)
+
+    def total(kernel):
+        layer.kernel = ops.cast(kernel, "bfloat16")
+        return ops.sum(ops.cast(layer(x), "float32"))
+
+    del layer._trainable_variables[:]  # the kernel becomes the function's argument
+    object.__delattr__(layer, "kernel")
+    (gradient,) = gradients(total, np.ones((3, 1, 1, 4, 4)))
+    np.testing.assert_array_equal(gradient[1], 2 * 8 * 16)
+
+
+def test_config():
+    layer = PaddedConv3D(
+        2, (1, 3, 3), (1, 2, 2), use_bias=True, form="2d", kernel_initializer="ones"
+    )
+    check_layer(layer, GRID)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((1, 2, 2),), r"odd kernel sizes. Received: kernel_size=\(1, 2, 2\)"),
+        (((1, 3, 3), (1, 1, 1), False, "3d"), r"one of \('auto', 'native', '2d'\).*form='3d'"),
+        (((3, 3, 3), (1, 1, 1), False, "2d"), r"use form='native'.*kernel_size=\(3, 3, 3\)"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PaddedConv3D(4, *arguments)
+
+
+def test_pooling_windows_start_one_pixel_outside():
+    second = GRID[:, :, ::-1]
+    out = to_numpy(PaddedMaxPooling3D()(np.concatenate([GRID, second], axis=1)))
+    np.testing.assert_array_equal(out[0, 0, ..., 0], [[6, 8], [14, 16]])
+    np.testing.assert_array_equal(out[0, 1, ..., 0], [[14, 16], [10, 12]])
+
+
+def test_pooling_odd_sizes_and_channels():
+    x = np.arange(1, 10, dtype="float32").reshape(1, 1, 3, 3, 1)
+    layer = PaddedMaxPooling3D()
+    out = to_numpy(layer(np.concatenate([x, 10 * x], axis=-1)))
+    np.testing.assert_array_equal(out[0, 0, ..., 0], [[5, 6], [8, 9]])
+    np.testing.assert_array_equal(out[0, 0, ..., 1], [[50, 60], [80, 90]])
+    assert layer.compute_output_shape((None, 1, 3, None, 2)) == (None, 1, 2, None, 2)
+
+
+def test_pooling_config():
+    check_layer(PaddedMaxPooling3D(name="pool"), GRID)
+
+
+def test_global_image_format_is_ignored():
+    x = np.arange(32, dtype="float32").reshape(1, 1, 4, 4, 2)
+    layers = PaddedConv3D(2, (1, 3, 3), (1, 2, 2), kernel_initializer="ones"), PaddedMaxPooling3D()
+    before = [to_numpy(layer(x)) for layer in layers]
+    keras.config.set_image_data_format("channels_first")
+    try:
+        after = [to_numpy(layer(x)) for layer in layers]
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    for ours, theirs in zip(after, before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

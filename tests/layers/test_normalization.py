@@ -1,0 +1,102 @@
+import keras
+import numpy as np
+import pytest
+from harness import check_layer, dtype_of, to_numpy
+
+from keras_acl.layers import ClipBatchNormalization
+
+pytestmark = pytest.mark.backends
+
+# Four clips of one value: groups of two have means 1 and 12, variances 1 and 4.
+CLIPS = np.reshape([0, 2, 10, 14], (4, 1, 1, 1, 1)).astype("float32")
+
+
+def normalize(layer, clips=CLIPS, training=True):
+    return to_numpy(layer(clips, training=training)).ravel()
+
+
+def test_groups_are_normalised_alone():
+    out = normalize(ClipBatchNormalization(clips_per_group=2))
+    # (0 - 1) / sqrt(1 + 1e-5) and (10 - 12) / sqrt(4 + 1e-5)
+    np.testing.assert_allclose(out, [-0.999995, 0.999995, -0.99999875, 0.99999875], rtol=1e-6)
+
+
+def test_scale_and_offset_follow():
+    layer = ClipBatchNormalization(clips_per_group=2)
+    layer.build(CLIPS.shape)
+    layer.gamma.assign([3.0])
+    layer.beta.assign([5.0])
+    np.testing.assert_allclose(normalize(layer), [2, 8, 2, 8], atol=2e-5)
+
+
+def test_without_scale_and_offset():
+    layer = ClipBatchNormalization(clips_per_group=2, scale=False, center=False)
+    np.testing.assert_allclose(normalize(layer), [-1, 1, -1, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("group", "mean", "variance"),
+    [
+        (2, 0.65, 1.15),  # 0.1 * (1 + 12) / 2 and 0.9 + 0.1 * (1 + 4) / 2
+        (None, 0.65, 4.175),  # variance of all four: 32.75
+        (4, 0.65, 4.175),
+        (8, 0.65, 4.175),
+        (3, 0.65, 4.175),  # four is no multiple of three: one group
+    ],
+)
+def test_running_statistics_move_by_a_tenth(group, mean, variance):
+    layer = ClipBatchNormalization(clips_per_group=group)
+    normalize(layer)
+    assert to_numpy(layer.moving_mean) == pytest.approx(mean, rel=1e-6)
+    assert to_numpy(layer.moving_variance) == pytest.approx(variance, rel=1e-6)
+
+
+@pytest.mark.parametrize("group", [None, 3, 4, 8])
+def test_whole_batch_is_plain_batch_normalisation(group):
+    plain = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+    ours, theirs = normalize(ClipBatchNormalization(clips_per_group=group)), normalize(plain)
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(ours[0], -1.1358107, rtol=1e-5)  # (0 - 6.5) / sqrt(32.75 + 1e-5)
+
+
+@pytest.mark.parametrize("group", [None, 2])
+def test_inference_uses_the_running_statistics(group):
+    layer = ClipBatchNormalization(clips_per_group=group)
+    layer.build(CLIPS.shape)
+    layer.moving_mean.assign([2.0])
+    layer.moving_variance.assign([4.0])
+    np.testing.assert_allclose(normalize(layer, training=False), [-1, 0, 4, 6], atol=1e-4)
+    layer.trainable = False  # frozen: the same in training
+    np.testing.assert_allclose(normalize(layer), [-1, 0, 4, 6], atol=1e-4)
+
+
+def test_frames_and_pixels_of_a_group_count_together():
+    clips = np.array([[0, 2, 4, 6], [8, 8, 8, 8]], "float32").reshape(2, 2, 1, 2, 1)
+    layer = ClipBatchNormalization(clips_per_group=1)
+    out = normalize(layer, clips)
+    # mean 3, variance 5; then mean 8, variance 0
+    np.testing.assert_allclose(out[:4], [-1.3416394, -0.4472131, 0.4472131, 1.3416394], rtol=1e-5)
+    np.testing.assert_allclose(out[4:], 0, atol=1e-6)
+    assert to_numpy(layer.moving_mean) == pytest.approx(0.55)
+    assert to_numpy(layer.moving_variance) == pytest.approx(1.15)
+
+
+@pytest.mark.parametrize("group", [None, 2])
+def test_statistics_are_float32_under_mixed_precision(group):
+    layer = ClipBatchNormalization(clips_per_group=group, dtype="mixed_bfloat16")
+    out = layer(CLIPS + 256, training=True)  # bfloat16 has 256, 258, 266 and 270
+    assert dtype_of(out) == "bfloat16"
+    assert dtype_of(layer.moving_mean) == "float32"
+    assert to_numpy(layer.moving_mean) == pytest.approx(26.25, rel=1e-6)  # 0.1 * 262.5
+
+
+def test_config():
+    layer = ClipBatchNormalization(clips_per_group=2, momentum=0.5, epsilon=0.1, scale=False)
+    base = set(keras.layers.BatchNormalization().get_config())
+    assert "momentum" in base
+    check_layer(layer, CLIPS, base)
+
+
+def test_defaults_are_those_of_the_published_networks():
+    config = ClipBatchNormalization().get_config()
+    assert (config["momentum"], config["epsilon"], config["clips_per_group"]) == (0.9, 1e-5, None)
