@@ -14,7 +14,7 @@ def test_user_path(tmp_path, monkeypatch):
         "frames=32, span=64, fps=30, size=224": "frames=8, span=16, fps=30, size=32",
         "labels=train.labels)": "labels=train.labels, depth=11, width=8)",
         "epochs=20": "epochs=1",
-        "TwoStreamClassifier(101,": "TwoStreamClassifier(8, clip=clip, depth=11, width=8,",
+        "    101, consistency": "    8, clip=clip, depth=11, width=8, consistency",
     }
     for printed, smaller in tiny.items():
         assert printed in path + options
@@ -25,8 +25,8 @@ def test_user_path(tmp_path, monkeypatch):
 
     names: dict = {}
     exec(path, names)
-    assert names["maps"].spatial.shape == (3, 32, 32)  # 16 videos, a fifth of them
-    assert names["maps"].temporal.shape == (3, 8, 32, 32)
+    assert names["maps"].spatial.shape == (8, 32, 32)  # one of two videos a class
+    assert names["maps"].temporal.shape == (8, 8, 32, 32)
     assert (tmp_path / "model.keras").stat().st_size > 10_000
     assert len((tmp_path / "runs/first/history.csv").read_text().splitlines()) == 2
 
