@@ -1,0 +1,86 @@
+import keras
+import numpy as np
+import pytest
+from tiny import CLIP, NETWORK, random_clips, two_stream
+
+from keras_acl.attention import attention_maps
+from keras_acl.models import SlowClassifier, SlowFastClassifier
+
+pytestmark = pytest.mark.backends
+
+
+@pytest.fixture(scope="module")
+def model():
+    return two_stream()
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return random_clips(2)
+
+
+def resized(maps: np.ndarray) -> np.ndarray:
+    """(N, h, w) -> (N, 32, 32) by Keras."""
+    large = keras.ops.image.resize(
+        maps[..., None].astype("float32"), (32, 32), data_format="channels_last"
+    )
+    return keras.ops.convert_to_numpy(large)[..., 0]
+
+
+def stretched(maps: np.ndarray) -> np.ndarray:
+    return (maps - maps.min()) / (maps.max() - maps.min())
+
+
+def test_maps_are_dense_weights_times_features(model, clips):
+    found = attention_maps(model, clips)
+    F_s, F_t = (keras.ops.convert_to_numpy(x) for x in model.features(clips))
+    W_s, W_t = (keras.ops.convert_to_numpy(w) for w in model.class_weights)
+    for index, chosen in enumerate(found.classes):
+        S = np.einsum("thwc,c->hw", F_s[index], W_s[:, chosen]) / len(F_s[index])
+        T = np.einsum("thwc,c->thw", F_t[index], W_t[:, chosen])
+        np.testing.assert_allclose(found.spatial[index], stretched(resized(S[None])[0]), atol=1e-3)
+        np.testing.assert_allclose(found.temporal[index], stretched(resized(T)), atol=1e-3)
+
+
+def test_shapes_ranges_and_scores(model, clips):
+    found = attention_maps(model, clips)
+    assert found.spatial.shape == (2, 32, 32)
+    assert found.temporal.shape == (2, 8, 32, 32)
+    for maps in (found.spatial, found.temporal):
+        np.testing.assert_allclose(maps.reshape(2, -1).min(axis=1), 0, atol=1e-6)
+        np.testing.assert_allclose(maps.reshape(2, -1).max(axis=1), 1, atol=1e-6)
+    logits = keras.ops.convert_to_numpy(model(clips, training=False))
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-4)
+    np.testing.assert_array_equal(found.classes, logits.argmax(axis=1))
+
+
+def test_asked_classes_have_their_own_maps(model, clips):
+    first, second = (attention_maps(model, clips, [label, label]) for label in (0, 1))
+    assert first.classes.tolist() == [0, 0]
+    assert np.abs(first.spatial - second.spatial).max() > 0.05
+
+
+def test_a_clip_alone_has_the_maps_it_has_in_a_batch(model, clips):
+    both = attention_maps(model, clips, [0, 1])
+    alone = attention_maps(model, clips[1:], [1])
+    np.testing.assert_allclose(alone.temporal[0], both.temporal[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [SlowFastClassifier, SlowClassifier])
+def test_baselines_have_maps_too(kind, clips):
+    options = {key: value for key, value in NETWORK.items() if key != "channel_ratio"}
+    found = attention_maps(kind(3, clip=CLIP, **options), clips, batch_size=2)
+    assert found.spatial.shape == (2, 32, 32)
+    assert (found.temporal is None) == (kind is SlowClassifier)
+
+
+@pytest.mark.parametrize("classes", [[0], [0, 3], [-1, 0]])
+def test_classes_that_do_not_fit_are_refused(model, clips, classes):
+    with pytest.raises(ValueError, match="one class from 0 to 2 for each of 2 clips"):
+        attention_maps(model, clips, classes)
+
+
+def test_one_clip_without_a_batch_gets_a_hint(model, clips):
+    with pytest.raises(ValueError, match="batch of one"):
+        attention_maps(model, clips[0])
