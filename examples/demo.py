@@ -13,13 +13,12 @@ import sys
 import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_acl import ClipSpec, recipes, training
 from keras_acl.attention import attention_maps, pointing_game
 from keras_acl.data import MovingFigures, read_mask, read_test_clip, split
-from keras_acl.inference import predict_videos
+from keras_acl.inference import load_model, predict_videos
 
 FIGURES = MovingFigures(task="appearance_motion", distractors=0, frames=32, size=80)
 
@@ -57,7 +56,7 @@ def demo(options) -> None:
     )
     print(f"Training the small two-stream network with attention consistency into {run_folder}")
     report = training.train_folder(settings, run_folder, verbose=1 if sys.stdout.isatty() else 2)
-    model = keras.saving.load_model(run_folder / "model.keras")
+    model = load_model(run_folder)
     _, test = split(training.read_videos(videos), settings.validation_split, settings.seed)
 
     print("\nFour validation videos:")

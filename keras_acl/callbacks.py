@@ -100,7 +100,7 @@ class PreciseBatchNorm(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         """Estimate; called by `fit` before it validates."""
         if self._forward is None:
-            self._forward = _TrainingForward(self.model)
+            self._forward = TrainingForward(self.model)
         with _borrowed_pass(self.data):
             precise_statistics(self._forward, self.data, self.batches)
 
@@ -123,40 +123,41 @@ def _borrowed_pass(data) -> Iterator[None]:
         data.set_epoch(epoch)
 
 
-class _TrainingForward(keras.Model):
-    """Forward pass with `training=True` under `predict_on_batch`, which compiles everywhere."""
+class TrainingForward(keras.Model):
+    """A model's forward pass with `training=True`, under `predict_on_batch` of every backend."""
 
     def __init__(self, model):
         super().__init__(name="training_forward")
         self.model = model
 
     def call(self, clips):
+        """Return logits."""
         outputs = self.model(clips, training=True)
         return outputs["logits"] if isinstance(outputs, dict) else outputs
 
 
 def precise_statistics(forward: keras.Model, data, batches: int) -> None:
-    """Give every batch normalisation layer in `forward` the mean of its batch statistics.
+    """Give every batch normalisation layer of a `TrainingForward` the mean of its batch statistics.
 
     One step moves a running value to `momentum · old + (1 − momentum) · batch`; started from zero
-    it holds the batch's share alone, whatever the backend.
+    it holds the batch's share alone, whatever the backend. Frozen layers keep theirs.
     """
     layers = [
         layer
         for layer in forward._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     variables = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in layers for _ in range(2)]
     if not variables:
         return
-    before = [ops.convert_to_numpy(v) for v in variables]
+    before = [ops.convert_to_numpy(v).copy() for v in variables]  # torch hands out its own memory
     sums = [np.zeros(v.shape) for v in variables]
     count = min(batches, len(data))
     try:
         for index in range(count):
             for variable in variables:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(np.zeros(variable.shape))
             forward.predict_on_batch(data[index][0])
             for total, variable, momentum in zip(sums, variables, momenta, strict=True):
                 total += ops.convert_to_numpy(variable) / (1 - momentum)
@@ -170,8 +171,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     """Save weights and optimiser after every epoch; start again where the last run ended.
 
     A killed run loses the epoch it was in and nothing else. One file holds one epoch, written
-    beside and renamed, so a file that exists is whole. The random state of dropout is set from
-    (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted one. A
+    beside and renamed, so a file that exists is whole. Random states, the global ones too, are set
+    from (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted one. A
     state whose loss, in training or validation, is not finite is never saved.
 
     Args:
@@ -208,9 +209,10 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Make this epoch's randomness depend on its number alone."""
         self.model._initial_epoch = None  # `fit` has read it; a later one starts at its own
-        for index, variable in enumerate(_seed_states(self.model)):
-            state = np.random.SeedSequence((self.seed, epoch, index)).generate_state(2)
-            variable.assign(state.astype(variable.dtype))
+        # Torch's dropout and Keras' shuffling have no seed of their own.
+        keras.utils.set_random_seed(int(_random_words(self.seed, epoch)[0]))
+        for index, variable in enumerate(_seed_states(self.model), start=1):
+            variable.assign(_random_words(self.seed, epoch, index).astype(variable.dtype))
         if hasattr(self.data, "set_epoch"):
             self.data.set_epoch(epoch)
 
@@ -243,6 +245,10 @@ def latest_state(folder) -> tuple[int, Path] | None:
     """Number of finished epochs and the file that holds their state, or `None`."""
     states = saved_states(folder)
     return states[-1] if states else None
+
+
+def _random_words(*entropy: int) -> np.ndarray:
+    return np.random.SeedSequence(entropy).generate_state(2)
 
 
 def _seed_states(model) -> list:

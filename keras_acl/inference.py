@@ -8,24 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import keras_acl.losses
+import keras_acl.optimizers  # noqa: F401  (Keras finds a saved class once its module is imported)
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import centre_crop
 from keras_acl.data.decoding import DecodingError, part_of, probe, read_frames
 from keras_acl.data.sampling import grid_length, uniform_clips
 from keras_acl.data.sources import Video
-from keras_acl.losses import SmoothedCrossentropy
 from keras_acl.models import VideoClassifier
-from keras_acl.optimizers import CoupledSGD
-
-# Keras finds a class of a file only after its module was imported.
-__all__ = [
-    "CoupledSGD",
-    "Prediction",
-    "SmoothedCrossentropy",
-    "load_model",
-    "predict_videos",
-    "read_uniform_clips",
-]
 
 
 def load_model(path) -> VideoClassifier:

@@ -1,43 +1,44 @@
-"""Classification losses that Keras does not have."""
+"""Cross-entropy and accuracy for whole-number and soft labels alike.
+
+With mixup the training labels are class probabilities while the validation labels stay whole
+numbers; Keras' own losses and metrics take one kind or the other.
+"""
 
 import keras
 from keras import ops
 
+from keras_acl.layers.consistency import class_weights
+
 
 @keras.saving.register_keras_serializable(package="keras_acl")
-class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of whole-number labels with label smoothing, on logits.
+class Crossentropy(keras.losses.Loss):
+    """Cross-entropy on logits.
 
     Args:
-        num_classes: Number of classes (L).
-        label_smoothing: ε; the labelled class weighs 1 − ε + ε/L, every other one ε/L.
+        label_smoothing: ε; of every label's weight, ε is spread evenly over all classes.
         name: Name of the loss.
         **kwargs: Dtype and reduction of every Keras loss.
 
     Call arguments:
-        y_true: Whole numbers, `(batch,)` or `(batch, 1)`.
+        y_true: Whole numbers `(batch,)` or `(batch, 1)`, or class probabilities `(batch, L)`.
         y_pred: Logits, `(batch, L)`.
 
     Raises:
         ValueError: If `label_smoothing` is not in [0, 1).
     """
 
-    def __init__(
-        self, num_classes: int, label_smoothing: float, name="smoothed_crossentropy", **kwargs
-    ):
+    def __init__(self, label_smoothing: float = 0.0, name="crossentropy", **kwargs):
         super().__init__(name=name, **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"Expected 0 <= label_smoothing < 1. Received: label_smoothing={label_smoothing}"
             )
-        self.num_classes = num_classes
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
         """Return one value a clip."""
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         return keras.losses.categorical_crossentropy(
-            ops.one_hot(labels, self.num_classes, dtype=y_pred.dtype),
+            ops.cast(class_weights(y_true, y_pred.shape[-1]), y_pred.dtype),
             y_pred,
             from_logits=True,
             label_smoothing=self.label_smoothing,
@@ -45,8 +46,29 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def get_config(self):
         """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "num_classes": self.num_classes,
-            "label_smoothing": self.label_smoothing,
-        }
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class TopAccuracy(keras.metrics.Mean):
+    """How often the label, or a soft label's likeliest class, is among the k highest logits.
+
+    Args:
+        k: How many logits count.
+        name: Name of the metric.
+        **kwargs: Dtype of every Keras metric.
+    """
+
+    def __init__(self, k: int = 1, name="accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.k = k
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count the clips of a batch."""
+        labels = ops.argmax(class_weights(y_true, y_pred.shape[-1]), axis=-1)
+        hits = keras.metrics.sparse_top_k_categorical_accuracy(labels, y_pred, k=self.k)
+        return super().update_state(hits, sample_weight)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "k": self.k}

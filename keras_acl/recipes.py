@@ -8,7 +8,7 @@ import keras
 
 from keras_acl.callbacks import ConsistencyLoss, PreciseBatchNorm, ResumableCheckpoint
 from keras_acl.layers import ClipBatchNormalization
-from keras_acl.losses import SmoothedCrossentropy
+from keras_acl.losses import Crossentropy, TopAccuracy
 from keras_acl.optimizers import CoupledSGD, WarmupCosine
 
 REFERENCE_BATCH = 64  # the batch that learning rates are quoted for
@@ -96,8 +96,8 @@ class Recipe:
             optimizer=CoupledSGD(
                 rate, momentum=self.momentum, coupled_weight_decay=self.weight_decay
             ),
-            loss=classification_loss(model.num_classes, data, self.label_smoothing),
-            metrics=classification_metrics(model.num_classes, data),
+            loss=Crossentropy(self.label_smoothing),
+            metrics=classification_metrics(model.num_classes),
             jit_compile=compile_with_xla(),
         )
         return self._callbacks(model, data, run_folder)
@@ -165,28 +165,9 @@ def finetune(**changes) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
-def classification_loss(num_classes: int, data=None, label_smoothing: float = 0.0):
-    """Cross-entropy on logits; categorical where labels are soft (mixup) or to be smoothed."""
-    if _has_soft_labels(data):
-        return keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=label_smoothing
-        )
-    if label_smoothing:
-        return SmoothedCrossentropy(num_classes, label_smoothing)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def classification_metrics(num_classes: int, data=None) -> list:
+def classification_metrics(num_classes: int) -> list:
     """Top-1 as `accuracy`, and top-5 where there are more than five classes."""
-    metrics: list = ["accuracy"]
-    if num_classes > 5:
-        kind = (
-            keras.metrics.TopKCategoricalAccuracy
-            if _has_soft_labels(data)
-            else keras.metrics.SparseTopKCategoricalAccuracy
-        )
-        metrics.append(kind(k=5, name="top5"))
-    return metrics
+    return [TopAccuracy(1)] + ([TopAccuracy(5, name="top5")] if num_classes > 5 else [])
 
 
 def has_accelerator() -> bool:
@@ -209,8 +190,3 @@ def compile_with_xla() -> bool:
     """
     backend = keras.backend.backend()
     return backend == "jax" or (backend == "tensorflow" and has_accelerator())
-
-
-def _has_soft_labels(data) -> bool:
-    augmentation = getattr(data, "augmentation", None)
-    return bool(getattr(augmentation, "mixup", 0.0))

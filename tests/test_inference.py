@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from tiny import CLIP, LABELS, two_stream
+from tiny_network import CLIP, LABELS, two_stream
 from video_files import gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.data import Video, read_test_clip

@@ -1,7 +1,8 @@
 """What the three classifiers share: the clip they eat, its normalisation, the head, the config."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -46,14 +47,26 @@ class VideoClassifier(keras.Model):
         self.mean, self.std = mean, std
         self.form = form
         scale, offset = _rescaling(mean, std)
-        self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        with self.own_precision():
+            self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
+        # The head is float32 whatever the streams are: logits, class maps and loss agree.
+        self.dropout = keras.layers.Dropout(dropout, dtype="float32", name="dropout")
         self.classifier = FullPrecisionDense(
             num_classes,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             dtype="float32",
             name="classifier",
         )
+
+    @contextlib.contextmanager
+    def own_precision(self) -> Iterator[None]:
+        """Make layers with the model's dtype policy, so that a reload computes as it was saved."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.dtype_policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
 
     @property
     def labels(self) -> tuple[str, ...] | None:

@@ -80,15 +80,16 @@ class SlowClassifier(VideoClassifier):
         self.speed_ratio = speed_ratio
         self.scales = check_scales(scales)
         self.frame_indices = frame_indices
-        self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
         frames = len(slow_frame_indices(clip.frames, speed_ratio, frame_indices))
-        self.spatial_stream = resnet_stream(
-            frames, spatial_kernels(depth), depth, width, form, name="spatial_stream"
-        )
+        with self.own_precision():
+            self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+            self.spatial_stream = resnet_stream(
+                frames, spatial_kernels(depth), depth, width, form, name="spatial_stream"
+            )
+            self.dropout_channels = keras.layers.SpatialDropout3D(
+                dropout, data_format="channels_last", name="dropout_channels"
+            )
         self.scam = SCAM(name="scam")
-        self.dropout_channels = keras.layers.SpatialDropout3D(
-            dropout, data_format="channels_last", name="dropout_channels"
-        )
         self.build(self.input_shape)
 
     def build(self, input_shape):

@@ -84,10 +84,11 @@ class SlowFastClassifier(VideoClassifier):
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio
         self.fusion, self.fusion_kernel = fusion, fusion_kernel
         self.frame_indices = frame_indices
-        self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
-        self.streams = slowfast_streams(
-            clip.frames, speed_ratio, channel_ratio, depth, width, fusion, fusion_kernel, form
-        )
+        with self.own_precision():
+            self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+            self.streams = slowfast_streams(
+                clip.frames, speed_ratio, channel_ratio, depth, width, fusion, fusion_kernel, form
+            )
         self.build(self.input_shape)
 
     def build(self, input_shape):

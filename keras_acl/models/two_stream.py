@@ -112,13 +112,14 @@ class TwoStreamClassifier(VideoClassifier):
         T_slow = len(slow_frame_indices(T, speed_ratio, frame_indices))
         narrow = temporal_width(width, channel_ratio)
 
-        self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
-        self.spatial_stream = resnet_stream(
-            T_slow, spatial_kernels(depth), depth, width, form, name="spatial_stream"
-        )
-        self.temporal_stream = resnet_stream(
-            T, temporal_kernels(depth), depth, narrow, form, name="temporal_stream"
-        )
+        with self.own_precision():
+            self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
+            self.spatial_stream = resnet_stream(
+                T_slow, spatial_kernels(depth), depth, width, form, name="spatial_stream"
+            )
+            self.temporal_stream = resnet_stream(
+                T, temporal_kernels(depth), depth, narrow, form, name="temporal_stream"
+            )
         self.scam = SCAM(name="scam")
         self.consistency = consistency or AttentionConsistency(name="consistency")
         if consistency_weight is not None:

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from tiny import CLIP, NETWORK, random_clips, two_stream
+from tiny_network import CLIP, NETWORK, random_clips, two_stream
 
 from keras_acl.attention import attention_maps
 from keras_acl.models import SlowClassifier, SlowFastClassifier

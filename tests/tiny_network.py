@@ -3,10 +3,15 @@
 One configuration, so that what a backend compiles for it is compiled once in a process.
 """
 
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
 import keras
 import numpy as np
 
 from keras_acl.clip import ClipSpec
+from keras_acl.data import MovingFigures
 from keras_acl.models import TwoStreamClassifier
 
 CLIP = ClipSpec(frames=8, span=16, size=32)
@@ -25,3 +30,12 @@ def random_clips(count: int, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     shape = (count, CLIP.frames, CLIP.size, CLIP.size, 3)
     return rng.integers(0, 256, shape, dtype=np.uint8)
+
+
+def write_figures(folder: Path, count: int, labels: Sequence[str] = LABELS) -> Path:
+    """Write `count` videos of 24 frames of 48 x 48 a class, and return the folder."""
+    MovingFigures(distractors=0, frames=24, size=48).write(folder, count)
+    for other in folder.iterdir():
+        if other.name not in labels:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    return folder

@@ -1,0 +1,104 @@
+import keras
+import numpy as np
+import pytest
+from harness import check_config, dtype_of, to_numpy
+from tiny import TARGETS, clips, compiled, predict, randomize, slow
+
+from keras_acl.layers import SCAM
+from keras_acl.models import SlowClassifier
+from keras_acl.models.scales import resize_frames
+
+
+@pytest.mark.parametrize(
+    ("scales", "policy"),
+    [
+        ((1.0,), "float32"),
+        pytest.param((1.0, 0.5), "float32", marks=pytest.mark.backends),
+        ((1.0, 0.5), "mixed_bfloat16"),
+    ],
+)
+def test_train_evaluate_predict_save(scales, policy, tmp_path):
+    model = compiled(slow(scales=scales, dtype=policy))
+    history = model.fit(
+        clips(), TARGETS, batch_size=2, validation_data=(clips(), TARGETS), verbose=0
+    ).history
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert np.isfinite(list(history.values())).all()
+    assert model.evaluate(clips(), TARGETS, verbose=0)[0] == history["val_loss"][0]
+    assert np.isfinite(model.predict(clips(), verbose=0)).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is SlowClassifier
+    assert loaded.get_config() == model.get_config()
+    np.testing.assert_array_equal(predict(loaded), predict(model))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_one_scale_is_pooling_and_the_dense_layer(policy):
+    model = randomize(slow(dtype=policy))
+    (F,) = model.features(clips())
+    (W,) = model.class_weights
+    bias = to_numpy(model.classifier.bias)
+    expected = to_numpy(F).mean(axis=(1, 2, 3)) @ to_numpy(W) + bias
+    np.testing.assert_allclose(predict(model), expected, rtol=1e-4, atol=1e-5)
+    # and S^l at that scale, averaged, plus the bias
+    S = to_numpy(SCAM()(([F], W)))
+    np.testing.assert_allclose(predict(model), S.mean(axis=(1, 2)) + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_logits_with_scam_are_the_mean_map_plus_the_bias():
+    model = randomize(slow(scales=(1.0, 0.5)))
+    frames, _ = model.pathways(model.normalize(clips()))
+    W, bias = to_numpy(model.classifier.kernel), to_numpy(model.classifier.bias)
+    maps = [
+        (to_numpy(model.spatial_stream(x, training=False)) @ W).mean(axis=1)
+        for x in (frames, resize_frames(frames, 0.5))
+    ]
+    assert [m.shape[1:3] for m in maps] == [(2, 2), (1, 1)]  # the smaller is repeated
+    expected = ((maps[0] + maps[1]) / 2).mean(axis=(1, 2)) + bias
+    np.testing.assert_allclose(predict(model), expected, rtol=1e-4, atol=1e-5)
+    plain = randomize(slow())
+    assert np.abs(predict(plain) - predict(model)).max() > 1e-3
+
+
+def test_scam_drops_whole_channels_in_training():
+    model = slow(scales=(1.0, 0.5), dropout=0.5)
+    channels = to_numpy(model.dropout_channels(np.ones((1, 2, 2, 2, 64), "float32"), training=True))
+    of_channel = channels.reshape(-1, 64)
+    np.testing.assert_array_equal(of_channel, np.broadcast_to(of_channel[0], of_channel.shape))
+    assert set(of_channel[0]) == {0.0, 2.0}
+
+
+def test_only_its_frames_count():
+    model = randomize(slow())
+    clip = clips()
+    changed = clip.copy()
+    changed[:, 1:7] = 0
+    np.testing.assert_array_equal(predict(model, changed), predict(model, clip))
+    changed[:, 7] = 0
+    assert np.abs(predict(model, changed) - predict(model, clip)).max() > 1e-3
+
+
+def test_odd_and_varying_sizes():
+    for scales in ((1.0,), (1.0, 0.5)):
+        model = slow(scales=scales)
+        assert predict(model, clips(1, 33, 47)).shape == predict(model, clips(1)).shape == (1, 3)
+
+
+def test_config_holds_every_argument():
+    model = slow(
+        scales=(1.0, 0.5),
+        frame_indices="stride",
+        mean=[0.4, 0.5, 0.6],
+        std=0.25,
+        dropout=0.1,
+        form="native",
+    )
+    copy = check_config(model)
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(predict(copy), predict(model))
+
+
+@pytest.mark.parametrize("scales", [(1.0,), (1.0, 0.5)])
+def test_float32_logits_under_mixed_precision(scales):
+    assert dtype_of(slow(scales=scales, dtype="mixed_bfloat16")(clips())) == "float32"

@@ -1,0 +1,154 @@
+import keras
+import numpy as np
+import pytest
+from harness import to_numpy
+from tiny import TARGETS, clips, compiled, fit, predict, two_stream
+
+from keras_acl.layers import AttentionConsistency
+from keras_acl.models import TwoStreamClassifier
+
+pytestmark = pytest.mark.backends
+
+TRACED = keras.backend.backend() != "torch"  # torch runs eagerly: nothing to retrace
+
+# Of two clips and three classes: all classes equally likely, so ℓ_c = ln 3 for any label.
+LOGITS = np.zeros((2, 3), "float32")
+DISAGREEMENT = np.array([[0.1, 0.2, 0.4], [0.3, 0.5, 0.7]], "float32")
+LN_3 = 1.0986123
+
+
+@pytest.fixture(scope="module")
+def model() -> TwoStreamClassifier:
+    """Compiled, never trained: λ = 1.5."""
+    return compiled(two_stream())
+
+
+def loss_and_term(model, labels, weights=None):
+    """What `compute_loss` returns for the values above, and the metric it updated."""
+    outputs = {
+        "logits": keras.ops.array(LOGITS),
+        "disagreement": keras.ops.array(DISAGREEMENT),
+    }
+    weights = None if weights is None else keras.ops.array(weights, "float32")
+    model.consistency_metric.reset_state()
+    loss = model.compute_loss(None, keras.ops.array(labels), outputs, weights)
+    return float(to_numpy(loss)), float(to_numpy(model.consistency_metric.result()))
+
+
+def test_eq_4(model):
+    loss, term = loss_and_term(model, [2, 0])
+    assert term == pytest.approx(0.35)  # (0.4 + 0.3) / 2
+    assert loss == pytest.approx(LN_3 + 1.5 * 0.35)
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_eq_4_follows_the_variable(model, weight):
+    model.consistency_weight.assign(weight)
+    loss, term = loss_and_term(model, [2, 0])
+    model.consistency_weight.assign(1.5)
+    assert term == pytest.approx(0.35)  # the metric is unweighted
+    assert loss == pytest.approx(LN_3 + weight * 0.35)
+
+
+def test_sample_weights_weigh_both_terms(model):
+    loss, _ = loss_and_term(model, [2, 0], [1, 3])
+    assert loss == pytest.approx((1 + 3) / 2 * LN_3 + 1.5 * (0.4 + 3 * 0.3) / 2)
+    loss, _ = loss_and_term(model, [2, 0], [0, 1])
+    assert loss == pytest.approx(LN_3 / 2 + 1.5 * 0.3 / 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "term"),
+    [([[0, 0, 1], [1, 0, 0]], 0.35), ([[0.5, 0.5, 0], [0, 0, 1]], (0.15 + 0.7) / 2)],
+    ids=["one-hot", "mixed"],
+)
+def test_labels_as_weights(labels, term):
+    model = two_stream()
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+    found = loss_and_term(model, np.array(labels, "float32"))
+    assert found == pytest.approx((LN_3 + 1.5 * term, term))
+
+
+def test_all_classes():
+    model = compiled(two_stream(consistency=AttentionConsistency(classes="all")))
+    assert loss_and_term(model, [2, 0])[1] == pytest.approx((0.7 + 1.5) / 2)
+
+
+def test_without_the_term_the_loss_is_plain(model):
+    loss = model.compute_loss(None, np.array([2, 0]), keras.ops.array(LOGITS))
+    assert float(to_numpy(loss)) == pytest.approx(LN_3)
+
+
+class Counting(TwoStreamClassifier):
+    """Counts the runs of its Python code, which a compiled step does not repeat."""
+
+    runs = 0
+
+    def call(self, clip, training=False):
+        """Count, then run."""
+        type(self).runs += 1
+        return super().call(clip, training)
+
+
+def test_weight_changes_without_a_new_trace():
+    options = {k: v for k, v in two_stream().get_config().items() if k != "consistency"}
+    model = compiled(Counting.from_config({**options, "dropout": 0.0}), learning_rate=0.0)
+    weights = model.get_weights()
+    logs = {}
+    for weight in (0.0, 2.0):
+        model.set_weights(weights)  # the second scale reads the running statistics
+        model.consistency_weight.assign(weight)
+        logs[weight] = fit(model)
+        if weight == 0.0:
+            runs = Counting.runs
+    assert not TRACED or Counting.runs == runs
+    assert logs[2.0]["consistency"] == pytest.approx(logs[0.0]["consistency"], rel=1e-5)
+    assert logs[0.0]["consistency"] > 0.01
+    difference = logs[2.0]["loss"] - logs[0.0]["loss"]
+    assert difference == pytest.approx(2 * logs[0.0]["consistency"], rel=1e-4)
+
+
+@pytest.fixture(scope="module", params=["float32", "mixed_bfloat16"])
+def trained(request):
+    """A network with options of its own, after two epochs, and the history."""
+    consistency = AttentionConsistency("mean", "l2", stop_gradient="spatial", name="mine")
+    model = compiled(two_stream(dtype=request.param, consistency=consistency))
+    before = to_numpy(model.classifier.kernel).copy()
+    history = model.fit(
+        clips(), TARGETS, batch_size=2, epochs=2, validation_data=(clips(), TARGETS), verbose=0
+    )
+    assert np.abs(to_numpy(model.classifier.kernel) - before).max() > 0
+    return model, history.history
+
+
+def test_history(trained):
+    _, history = trained
+    assert set(history) == {"loss", "accuracy", "consistency", "val_loss", "val_accuracy"}
+    assert np.isfinite(list(history.values())).all()
+    assert min(history["consistency"]) > 0
+
+
+def test_evaluation_has_no_term(trained):
+    model, _ = trained
+    logs = model.evaluate(clips(), TARGETS, batch_size=2, verbose=0, return_dict=True)
+    assert set(logs) == {"loss", "accuracy"}
+    logits = model.predict(clips(), batch_size=2, verbose=0)
+    assert (logits.shape, logits.dtype) == ((2, 3), "float32")
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    chosen = shifted[np.arange(2), TARGETS] - np.log(np.exp(shifted).sum(axis=1))
+    tolerance = 1e-5 if model.compute_dtype == "float32" else 0.02
+    assert logs["loss"] == pytest.approx(-chosen.mean(), rel=tolerance)
+
+
+def test_saved_and_loaded(trained, tmp_path):
+    model, _ = trained
+    model.consistency_weight.assign(0.25)  # as a callback left it
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is TwoStreamClassifier
+    assert (loaded.clip, loaded.labels) == (model.clip, model.labels)
+    assert loaded.get_config() == model.get_config()
+    assert loaded.consistency.get_config() == model.consistency.get_config()
+    assert float(to_numpy(loaded.consistency_weight)) == 0.25
+    np.testing.assert_array_equal(predict(loaded), predict(model))
+    assert loaded.optimizer.iterations == 2
