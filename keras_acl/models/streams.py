@@ -14,6 +14,8 @@ from keras_acl.layers import (
 
 # Blocks a stage. 50 and 101 are the published networks; 11 and 14 are for tests, demos and CPUs.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+# Spatial stride of each stage. 11 keeps its maps at 1/8: small clips, too, have maps to look at.
+STRIDES = {11: (1, 2, 1), 14: (1, 2, 2, 2), 50: (1, 2, 2, 2), 101: (1, 2, 2, 2)}
 
 
 def blocks_of(depth: int) -> tuple[int, ...]:
@@ -66,7 +68,7 @@ def resnet_stream(
         frames: Frames of its input.
         kernels: Temporal kernel of the stem and of each stage; see `spatial_kernels` and
             `temporal_kernels`.
-        depth: 50, 101, or 11, 14 for small ones. 11 has three stages and an output stride of 16,
+        depth: 50, 101, or 11, 14 for small ones. 11 has three stages and an output stride of 8,
             the others four and 32.
         width: Channels of the stem. The last stage has `4 * 2**(stages - 1)` times as many.
         form: Form of the separable convolutions, see `PaddedConv3D`.
@@ -88,7 +90,8 @@ def resnet_stream(
     inputs = keras.Input((frames, None, None, 3), name=f"{name}_frames")
     x = _stem(inputs, width, kernels[0], prefix="", form=form)
     for stage, count in enumerate(blocks):
-        x = _stage(x, stage, count, width, kernels[stage + 1], prefix="", form=form)
+        stride = STRIDES[depth][stage]
+        x = _stage(x, stage, count, stride, width, kernels[stage + 1], prefix="", form=form)
     return keras.Model(inputs, x, name=name)
 
 
@@ -141,8 +144,9 @@ def slowfast_streams(
             name=f"fuse{stage + 1}",
             form=form,
         )
-        slow = _stage(slow, stage, count, width, slow_kernels[stage + 1], "slow_", form)
-        fast = _stage(fast, stage, count, narrow, fast_kernels[stage + 1], "fast_", form)
+        stride = STRIDES[depth][stage]
+        slow = _stage(slow, stage, count, stride, width, slow_kernels[stage + 1], "slow_", form)
+        fast = _stage(fast, stage, count, stride, narrow, fast_kernels[stage + 1], "fast_", form)
     return keras.Model(inputs, [slow, fast], name="slowfast_streams")
 
 
@@ -153,9 +157,9 @@ def _stem(x, width: int, kernel: int, prefix: str, form: str):
     return PaddedMaxPooling3D(name=f"{prefix}stem_pool")(x)
 
 
-def _stage(x, stage: int, count: int, width: int, kernel: int, prefix: str, form: str):
+def _stage(x, stage: int, count: int, stride: int, width: int, kernel: int, prefix: str, form: str):
     for block in range(count):
-        stride = 2 if stage > 0 and block == 0 else 1
         name = f"{prefix}res{stage + 2}_{block}"  # res2 … res5, as in the literature
-        x = bottleneck(x, width * 2**stage, kernel, stride, name=name, form=form)
+        first = stride if block == 0 else 1
+        x = bottleneck(x, width * 2**stage, kernel, first, name=name, form=form)
     return x

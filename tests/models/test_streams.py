@@ -28,8 +28,8 @@ def kernels_of(model) -> dict[str, tuple]:
 @pytest.mark.parametrize(
     ("depth", "size", "expected"),
     [
-        (11, (32, 32), (2, 2, 32)),  # output stride 16
-        (11, (33, 47), (3, 3, 32)),
+        (11, (32, 32), (4, 4, 32)),  # output stride 8
+        (11, (33, 47), (5, 6, 32)),
         (14, (33, 65), (2, 3, 64)),  # output stride 32
         (14, (64, 32), (2, 1, 64)),
     ],
