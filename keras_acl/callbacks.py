@@ -171,9 +171,9 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     """Save weights and optimiser after every epoch; start again where the last run ended.
 
     A killed run loses the epoch it was in and nothing else. One file holds one epoch, written
-    beside and renamed, so a file that exists is whole. Random states, the global ones too, are set
-    from (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted one. A
-    state whose loss, in training or validation, is not finite is never saved.
+    beside and renamed, so a file that exists is whole. Random states (on torch the global ones too)
+    are set from (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted
+    one. A state whose loss, in training or validation, is not finite is never saved.
 
     Args:
         folder: Where the state lives; made if missing.
@@ -209,8 +209,10 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Make this epoch's randomness depend on its number alone."""
         self.model._initial_epoch = None  # `fit` has read it; a later one starts at its own
-        # Torch's dropout and Keras' shuffling have no seed of their own.
-        keras.utils.set_random_seed(int(_random_words(self.seed, epoch)[0]))
+        if keras.backend.backend() == "torch":
+            # Its dropout draws from the global state. (On TensorFlow this would drop all that is
+            # compiled, and there is no need.)
+            keras.utils.set_random_seed(int(_random_words(self.seed, epoch)[0]))
         for index, variable in enumerate(_seed_states(self.model), start=1):
             variable.assign(_random_words(self.seed, epoch, index).astype(variable.dtype))
         if hasattr(self.data, "set_epoch"):

@@ -18,7 +18,9 @@ from keras_acl.models.scales import resize_frames
     ],
 )
 def test_train_evaluate_predict_save(scales, policy, tmp_path):
-    model = compiled(slow(scales=scales, dtype=policy))
+    model = compiled(
+        slow(scales=scales, dtype=policy), eager=scales == (1.0,) or policy != "float32"
+    )
     history = model.fit(
         clips(), TARGETS, batch_size=2, validation_data=(clips(), TARGETS), verbose=0
     ).history
@@ -54,8 +56,9 @@ def test_logits_with_scam_are_the_mean_map_plus_the_bias():
         (to_numpy(model.spatial_stream(x, training=False)) @ W).mean(axis=1)
         for x in (frames, resize_frames(frames, 0.5))
     ]
-    assert [m.shape[1:3] for m in maps] == [(2, 2), (1, 1)]  # the smaller is repeated
-    expected = ((maps[0] + maps[1]) / 2).mean(axis=(1, 2)) + bias
+    assert [m.shape[1:3] for m in maps] == [(4, 4), (2, 2)]
+    # Doubling a map bilinearly keeps its mean.
+    expected = sum(m.mean(axis=(1, 2)) for m in maps) / 2 + bias
     np.testing.assert_allclose(predict(model), expected, rtol=1e-4, atol=1e-5)
     plain = randomize(slow())
     assert np.abs(predict(plain) - predict(model)).max() > 1e-3

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -79,45 +81,14 @@ def test_without_the_term_the_loss_is_plain(model):
     assert float(to_numpy(loss)) == pytest.approx(LN_3)
 
 
-class Counting(TwoStreamClassifier):
-    """Counts the runs of its Python code, which a compiled step does not repeat."""
-
-    runs = 0
-
-    def call(self, clip, training=False):
-        """Count, then run."""
-        type(self).runs += 1
-        return super().call(clip, training)
-
-
-def test_weight_changes_without_a_new_trace():
-    options = {k: v for k, v in two_stream().get_config().items() if k != "consistency"}
-    model = compiled(Counting.from_config({**options, "dropout": 0.0}), learning_rate=0.0)
-    weights = model.get_weights()
-    logs = {}
-    for weight in (0.0, 2.0):
-        model.set_weights(weights)  # the second scale reads the running statistics
-        model.consistency_weight.assign(weight)
-        logs[weight] = fit(model)
-        if weight == 0.0:
-            runs = Counting.runs
-    assert not TRACED or Counting.runs == runs
-    assert logs[2.0]["consistency"] == pytest.approx(logs[0.0]["consistency"], rel=1e-5)
-    assert logs[0.0]["consistency"] > 0.01
-    difference = logs[2.0]["loss"] - logs[0.0]["loss"]
-    assert difference == pytest.approx(2 * logs[0.0]["consistency"], rel=1e-4)
-
-
 @pytest.fixture(scope="module", params=["float32", "mixed_bfloat16"])
 def trained(request):
     """A network with options of its own, after two epochs, and the history."""
     consistency = AttentionConsistency("mean", "l2", stop_gradient="spatial", name="mine")
-    model = compiled(two_stream(dtype=request.param, consistency=consistency))
-    before = to_numpy(model.classifier.kernel).copy()
+    model = compiled(two_stream(dtype=request.param, dropout=0.0, consistency=consistency))
     history = model.fit(
         clips(), TARGETS, batch_size=2, epochs=2, validation_data=(clips(), TARGETS), verbose=0
     )
-    assert np.abs(to_numpy(model.classifier.kernel) - before).max() > 0
     return model, history.history
 
 
@@ -140,6 +111,25 @@ def test_evaluation_has_no_term(trained):
     assert logs["loss"] == pytest.approx(-chosen.mean(), rel=tolerance)
 
 
+def test_weight_changes_without_a_new_trace(trained, monkeypatch):
+    model, _ = trained
+    model.optimizer.learning_rate = 0.0
+    weights = model.get_weights()
+    if TRACED:  # a compiled step does not run the Python code again
+        monkeypatch.setattr(model.pathways, "call", None)
+    logs = {}
+    for weight in (0.0, 2.0):
+        model.set_weights(weights)  # the second scale reads the running statistics
+        model.consistency_weight.assign(weight)
+        logs[weight] = fit(model)
+    model.optimizer.learning_rate = 0.01
+    model.set_weights(weights)
+    term = logs[0.0]["consistency"]
+    assert term > 0.01
+    assert logs[2.0]["consistency"] == pytest.approx(term, rel=1e-4)
+    assert logs[2.0]["loss"] - logs[0.0]["loss"] == pytest.approx(2 * term, rel=1e-3)
+
+
 def test_saved_and_loaded(trained, tmp_path):
     model, _ = trained
     model.consistency_weight.assign(0.25)  # as a callback left it
@@ -147,8 +137,8 @@ def test_saved_and_loaded(trained, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is TwoStreamClassifier
     assert (loaded.clip, loaded.labels) == (model.clip, model.labels)
-    assert loaded.get_config() == model.get_config()
+    assert json.dumps(loaded.get_config()) == json.dumps(model.get_config())
     assert loaded.consistency.get_config() == model.consistency.get_config()
     assert float(to_numpy(loaded.consistency_weight)) == 0.25
     np.testing.assert_array_equal(predict(loaded), predict(model))
-    assert loaded.optimizer.iterations == 2
+    assert loaded.optimizer.iterations == model.optimizer.iterations

@@ -1,28 +1,29 @@
-"""One tiny configuration for all model tests, so that compiled code is shared."""
+"""The three classifiers in one tiny configuration, so that compiled code is shared."""
 
 import keras
 import numpy as np
 from harness import to_numpy
+from tiny_network import CLIP, NETWORK
 
-from keras_acl import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 
-CLIP = ClipSpec(frames=8, span=16, size=32)
 LABELS = ("jump", "run", "wave")
-STREAM = {"clip": CLIP, "labels": LABELS, "depth": 11, "width": 8, "speed_ratio": 4}
 TARGETS = np.array([2, 0])
 
 
 def two_stream(**options) -> TwoStreamClassifier:
-    return TwoStreamClassifier(3, **{**STREAM, "channel_ratio": 2, **options})
+    return TwoStreamClassifier(3, **{"clip": CLIP, "labels": LABELS, **NETWORK, **options})
 
 
 def slowfast(**options) -> SlowFastClassifier:
-    return SlowFastClassifier(3, **{**STREAM, "channel_ratio": 2, "fusion_kernel": 3, **options})
+    options = {"clip": CLIP, "labels": LABELS, "fusion_kernel": 3, **NETWORK, **options}
+    return SlowFastClassifier(3, **options)
 
 
 def slow(**options) -> SlowClassifier:
-    return SlowClassifier(3, **{**STREAM, **options})
+    options = {"clip": CLIP, "labels": LABELS, **NETWORK, **options}
+    del options["channel_ratio"]
+    return SlowClassifier(3, **options)
 
 
 def clips(count: int = 2, height: int = 32, width: int = 32) -> np.ndarray:
@@ -43,11 +44,13 @@ def randomize(model, seed: int = 0):
     return model
 
 
-def compiled(model, learning_rate: float = 0.01):
+def compiled(model, learning_rate: float = 0.01, eager: bool = False):
+    """Ready to fit; `eager` spares the time of tracing where graphs are tested elsewhere."""
     model.compile(
         keras.optimizers.SGD(learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        run_eagerly=eager,
         jit_compile=keras.backend.backend() == "jax",  # TensorFlow's XLA compiles slowly
     )
     return model
@@ -56,7 +59,7 @@ def compiled(model, learning_rate: float = 0.01):
 def fit(model, x=None, y=TARGETS, **options) -> dict:
     """Train one epoch on one batch; returns the logs."""
     x = clips() if x is None else x
-    history = model.fit(x, y, batch_size=len(x), epochs=1, verbose=0, **options)
+    history = model.fit(x, y, batch_size=len(x), shuffle=False, verbose=0, **options)
     return {name: values[0] for name, values in history.history.items()}
 
 
