@@ -1,7 +1,7 @@
 # make demo            synthesize videos, train, draw where the network looks   (VIDEOS=folder: your own)
 # make test            the test suite: all of it on TensorFlow, the backend tests on JAX and torch
 # make lint            ruff, pyright, import-linter
-# Each sets up .venv by itself; PYTHON chooses the interpreter (3.11 or newer).
+# Each sets up .venv by itself; PYTHON chooses the interpreter (3.11 to 3.13).
 
 PYTHON ?= python3
 VENV := .venv
@@ -37,8 +37,8 @@ clean:
 	rm -rf $(VENV) demo
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "keras-acl needs Python 3.11 or newer; choose one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "keras-acl needs Python 3.11 to 3.13; choose one: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "Python's venv module is incomplete: apt-get install python3-venv"; exit 1; }
 

@@ -1,6 +1,7 @@
 """Callbacks: the weight of the consistency term, precise batch statistics, resumable runs."""
 
 import contextlib
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import numpy as np
 from keras import ops
 
 from keras_acl.writing import written_whole
+
+LABELS = "labels.json"
 
 
 class ConsistencyLoss(keras.callbacks.Callback):
@@ -196,6 +199,9 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         if saved is None:
             return
         epoch, file = saved
+        self._check_labels(file)
+        if self.params.get("verbose"):
+            print(f"Going on after epoch {epoch} ({file})")
         self.model.optimizer.build(self.model.trainable_variables)
         try:
             self.model.load_weights(file)
@@ -225,9 +231,23 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             return
         with written_whole(self.folder / f"epoch-{epoch + 1:04d}.weights.h5") as beside:
             self.model.save_weights(beside, overwrite=True)
+        with written_whole(self.folder / LABELS) as beside:
+            beside.write_text(json.dumps(getattr(self.model, "labels", None)), encoding="utf-8")
         for number, old in saved_states(self.folder):
             if number != epoch + 1:
                 old.unlink()
+
+    def _check_labels(self, file: Path):
+        """Weights of the same shape may mean other classes."""
+        if not (self.folder / LABELS).exists():
+            return
+        labels = json.loads((self.folder / LABELS).read_text(encoding="utf-8"))
+        ours = getattr(self.model, "labels", None)
+        if labels != (None if ours is None else list(ours)):
+            raise ValueError(
+                f"The saved state {file} was trained for other classes, or for these in another "
+                "order. Train into another folder, or remove it to start anew."
+            )
 
     def on_train_end(self, logs=None):
         """Let a later `fit` start from its own first epoch."""

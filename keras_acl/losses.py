@@ -36,13 +36,12 @@ class Crossentropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        """Return one value a clip."""
-        return keras.losses.categorical_crossentropy(
-            ops.cast(class_weights(y_true, y_pred.shape[-1]), y_pred.dtype),
-            y_pred,
-            from_logits=True,
-            label_smoothing=self.label_smoothing,
+        """Return one value a clip; NaN for a label that is no class, as nothing else would show."""
+        weights = ops.cast(class_weights(y_true, y_pred.shape[-1]), y_pred.dtype)
+        values = keras.losses.categorical_crossentropy(
+            weights, y_pred, from_logits=True, label_smoothing=self.label_smoothing
         )
+        return ops.where(ops.any(weights > 0, axis=-1), values, float("nan"))
 
     def get_config(self):
         """Arguments of the constructor."""
@@ -65,9 +64,11 @@ class TopAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count the clips of a batch."""
-        labels = ops.argmax(class_weights(y_true, y_pred.shape[-1]), axis=-1)
+        weights = class_weights(y_true, y_pred.shape[-1])
+        labels = ops.argmax(weights, axis=-1)
         hits = keras.metrics.sparse_top_k_categorical_accuracy(labels, y_pred, k=self.k)
-        return super().update_state(hits, sample_weight)
+        # A label that is no class has no weight at all, and is no hit.
+        return super().update_state(hits * ops.max(weights, axis=-1) > 0, sample_weight)
 
     def get_config(self):
         """Arguments of the constructor."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_acl.callbacks import ConsistencyLoss, PreciseBatchNorm, ResumableCheckpoint
+from keras_acl.devices import has_accelerator
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.losses import Crossentropy, TopAccuracy
 from keras_acl.optimizers import CoupledSGD, WarmupCosine
@@ -26,10 +27,12 @@ class Recipe:
         momentum: Nesterov momentum.
         weight_decay: Coupled L2 on convolution and dense weights and the dense bias, none on
             batch normalisation.
-        consistency_weight: λ; ignored by models without a consistency term.
+        consistency_weight: λ; `None` for the model's own. Ignored by models without the term.
         consistency_warmup_epochs: Epochs over which λ grows from 0.
         precise_batches: Batches for the running statistics before each validation; 0 for none.
-        batch_norm_clips: Clips that share batch statistics where the backend allows.
+        batch_norm_clips: Clips that share batch statistics, where the batch size is known when the
+            graph is built: JAX and torch. TensorFlow knows it for arrays only; there the batch of
+            one replica is one group, so give each replica this many clips.
         label_smoothing: Off in the published recipes.
         seed: Seed of dropout; the data set has its own.
     """
@@ -40,7 +43,7 @@ class Recipe:
     warmup_start: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 1e-4
-    consistency_weight: float = 1.5
+    consistency_weight: float | None = None
     consistency_warmup_epochs: int = 0
     precise_batches: int = 0
     batch_norm_clips: int | None = None
@@ -79,11 +82,15 @@ class Recipe:
         Returns:
             Callbacks, in the order in which they must run.
 
+        Raises:
+            ValueError: If the data have other classes than the model, or the same in another order.
+
         Example:
             >>> recipe = keras_acl.recipes.finetune(epochs=10)
             >>> callbacks = recipe.compile(model, train, run_folder="runs/first")
             >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
         """
+        _check_labels(model, data)
         rate = (
             self.learning_rate * 8 / REFERENCE_BATCH
             if data is None
@@ -100,14 +107,16 @@ class Recipe:
             metrics=classification_metrics(model.num_classes),
             jit_compile=compile_with_xla(),
         )
+        # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
+        model.optimizer.build(model.trainable_variables)
         return self._callbacks(model, data, run_folder)
 
     def _callbacks(self, model, data, run_folder) -> list:
         callbacks: list = [keras.callbacks.TerminateOnNaN()]
         if hasattr(model, "consistency_weight"):
-            callbacks.append(
-                ConsistencyLoss(self.consistency_weight, self.consistency_warmup_epochs)
-            )
+            weight = self.consistency_weight
+            weight = model.initial_consistency_weight if weight is None else weight
+            callbacks.append(ConsistencyLoss(weight, self.consistency_warmup_epochs))
         if self.precise_batches and data is not None:
             callbacks.append(PreciseBatchNorm(data, self.precise_batches))
         if run_folder is not None:
@@ -170,15 +179,10 @@ def classification_metrics(num_classes: int) -> list:
     return [TopAccuracy(1)] + ([TopAccuracy(5, name="top5")] if num_classes > 5 else [])
 
 
-def has_accelerator() -> bool:
-    """Whether Keras' backend sees a GPU or TPU."""
-    return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
-
-
 def mixed_precision_policy() -> str:
     """The dtype policy for this device: `mixed_bfloat16` on a GPU or TPU, `float32` on a CPU.
 
-    To be set before the model is built: `keras.mixed_precision.set_dtype_policy(...)`.
+    For the model's constructor: `TwoStreamClassifier(..., dtype=mixed_precision_policy())`.
     """
     return "mixed_bfloat16" if has_accelerator() else "float32"
 
@@ -190,3 +194,18 @@ def compile_with_xla() -> bool:
     """
     backend = keras.backend.backend()
     return backend == "jax" or (backend == "tensorflow" and has_accelerator())
+
+
+def _check_labels(model, data) -> None:
+    labels = tuple(getattr(data, "labels", None) or ())
+    expected = model.labels or labels
+    if labels and (labels != expected or len(labels) != model.num_classes):
+        raise ValueError(
+            "The data must have the model's classes in the model's order: pass labels=model.labels "
+            f"to the reader. Received: {len(labels)} classes {_shown(labels)} for a model of "
+            f"{model.num_classes} {_shown(expected)}"
+        )
+
+
+def _shown(labels) -> str:
+    return f"({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''})"

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from keras_acl.data import (
     read_directory,
     split,
 )
+from keras_acl.devices import has_accelerator
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.writing import written_whole
 
@@ -101,7 +101,7 @@ class RunReport:
 
 def choose_network() -> str:
     """The network for this device: R50 on a GPU or TPU, the small one on a CPU."""
-    return "r50" if recipes.has_accelerator() else "small"
+    return "r50" if has_accelerator() else "small"
 
 
 def clip_for(network: str, **changes) -> ClipSpec:
@@ -144,14 +144,14 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     train_videos, test_videos = split(videos, settings.validation_split, settings.seed)
     claim_folder(folder, settings, videos)
     train, test = _datasets(train_videos, test_videos, settings, folder)
-    with _precision(recipes.mixed_precision_policy()):
-        keras.utils.set_random_seed(settings.seed)
-        model = TwoStreamClassifier(
-            len(videos.labels),
-            clip=settings.clip,
-            labels=videos.labels,
-            **NETWORKS[settings.network],
-        )
+    keras.utils.set_random_seed(settings.seed)
+    model = TwoStreamClassifier(
+        len(videos.labels),
+        clip=settings.clip,
+        labels=videos.labels,
+        dtype=recipes.mixed_precision_policy(),
+        **NETWORKS[settings.network],
+    )
     callbacks = settings.recipe.compile(model, train, folder)
     with contextlib.closing(train), contextlib.closing(test):
         _fit(model, train, test, settings, callbacks, verbose)
@@ -221,7 +221,9 @@ def _flat(record: dict) -> dict[str, Any]:
 def read_history(file: Path) -> dict[str, list[float]]:
     """Columns of a `history.csv`; of an epoch that was run twice, the last line counts."""
     with open(file, newline="") as lines:
-        rows = {row["epoch"]: row for row in csv.DictReader(lines)}
+        # A killed run may have left half a line.
+        whole = [row for row in csv.DictReader(lines) if None not in row.values()]
+    rows = {row["epoch"]: row for row in whole}
     ordered = sorted(rows.values(), key=lambda row: int(row["epoch"]))
     return {
         key: [float(row[key]) if row[key] not in ("", "NA") else math.nan for row in ordered]
@@ -248,7 +250,7 @@ def plot_history(history: dict[str, list[float]], file: Path) -> None:
 
 
 def _datasets(train_videos, test_videos, settings, folder) -> tuple[VideoDataset, VideoDataset]:
-    # The limit counts over both sides: a small validation set may happen to hold all bad files.
+    # Each side may have all the bad files that the whole may: chance decides where they go.
     allowed = MAX_BAD_FRACTION * (len(train_videos) + len(test_videos))
 
     def dataset(videos, training):
@@ -268,17 +270,6 @@ def _datasets(train_videos, test_videos, settings, folder) -> tuple[VideoDataset
         )
 
     return dataset(train_videos, True), dataset(test_videos, False)
-
-
-@contextlib.contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    """Build a model under another dtype policy than the global one."""
-    before = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_dtype_policy(before)
 
 
 def _fit(model, train, test, settings, callbacks, verbose) -> None:

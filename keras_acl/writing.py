@@ -10,7 +10,7 @@ from pathlib import Path
 def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     """A path beside `file` to write to; it becomes `file` when all went well.
 
-    Whatever ends the writing early, an error or a power cut, leaves `file` as it was.
+    Whatever ends the writing early, an error or a killed process, leaves `file` as it was.
 
     Args:
         file: Where the result goes; its folder is made if missing.

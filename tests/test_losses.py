@@ -44,3 +44,10 @@ def test_top_accuracy_by_hand(k, share, soft):
     metric.update_state(0.6 * np.eye(3)[labels] + 0.1 if soft else labels, logits)
     assert float(metric.result()) == pytest.approx(share)
     assert TopAccuracy.from_config(metric.get_config()).k == k
+
+
+def test_a_label_that_is_no_class_is_no_hit_and_no_loss():
+    metric = TopAccuracy()
+    metric.update_state(np.array([2, 0]), np.repeat(LOGITS, 2, axis=0))
+    assert float(metric.result()) == 0.5
+    assert np.isnan(float(Crossentropy()(np.array([2]), LOGITS)))

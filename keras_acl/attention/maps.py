@@ -14,7 +14,8 @@ class AttentionMaps:
     """Where both streams look for one class of each clip.
 
     Args:
-        spatial: (B, H, W) float32 in [0, 1]: the spatial stream's map, the mean over its frames.
+        spatial: (B, H, W) float32 in [0, 1]: the spatial stream's map at the clip's own scale (the
+            first of SCAM's), the mean over its frames.
             Each map is stretched so that its weakest place is 0 and its strongest 1.
         temporal: (B, T, H, W) float32 in [0, 1]: the temporal stream's map of every frame,
             stretched over the whole clip; `None` for a model without a temporal stream.

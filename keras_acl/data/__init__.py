@@ -11,6 +11,7 @@ from keras_acl.data.augmentation import Augmentation, read_test_clip, read_train
 from keras_acl.data.checking import VideoProblem, check_videos
 from keras_acl.data.decoding import DecodingError, VideoInfo, probe, read_clip, read_frames
 from keras_acl.data.failures import BadVideosError, BadVideoWarning
+from keras_acl.data.files import MissingVideosWarning
 from keras_acl.data.sampling import frame_offsets, random_clip, record_rng, uniform_clips
 from keras_acl.data.sources import (
     Video,
@@ -35,6 +36,7 @@ __all__ = [
     "DecodingError",
     "FigureClip",
     "LoadingOptions",
+    "MissingVideosWarning",
     "MovingFigures",
     "Video",
     "VideoDataset",

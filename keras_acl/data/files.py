@@ -1,6 +1,8 @@
 """What the readers of `sources` share: folders, CSV rows, class names, holes in a data set."""
 
 import csv
+import io
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +11,10 @@ from keras_acl.data.videos import Video, VideoList
 
 VIDEO_SUFFIXES = (".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg")
 VIDEO_SUFFIXES += (".mts", ".ogv", ".ts", ".webm", ".wmv")
+
+
+class MissingVideosWarning(UserWarning):
+    """Some of the videos that a list names are not on disk; every copy of Kinetics has holes."""
 
 
 class Row(NamedTuple):
@@ -68,7 +74,11 @@ def read_table(file: str | Path, columns: Iterable[str]) -> list[Row]:
     file = Path(file)
     rows = []
     # utf-8-sig: spreadsheets put a byte order mark in front of the header.
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not UTF-8 text: {error.reason}. Save it as UTF-8.") from error
+    with io.StringIO(text, newline="") as lines:
         reader = csv.reader(lines)
         header = [name.strip() for name in next(reader, [])]
         lacking = [name for name in columns if name not in header]
@@ -130,5 +140,12 @@ def only_present(listed: Iterable[Video], labels: Sequence[str], source: str | P
         raise FileNotFoundError(
             f"None of the {len(missing)} videos that {source} lists is on disk. "
             f"Looked for {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        )
+    if missing:
+        warnings.warn(
+            f"{len(missing)} of {len(videos) + len(missing)} videos that {source} lists are not on "
+            f"disk, such as {missing[0]}. The others are used; `.missing` names all.",
+            MissingVideosWarning,
+            stacklevel=3,
         )
     return VideoList(videos, labels, missing)

@@ -17,6 +17,7 @@ from keras_acl.data.sources import (
     read_ucf101,
     split,
 )
+from keras_acl.data.stream import LoadingOptions
 
 
 def from_directory(
@@ -30,6 +31,7 @@ def from_directory(
     subset: str | None = None,
     augmentation: Augmentation | None = None,
     seed: int = 0,
+    loading: LoadingOptions | None = None,
 ) -> VideoDataset:
     """Read a folder that holds a folder of videos for each class.
 
@@ -46,6 +48,7 @@ def from_directory(
             the two have no video in common. The validation set is not shuffled or augmented.
         augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of the split and of everything random.
+        loading: Threads, processes, shards, and what happens to bad files.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -70,7 +73,13 @@ def from_directory(
         videos = split(videos, validation_split, seed)[subsets.index(subset)]
         training = training and subset == "training"
     return VideoDataset(
-        videos, clip, batch_size, training=training, augmentation=augmentation, seed=seed
+        videos,
+        clip,
+        batch_size,
+        training=training,
+        augmentation=augmentation,
+        seed=seed,
+        loading=loading,
     )
 
 
@@ -84,6 +93,7 @@ def from_csv(
     training: bool = True,
     augmentation: Augmentation | None = None,
     seed: int = 0,
+    loading: LoadingOptions | None = None,
 ) -> VideoDataset:
     """Read a table with the columns `path` and `label`; see `read_csv`.
 
@@ -96,6 +106,7 @@ def from_csv(
         training: Whether to shuffle, draw random clips and augment.
         augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of everything random.
+        loading: Threads, processes, shards, and what happens to bad files.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -103,7 +114,13 @@ def from_csv(
     """
     videos = read_csv(file, labels, root)
     return VideoDataset(
-        videos, clip, batch_size, training=training, augmentation=augmentation, seed=seed
+        videos,
+        clip,
+        batch_size,
+        training=training,
+        augmentation=augmentation,
+        seed=seed,
+        loading=loading,
     )
 
 
@@ -117,6 +134,7 @@ def from_ucf101(
     subset: str = "train",
     augmentation: Augmentation | None = None,
     seed: int = 0,
+    loading: LoadingOptions | None = None,
 ) -> VideoDataset:
     """Read one side of an official split of UCF101; see `read_ucf101`.
 
@@ -129,6 +147,7 @@ def from_ucf101(
         subset: "train", which is shuffled and augmented, or "test", which is not.
         augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of everything random.
+        loading: Threads, processes, shards, and what happens to bad files.
 
     Raises:
         FileNotFoundError: If a folder or a list is not there.
@@ -136,7 +155,13 @@ def from_ucf101(
     """
     videos = read_ucf101(folder, splits, split, subset)
     return VideoDataset(
-        videos, clip, batch_size, training=subset == "train", augmentation=augmentation, seed=seed
+        videos,
+        clip,
+        batch_size,
+        training=subset == "train",
+        augmentation=augmentation,
+        seed=seed,
+        loading=loading,
     )
 
 
@@ -150,6 +175,7 @@ def from_kinetics(
     training: bool = True,
     augmentation: Augmentation | None = None,
     seed: int = 0,
+    loading: LoadingOptions | None = None,
 ) -> VideoDataset:
     """Read the videos of a public Kinetics table that are on disk; see `read_kinetics`.
 
@@ -162,6 +188,7 @@ def from_kinetics(
         training: Whether to shuffle, draw random clips and augment.
         augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of everything random.
+        loading: Threads, processes, shards, and what happens to bad files.
 
     Raises:
         FileNotFoundError: If the folder, the table or every video is missing.
@@ -169,5 +196,11 @@ def from_kinetics(
     """
     videos = read_kinetics(folder, file, labels)
     return VideoDataset(
-        videos, clip, batch_size, training=training, augmentation=augmentation, seed=seed
+        videos,
+        clip,
+        batch_size,
+        training=training,
+        augmentation=augmentation,
+        seed=seed,
+        loading=loading,
     )

@@ -63,7 +63,7 @@ class PaddedConv3D(keras.layers.Layer):
             raise ValueError(f"Expected odd kernel sizes. Received: kernel_size={kernel_size}")
         if form not in _FORMS:
             raise ValueError(f"Expected `form` to be one of {_FORMS}. Received: form={form!r}")
-        separable = kernel_size[0] == 1 or kernel_size[1:] == (1, 1)
+        separable = kernel_size[0] == 1 or tuple(kernel_size[1:]) == (1, 1)
         if form == "2d" and not separable:
             raise ValueError(
                 "Only 1×k×k and k×1×1 kernels have a 2D form; use form='native'. "

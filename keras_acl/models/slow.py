@@ -40,7 +40,8 @@ class SlowClassifier(VideoClassifier):
         training: Whether dropout and batch statistics are used.
 
     Input shape:
-        `(batch, T, height, width, 3)`; height and width may vary from batch to batch.
+        `(batch, T, height, width, 3)`; height and width may vary from batch to batch, except with
+        more than one scale.
 
     Output shape:
         Logits `(batch, L)`, float32.

@@ -57,7 +57,8 @@ class TwoStreamClassifier(VideoClassifier):
         training: Whether to return the training outputs.
 
     Input shape:
-        `(batch, T, height, width, 3)`; height and width may vary from batch to batch.
+        `(batch, T, height, width, 3)`; height and width may vary from batch to batch, except in
+        training with more than one scale.
 
     Output shape:
         Logits `(batch, L)`, float32. With `training=True` (and a consistency term) a dict of

@@ -1,6 +1,12 @@
 import pytest
 
-from keras_acl.data.files import class_index, find_videos, only_present, read_table
+from keras_acl.data.files import (
+    MissingVideosWarning,
+    class_index,
+    find_videos,
+    only_present,
+    read_table,
+)
 from keras_acl.data.videos import Video
 
 CLASSES = {"run": 0, "sit": 1, "7": 2}
@@ -78,7 +84,8 @@ def test_class_index_refuses_the_rest(value):
 def test_only_present_counts_the_holes(tmp_path):
     touch(tmp_path, "a.mp4", "c.mp4")
     listed = [Video(str(tmp_path / f"{name}.mp4"), 0) for name in "abcd"]
-    videos = only_present(listed, ["run"], "list.csv")
+    with pytest.warns(MissingVideosWarning, match=r"2 of 4 videos that list\.csv .*b\.mp4"):
+        videos = only_present(listed, ["run"], "list.csv")
     assert list(videos) == [listed[0], listed[2]]
     assert videos.missing == (listed[1].path, listed[3].path)
 

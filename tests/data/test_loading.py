@@ -5,6 +5,7 @@ import pytest
 from gray_videos import CLIP, LABELS, numbers_of, write_gray_videos
 from video_files import write_video
 
+from keras_acl.data.files import MissingVideosWarning
 from keras_acl.data.loading import from_csv, from_directory, from_kinetics, from_ucf101
 
 
@@ -84,7 +85,8 @@ def test_kinetics_reads_what_is_on_disk(tmp_path):
             ]
         )
     write_video(tmp_path / "bbbbbbbbbbb_000005_000015.mp4", np.full((12, 16, 24, 3), 40, np.uint8))
-    dataset = from_kinetics(tmp_path, tmp_path / "train.csv", CLIP)
+    with pytest.warns(MissingVideosWarning, match="1 of 2 videos"):
+        dataset = from_kinetics(tmp_path, tmp_path / "train.csv", CLIP)
     assert dataset.labels == ("abseiling", "archery")
     assert numbers(dataset) == [1]
     assert len(dataset.videos.missing) == 1

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from keras_acl.data import sources
+from keras_acl.data.files import MissingVideosWarning
 from keras_acl.data.sources import Video, VideoList, read_csv, read_directory
 
 
@@ -106,7 +107,8 @@ def test_read_csv_takes_parts_and_groups_where_given(tmp_path, csv_file):
 
 
 def test_read_csv_counts_the_holes(tmp_path, csv_file):
-    videos = read_csv(csv_file("c.mp4,run", "gone.mp4,walk"))
+    with pytest.warns(MissingVideosWarning, match=r"1 of 2 videos .*gone\.mp4"):
+        videos = read_csv(csv_file("c.mp4,run", "gone.mp4,walk"))
     assert videos.missing == (str(tmp_path / "gone.mp4"),)
     assert videos.labels == ("run", "walk")
     assert repr(videos) == "VideoList(1 videos, 2 classes, 1 missing)"

@@ -1,0 +1,17 @@
+"""What the backend runs on; the one place that asks a backend by its own name."""
+
+import keras
+
+
+def has_accelerator() -> bool:
+    """Whether Keras' backend computes on a GPU or TPU."""
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
