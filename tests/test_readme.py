@@ -12,7 +12,7 @@ def test_user_path(tmp_path, monkeypatch):
     path, options = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[:2]
     tiny = {
         "frames=32, span=64, fps=30, size=224": "frames=8, span=16, fps=30, size=32",
-        "labels=train.labels)": "labels=train.labels, depth=11, width=8)",
+        "    labels=train.labels,": "    labels=train.labels, depth=11, width=8,",
         "epochs=20": "epochs=1",
         "    101, consistency": "    8, clip=clip, depth=11, width=8, consistency",
     }

@@ -44,7 +44,7 @@ def test_kinetics400_is_the_published_recipe():
     assert (recipe.warmup_epochs, recipe.warmup_start) == (34, 0.01)
     assert (recipe.weight_decay, recipe.label_smoothing) == (1e-4, 0.0)
     assert (recipe.precise_batches, recipe.batch_norm_clips) == (200, 8)
-    assert recipe.consistency_weight == 1.5
+    assert recipe.consistency_weight is None  # the model's own, 1.5
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,18 @@ def test_top5_is_measured_where_there_are_more_than_five_classes():
     assert [metric.name for metric in recipes.classification_metrics(6)] == ["accuracy", "top5"]
 
 
-@pytest.mark.parametrize(("devices", "policy"), [([], "float32"), (["gpu:0"], "mixed_bfloat16")])
-def test_precision_follows_the_device(monkeypatch, devices, policy):
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: devices)
-    assert recipes.mixed_precision_policy() == policy
-    backend = keras.backend.backend()
-    assert recipes.compile_with_xla() == (
-        backend == "jax" or (backend == "tensorflow" and bool(devices))
-    )
+def test_the_models_own_weight_is_kept_unless_the_recipe_has_one():
+    def weight(recipe):
+        callbacks = recipe.compile(two_stream(consistency_weight=0.5), Batches())
+        return next(c.weight for c in callbacks if isinstance(c, ConsistencyLoss))
+
+    assert weight(recipes.finetune()) == 0.5
+    assert weight(recipes.finetune(consistency_weight=2.0)) == 2.0
+
+
+@pytest.mark.parametrize("labels", [("right", "left", "up"), ("left", "right")])
+def test_data_of_other_classes_are_refused(labels):
+    data = Batches()
+    data.labels = labels
+    with pytest.raises(ValueError, match="classes in the model's order"):
+        recipes.finetune().compile(two_stream(labels=LABELS), data)

@@ -5,15 +5,17 @@ from harness import to_numpy
 from keras_acl.models.scales import check_scales, features_at_scales, resize_frames
 from keras_acl.models.streams import resnet_stream, spatial_kernels
 
-pytestmark = pytest.mark.backends
+backends = pytest.mark.backends
 
 
+@backends
 def test_frames_are_halved_bilinearly():
     frames = np.array([[0, 2, 4, 10], [4, 6, 0, 2]], "float32").reshape(1, 2, 1, 4, 1)
     half = to_numpy(resize_frames(frames, 0.5))  # means of neighbours; height stays 1
     np.testing.assert_array_equal(half.reshape(2, 2), [[1, 7], [5, 1]])
 
 
+@backends
 def test_clips_and_channels_stay_apart():
     frames = np.arange(48, dtype="float32").reshape(2, 2, 2, 2, 3)
     half = to_numpy(resize_frames(frames, 0.5))

@@ -12,8 +12,6 @@ from keras_acl.models.streams import (
     temporal_width,
 )
 
-backends = pytest.mark.backends
-
 
 def kernels_of(model) -> dict[str, tuple]:
     """Kernel size and filters of every convolution."""
@@ -24,7 +22,6 @@ def kernels_of(model) -> dict[str, tuple]:
     }
 
 
-@backends
 @pytest.mark.parametrize(
     ("depth", "size", "expected"),
     [
@@ -40,7 +37,6 @@ def test_output_shape(depth, size, expected):
     assert tuple(stream(np.zeros((1, 2, *size, 3), "float32")).shape) == (1, 2, *expected)
 
 
-@backends
 def test_small_spatial_stream_layer_by_layer():
     stream = resnet_stream(2, spatial_kernels(11), 11, width=2, name="spatial_stream")
     assert stream.name == "spatial_stream"
@@ -91,7 +87,6 @@ def symmetric(stream, axis: int):
     return stream
 
 
-@backends
 @pytest.mark.parametrize("axis", [1, 2, 3], ids=["time", "height", "width"])
 def test_padding_favours_no_side(axis):
     # Mirrored kernels on a mirrored clip give mirrored features, wherever padding is symmetric
@@ -104,7 +99,6 @@ def test_padding_favours_no_side(axis):
     assert np.abs(mirrored - features).max() > 0.1  # the clip itself is no mirror image
 
 
-@backends
 def test_fused_pair_widens_the_slow_pathway():
     pair = slowfast_streams(8, 4, 4, 14, 8, "conv", 5)
     assert pair.output_shape == [(None, 2, None, None, 256), (None, 8, None, None, 64)]
