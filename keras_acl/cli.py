@@ -246,6 +246,8 @@ def synthesize(
 ) -> None:
     """Write labelled videos of moving figures, with the actor's masks beside them.
 
+    Left and right are classes here: train on them with --no-flip.
+
     Example: keras-acl synthesize figures/ --count 20 --distractors 0
     """
     from keras_acl.data.synthetic import MovingFigures
@@ -262,6 +264,9 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app()
+    except ImportError as error:
+        errors.print(f"Error: {error}. Install it: the extras are jax and torch.", style="red")
+        sys.exit(1)
     except (ValueError, OSError, RuntimeError) as error:
         errors.print(f"Error: {error}", style="red")
         sys.exit(1)
