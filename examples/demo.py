@@ -49,7 +49,7 @@ def demo(options) -> None:
         network="small",
         clip=ClipSpec(frames=16, span=32, size=70) if synthetic else training.clip_for("small"),
         recipe=recipes.finetune(
-            epochs=options.epochs or (12 if synthetic else 10),
+            epochs=options.epochs or (8 if synthetic else 10),
             learning_rate=training.LEARNING_RATES["small"],
         ),
         flip=not synthetic,  # left and right are classes

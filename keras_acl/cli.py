@@ -110,8 +110,6 @@ def train(
     )
     output = output or Path("runs") / folder.resolve().name.removesuffix(".csv")
     screen.print(f"Training the {name} two-stream network on {folder}; run folder {output}")
-    if done := training.finished_epochs(output):
-        screen.print(f"Going on after epoch {done} of {epochs}.")
     try:
         report = training.train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
     except KeyboardInterrupt:

@@ -242,8 +242,9 @@ def plot_history(history: dict[str, list[float]], file: Path) -> None:
         if f"val_{name}" in history:
             axis.plot(epochs, history[f"val_{name}"], "o--", markersize=3, label="validation")
             axis.legend(fontsize=8)
-        axis.set(title=name, xlabel="epoch")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set(title=name, xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axis.margins(y=0.1)
         axis.set_ylim(bottom=0, top=1.03 if name == "accuracy" else None)
         axis.grid(alpha=0.3)
     save_figure(figure, file)

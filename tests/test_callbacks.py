@@ -369,7 +369,7 @@ def test_dropout_differs_from_epoch_to_epoch_and_from_seed_to_seed():
 
 def test_only_the_newest_state_is_kept(tmp_path):
     fit(dropout_model(seed=1), tmp_path, epochs=3)
-    assert [file.name for file in tmp_path.iterdir()] == ["epoch-0003.weights.h5"]
+    assert {file.name for file in tmp_path.iterdir()} == {"epoch-0003.weights.h5", "labels.json"}
     assert latest_state(tmp_path) == (3, tmp_path / "epoch-0003.weights.h5")
 
 
@@ -431,6 +431,22 @@ def test_a_state_that_does_not_fit_is_refused(tmp_path, content):
         fit(dropout_model(seed=1), tmp_path)
 
 
+def test_a_state_of_other_classes_is_refused(tmp_path):
+    model = dropout_model(seed=1)
+    model.labels = ("jump", "run")
+    fit(model, tmp_path, epochs=1)
+    model.labels = ("run", "jump")
+    with pytest.raises(ValueError, match=r"epoch-0001\.weights\.h5 was trained for other classes"):
+        fit(model, tmp_path)
+
+
+def test_a_resumed_run_says_so(tmp_path, capsys):
+    fit(dropout_model(seed=1), tmp_path, epochs=2)
+    callbacks = [ResumableCheckpoint(tmp_path)]
+    dropout_model(seed=1).fit(Noise(), epochs=2, callbacks=callbacks, shuffle=False, verbose=2)
+    assert f"Going on after epoch 2 ({tmp_path}" in capsys.readouterr().out
+
+
 def test_what_an_interrupted_save_left_is_ignored(tmp_path):
     names = ["saving.weights.h5", "saving-epoch-0003.weights.h5", "epoch-0003.weights.h5.part"]
     for name in names:
@@ -443,7 +459,7 @@ def test_what_an_interrupted_save_left_is_ignored(tmp_path):
 def test_a_save_that_fails_leaves_the_state_before(tmp_path, monkeypatch):
     model = dropout_model(seed=1)
     fit(model, tmp_path, epochs=1)
-    before = (tmp_path / "epoch-0001.weights.h5").read_bytes()
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
 
     def fail(file, overwrite):
         file.write_bytes(b"half a")
@@ -454,8 +470,7 @@ def test_a_save_that_fails_leaves_the_state_before(tmp_path, monkeypatch):
     callback.set_model(model)
     with pytest.raises(OSError, match="No space left"):
         callback.on_epoch_end(1, {"loss": 1.0})
-    assert [file.name for file in tmp_path.iterdir()] == ["epoch-0001.weights.h5"]
-    assert (tmp_path / "epoch-0001.weights.h5").read_bytes() == before
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_states_are_ordered_by_number(tmp_path):
