@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VIDEOS ?=
+# Two processes: building graphs is work for one core.
+PYTEST ?= -n 2 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
@@ -19,13 +21,13 @@ demo: $(VENV)/installed
 test: test-jax test-torch test-tensorflow
 
 test-jax: $(VENV)/installed-test
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m backends
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST) -m backends
 
 test-torch: $(VENV)/installed-test
-	KERAS_BACKEND=torch $(BIN)/python -m pytest -m backends
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(PYTEST) -m backends
 
 test-tensorflow: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
