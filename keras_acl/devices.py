@@ -7,11 +7,11 @@ def has_accelerator() -> bool:
     """Whether Keras' backend computes on a GPU or TPU."""
     backend = keras.backend.backend()
     if backend == "torch":
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]  an extra
 
         return torch.cuda.is_available()
     if backend == "jax":
-        import jax
+        import jax  # pyright: ignore[reportMissingImports]  an extra
 
         return jax.default_backend() != "cpu"
     return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))

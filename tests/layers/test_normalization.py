@@ -81,6 +81,19 @@ def test_frames_and_pixels_of_a_group_count_together():
     assert to_numpy(layer.moving_variance) == pytest.approx(1.15)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others know every size")
+def test_groups_where_height_and_width_are_unknown():
+    import tensorflow as tf
+
+    layer = ClipBatchNormalization(clips_per_group=2)
+    layer.build(CLIPS.shape)
+    traced = tf.function(lambda x: layer(x, training=True)).get_concrete_function(
+        tf.TensorSpec((4, 1, None, None, 1))
+    )
+    out = to_numpy(traced(tf.constant(CLIPS))).ravel()
+    np.testing.assert_allclose(out, [-1, 1, -1, 1], atol=1e-5)
+
+
 @pytest.mark.parametrize("group", [None, 2])
 def test_statistics_are_float32_under_mixed_precision(group):
     layer = ClipBatchNormalization(clips_per_group=group, dtype="mixed_bfloat16")

@@ -88,9 +88,9 @@ def symmetric(stream, axis: int):
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3], ids=["time", "height", "width"])
-def test_padding_favours_no_side(axis):
-    # Mirrored kernels on a mirrored clip give mirrored features, wherever padding is symmetric
-    # and sizes are odd: 33 -> 17 -> 9 -> 5. The overlays of a flipped video rest on this.
+def test_mirrored_clip_has_mirrored_features(axis):
+    # With kernels that are their own mirror images, and odd sizes (33 -> 17 -> 9 -> 5) that leave
+    # the strides a middle. Class maps are made of these features pixel by pixel.
     stream = symmetric(resnet_stream(3, temporal_kernels(11), 11, width=2), axis - 1)
     clip = np.random.default_rng(1).normal(size=(1, 3, 33, 33, 3)).astype("float32")
     features, mirrored = (to_numpy(stream(x)) for x in (clip, np.flip(clip, axis).copy()))

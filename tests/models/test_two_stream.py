@@ -151,6 +151,23 @@ def test_ratios_that_do_not_fit():
         two_stream(speed_ratio=3)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others know every size")
+def test_sizes_that_vary_in_training():
+    import tensorflow as tf
+
+    def trace(model):
+        unknown = tf.TensorSpec((None, 8, None, None, 3), "uint8")
+        return tf.function(lambda x: model(x, training=True)).get_concrete_function(unknown)
+
+    traced = trace(two_stream(scales=(1.0,)))
+    for size in ((32, 32), (33, 47)):
+        outputs = traced(tf.constant(clips(2, *size)))
+        assert outputs["disagreement"].shape == (2, 3)
+        assert np.isfinite(to_numpy(outputs["disagreement"])).all()
+    with pytest.raises(ValueError, match=r"known when the graph is built.*scales=\(1.0,\)"):
+        trace(two_stream())
+
+
 @backends
 def test_float32_head_under_mixed_precision():
     model = two_stream(dtype="mixed_bfloat16")
