@@ -6,8 +6,6 @@ from tiny_network import CLIP, NETWORK, random_clips, two_stream
 from keras_acl.attention import attention_maps
 from keras_acl.models import SlowClassifier, SlowFastClassifier
 
-pytestmark = pytest.mark.backends
-
 
 @pytest.fixture(scope="module")
 def model():
@@ -31,6 +29,7 @@ def stretched(maps: np.ndarray) -> np.ndarray:
     return (maps - maps.min()) / (maps.max() - maps.min())
 
 
+@pytest.mark.backends
 def test_maps_are_dense_weights_times_features(model, clips):
     found = attention_maps(model, clips)
     F_s, F_t = (keras.ops.convert_to_numpy(x) for x in model.features(clips))
@@ -42,6 +41,7 @@ def test_maps_are_dense_weights_times_features(model, clips):
         np.testing.assert_allclose(found.temporal[index], stretched(resized(T)), atol=1e-3)
 
 
+@pytest.mark.backends
 def test_shapes_ranges_and_scores(model, clips):
     found = attention_maps(model, clips)
     assert found.spatial.shape == (2, 32, 32)
