@@ -111,6 +111,14 @@ def test_without_data_and_folder_the_rate_is_constant_and_nothing_is_written(tmp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_tensorboard_is_written_where_it_is_installed(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+    model = SlowClassifier(3, clip=CLIP, depth=11, width=8, speed_ratio=4)
+    kinds = [type(callback) for callback in recipes.finetune().compile(model, Batches(), tmp_path)]
+    assert (keras.callbacks.TensorBoard in kinds) == installed
+
+
 def test_a_model_without_the_term_trains_without_its_callback():
     model = SlowClassifier(3, clip=CLIP, depth=11, width=8, speed_ratio=4)
     callbacks = recipes.finetune().compile(model, Batches())

@@ -3,6 +3,8 @@ import dataclasses
 import json
 import math
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -109,6 +111,16 @@ def test_the_saved_model_predicts_what_the_run_wrote(run, videos):
         [(best, score)] = prediction.top(1)
         assert model.labels[best] == row["predicted"]
         assert score == pytest.approx(float(row["score"]), abs=1e-4)
+
+
+def test_a_new_process_loads_the_model_compiled(run):
+    code = (
+        "import keras_acl\n"
+        f"model = keras_acl.load_model({str(run.folder)!r})\n"
+        "print(model.labels, type(model.optimizer).__name__, int(model.optimizer.iterations))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{LABELS} CoupledSGD 6\n"
 
 
 def test_the_same_call_again_trains_nothing_and_reports_the_same(run, videos):
