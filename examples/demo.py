@@ -1,7 +1,7 @@
 """From video files to a trained network and pictures of where it looks; `make demo` runs it.
 
 Without --videos it writes 480 small videos of moving figures (16 classes: what the actor is and
-what it does) and trains the small two-stream network on them from scratch, about 5 minutes on 2 CPU
+what it does) and trains the small two-stream network on them from scratch, a few minutes on 2 CPU
 cores. With --videos it trains on a folder of class folders of your own.
 
     python examples/demo.py --output demo
