@@ -2,9 +2,10 @@
 
 import keras
 
+from keras_acl.layers.convolution import PaddedConv3D
 from keras_acl.layers.residual import conv_norm
 
-FUSIONS = ("conv", "sum", "max", "concat", "none")
+FUSIONS = ("conv", "conv_linear", "sum", "max", "concat", "none")
 
 
 def lateral_fusion(
@@ -16,7 +17,8 @@ def lateral_fusion(
         slow: Tensor (B, T/α, H, W, C).
         fast: Tensor (B, T, H, W, βC).
         kind: `"conv"`: a k×1×1 convolution of temporal stride α with 2βC outputs, concatenated
-            (SlowFast). `"sum"` and `"max"`: the same convolution with C outputs, added to the slow
+            (SlowFast). `"conv_linear"`: the same without batch normalisation and activation
+            (MMAction2). `"sum"` and `"max"`: the same convolution with C outputs, added to the slow
             features or compared with them element by element. `"concat"`: every α-th fast frame,
             concatenated, no parameters. `"none"`: the slow features as they are.
         speed_ratio: α.
@@ -37,11 +39,15 @@ def lateral_fusion(
     if kind == "concat":
         sampled = fast[:, ::speed_ratio]
         return keras.layers.Concatenate(name=f"{name}_join")([slow, sampled])
-    filters = 2 * fast.shape[-1] if kind == "conv" else slow.shape[-1]
-    strides = (speed_ratio, 1, 1)
-    lateral = conv_norm(fast, filters, (kernel, 1, 1), strides, name=name, form=form)
+    filters = 2 * fast.shape[-1] if kind.startswith("conv") else slow.shape[-1]
+    size, strides = (kernel, 1, 1), (speed_ratio, 1, 1)
+    if kind == "conv_linear":
+        lateral = PaddedConv3D(filters, size, strides, form=form, name=f"{name}_conv")(fast)
+    else:
+        lateral = conv_norm(fast, filters, size, strides, name=name, form=form)
     merge = {
         "conv": keras.layers.Concatenate,
+        "conv_linear": keras.layers.Concatenate,
         "sum": keras.layers.Add,
         "max": keras.layers.Maximum,
     }[kind]

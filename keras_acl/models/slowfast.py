@@ -27,7 +27,7 @@ class SlowFastClassifier(VideoClassifier):
         width: Channels of the slow pathway's stem.
         speed_ratio: α; the slow pathway sees T/α frames.
         channel_ratio: 1/β; the fast pathway is that many times narrower.
-        fusion: `"conv"`, `"sum"`, `"max"`, `"concat"` or `"none"`; see
+        fusion: `"conv"`, `"conv_linear"`, `"sum"`, `"max"`, `"concat"` or `"none"`; see
             `keras_acl.layers.lateral_fusion`.
         fusion_kernel: Temporal kernel of the fusion's convolutions.
         frame_indices: How the slow frames are chosen, see `slow_frame_indices`.

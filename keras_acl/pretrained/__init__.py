@@ -1,0 +1,1 @@
+"""Pre-trained weights: presets, folders, the Hub, and importers of public checkpoints."""

@@ -1,0 +1,6 @@
+"""Importers of public checkpoints, one table of rules a format."""
+
+from keras_acl.pretrained.importers.importing import import_checkpoint, warm_start
+from keras_acl.pretrained.importers.report import ImportReport
+
+__all__ = ["ImportReport", "import_checkpoint", "warm_start"]
