@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,7 +56,7 @@ class Metric:
             value = getattr(self, name)
             if value is None and name == "top5":
                 continue
-            if not _is_number(value) or not 0 <= value <= 100:
+            if not _is_percentage(value):
                 raise ValueError(f"Metric.{name} is in per cent, 0 to 100. Received: {value!r}")
         if self.videos is not None:
             _check_type(self, "videos", int)
@@ -275,5 +274,6 @@ def _check_type(record, name: str, kind: type) -> None:
         )
 
 
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_percentage(value) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value <= 100  # False for NaN
