@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from keras_acl.clip import ClipSpec
 
 if TYPE_CHECKING:
-    from keras_acl import attention, callbacks, data, layers, models, profiling, recipes
+    from keras_acl import attention, callbacks, data, layers, models, pretrained, profiling, recipes
     from keras_acl.inference import load_model, predict_videos
+    from keras_acl.pretrained import list_presets, load_pretrained, save_pretrained
 
 __version__ = "0.1.0"
 __all__ = [
@@ -16,18 +17,30 @@ __all__ = [
     "callbacks",
     "data",
     "layers",
+    "list_presets",
     "load_model",
+    "load_pretrained",
     "models",
     "predict_videos",
+    "pretrained",
     "profiling",
     "recipes",
+    "save_pretrained",
 ]
+# Functions at the top, by the module that has them.
+_FUNCTIONS = {
+    "list_presets": "pretrained",
+    "load_model": "inference",
+    "load_pretrained": "pretrained",
+    "predict_videos": "inference",
+    "save_pretrained": "pretrained",
+}
 
 
 def __getattr__(name: str):
     # Loaded on first use: a process that only decodes videos does not pay for TensorFlow.
-    if name in ("load_model", "predict_videos"):
-        return getattr(importlib.import_module("keras_acl.inference"), name)
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"keras_acl.{_FUNCTIONS[name]}"), name)
     if name in __all__:
         return importlib.import_module(f"keras_acl.{name}")
     raise AttributeError(f"module 'keras_acl' has no attribute {name!r}")

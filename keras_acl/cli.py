@@ -1,6 +1,5 @@
 """The command line: one short function a verb."""
 
-import contextlib
 import enum
 import json
 import os
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+
+from keras_acl import cli_weights
+from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
 app = typer.Typer(
     help="Video action recognition that shows where it looks.",
@@ -21,24 +21,8 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_weights.app)
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
-UNWRAPPED = 1000  # columns where there is no terminal: a path must stay on one line
-
-
-def _console(stderr: bool = False) -> Console:
-    terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(
-        stderr=stderr,
-        width=None if terminal else UNWRAPPED,
-        soft_wrap=True,
-        markup=False,  # brackets and colons in file names are no commands
-        emoji=False,
-        highlight=False,
-    )
-
-
-screen = _console()
-errors = _console(stderr=True)
 
 
 class Network(enum.StrEnum):
@@ -51,7 +35,10 @@ class Network(enum.StrEnum):
 
 
 SavedModel = Annotated[
-    Path, typer.Argument(exists=True, help="A .keras file, or the run folder it is in.")
+    str,
+    typer.Argument(
+        help="A .keras file, a run folder, a saved folder, a preset's name or hf://USER/REPO."
+    ),
 ]
 
 
@@ -68,6 +55,10 @@ def train(
     network: Annotated[
         Network, typer.Option(help="auto is r50 on a GPU, small on a CPU.")
     ] = Network.AUTO,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Start from a preset, a saved folder or hf://USER/REPO: its network."),
+    ] = None,
     size: Annotated[int | None, typer.Option(min=32, help="Crop in pixels.")] = None,
     frames: Annotated[int | None, typer.Option(min=4, help="Frames a clip.")] = None,
     span: Annotated[
@@ -76,7 +67,8 @@ def train(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Peak, for 64 clips a batch.", show_default="0.4 for the small network, else 0.1"
+            help="Peak, for 64 clips a batch.",
+            show_default="0.4 for the small network from scratch, else 0.1",
         ),
     ] = None,
     consistency_weight: Annotated[float, typer.Option(min=0, help="λ of the paper.")] = 1.5,
@@ -88,18 +80,25 @@ def train(
 
     Example: keras-acl train videos/ --epochs 30
     """
-    with _no_startup_noise():
+    with no_startup_noise():
         from keras_acl import recipes, training
 
     name = training.choose_network() if network is Network.AUTO else network.value
     given = {"frames": frames, "size": size, "span": span}
+    changes = {key: value for key, value in given.items() if value is not None}
+    if weights is None:
+        clip = training.clip_for(name, **changes)
+        usual_rate = training.LEARNING_RATES[name]
+    else:
+        clip = training.clip_of(weights, **changes)
+        usual_rate = recipes.finetune().learning_rate
     settings = training.RunSettings(
         source=str(folder),
         network=name,
-        clip=training.clip_for(name, **{k: v for k, v in given.items() if v is not None}),
+        clip=clip,
         recipe=recipes.finetune(
             epochs=epochs,
-            learning_rate=training.LEARNING_RATES[name] if learning_rate is None else learning_rate,
+            learning_rate=usual_rate if learning_rate is None else learning_rate,
             consistency_weight=consistency_weight,
             seed=seed,
         ),
@@ -107,9 +106,11 @@ def train(
         validation_split=validation_split,
         flip=flip,
         seed=seed,
+        weights=weights,
     )
     output = output or Path("runs") / folder.resolve().name.removesuffix(".csv")
-    screen.print(f"Training the {name} two-stream network on {folder}; run folder {output}")
+    what = f"the {name} two-stream network" if weights is None else weights
+    screen.print(f"Training {what} on {folder}; run folder {output}")
     try:
         report = training.train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
     except KeyboardInterrupt:
@@ -139,11 +140,12 @@ def predict(
     ]
     if not paths:
         raise ValueError(f"There is no video file in {', '.join(map(str, videos))}")
-    with _no_startup_noise():
-        from keras_acl.inference import load_model, predict_videos
+    with no_startup_noise():
+        from keras_acl.inference import predict_videos
+        from keras_acl.pretrained import load_any
 
-    loaded = load_model(model)
-    with _progress("predicting") as progress:
+    loaded = load_any(model)
+    with progress_bar("predicting") as progress:
         predictions = predict_videos(loaded, paths, clips, progress)
     names = loaded.labels or [f"class {index}" for index in range(loaded.num_classes)]
     if as_json:
@@ -190,7 +192,7 @@ def check_videos(
     paths = find_videos(folder)
     if not paths:
         raise ValueError(f"There is no video file in {folder}")
-    with _progress("checking") as progress:
+    with progress_bar("checking") as progress:
         problems = check(paths, workers, progress)
     for problem in problems:
         typer.echo(f"{problem.path}\t{problem.reason}")
@@ -210,11 +212,11 @@ def summary(
 
     Example: keras-acl summary runs/videos
     """
-    with _no_startup_noise():
-        from keras_acl.inference import load_model
+    with no_startup_noise():
+        from keras_acl.pretrained import load_any
         from keras_acl.profiling import count_parameters, layer_costs
 
-    loaded = load_model(model)
+    loaded = load_any(model)
     table = Table("layer", "output", "parameters", "multiply-adds")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -236,7 +238,9 @@ def summary(
 def synthesize(
     folder: Annotated[Path, typer.Argument(help="Where to write the class folders.")],
     count: Annotated[int, typer.Option(min=1, help="Videos a class.")] = 40,
-    task: Annotated[str, typer.Option(help="motion, or appearance_motion.")] = "motion",
+    task: Annotated[
+        str, typer.Option(help="motion, appearance_motion or appearance_other_motion.")
+    ] = "motion",
     distractors: Annotated[int, typer.Option(min=0)] = 3,
     frames: Annotated[int, typer.Option(min=8)] = 64,
     size: Annotated[int, typer.Option(min=32, help="Pixels.")] = 128,
@@ -251,7 +255,7 @@ def synthesize(
     from keras_acl.data.synthetic import MovingFigures
 
     figures = MovingFigures(task, distractors, frames, size)
-    with _progress("writing") as progress:
+    with progress_bar("writing") as progress:
         figures.write(folder, count, seed, progress)
     screen.print(f"{count * len(figures.labels)} videos of {len(figures.labels)} classes: {folder}")
 
@@ -259,11 +263,11 @@ def synthesize(
 def main() -> None:
     """Run the command line; a user's mistake is one line, not a stack trace."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     try:
         app()
     except ImportError as error:
-        errors.print(f"Error: {error}. Install it: the extras are jax and torch.", style="red")
+        errors.print(f"Error: {error}. The extras are imagenet, jax and torch.", style="red")
         sys.exit(1)
     except (ValueError, OSError, RuntimeError) as error:
         errors.print(f"Error: {error}", style="red")
@@ -280,30 +284,3 @@ def _show_report(report) -> None:
         screen.print(f"{report.bad_files} unreadable files: {report.folder / 'bad_videos.txt'}")
     for name in ("model.keras", "curves.png", "predictions.csv", "attention.png"):
         screen.print(f"  {report.folder / name}")
-
-
-@contextlib.contextmanager
-def _progress(name: str):
-    """A progress bar on standard error, as a function of (done, total)."""
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextlib.contextmanager
-def _no_startup_noise():
-    """Hide what TensorFlow's libraries write to the terminal while Keras is first imported."""
-    sys.stderr.flush()
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-
-
-def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    errors.print(f"Warning: {message}", style="yellow")

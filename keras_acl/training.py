@@ -12,12 +12,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from keras_acl import recipes
 from keras_acl.attention import attention_maps, save_contact_sheet
-from keras_acl.attention.overlay import save_figure
 from keras_acl.callbacks import latest_state
 from keras_acl.clip import ClipSpec
 from keras_acl.data import (
@@ -31,7 +28,10 @@ from keras_acl.data import (
     split,
 )
 from keras_acl.devices import has_accelerator
+from keras_acl.history import plot_history, read_history
 from keras_acl.models import TwoStreamClassifier
+from keras_acl.pretrained.hub import find_folder, load_pretrained
+from keras_acl.pretrained.metadata import read_metadata
 from keras_acl.writing import written_whole
 
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -62,6 +62,8 @@ class RunSettings:
         validation_split: Share of the videos kept for validation.
         flip: Whether clips are mirrored at random; off where left and right are classes.
         seed: Seed of weights, split, order and clips.
+        weights: What to start from instead of random weights, as in `load_pretrained`; the
+            network is then that one, whatever `network` says.
     """
 
     source: str
@@ -72,6 +74,7 @@ class RunSettings:
     validation_split: float = 0.2
     flip: bool = True
     seed: int = 0
+    weights: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,13 +112,23 @@ def clip_for(network: str, **changes) -> ClipSpec:
     return dataclasses.replace(CLIPS[network], **changes)
 
 
+def clip_of(weights: str, **changes) -> ClipSpec:
+    """The clip that pre-trained weights were trained with, with fields set otherwise.
+
+    Args:
+        weights: As in `load_pretrained`; downloaded if they are not on this machine.
+        **changes: Fields of `ClipSpec`.
+    """
+    return dataclasses.replace(read_metadata(find_folder(weights)).clip, **changes)
+
+
 def read_videos(source) -> VideoList:
     """Read a folder of class folders, or a CSV file by its ending."""
     return read_csv(source) if str(source).lower().endswith(".csv") else read_directory(source)
 
 
 def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
-    """Train a `TwoStreamClassifier`, or go on with the run that the folder holds.
+    """Train a network, or go on with the run that the folder holds.
 
     Writes `model.keras`, `history.csv`, `curves.png`, `predictions.csv`, `attention.png`,
     `bad_videos.txt` (if any), `settings.json`, TensorBoard logs and the state to resume from.
@@ -145,13 +158,7 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     claim_folder(folder, settings, videos)
     train, test = _datasets(train_videos, test_videos, settings, folder)
     keras.utils.set_random_seed(settings.seed)
-    model = TwoStreamClassifier(
-        len(videos.labels),
-        clip=settings.clip,
-        labels=videos.labels,
-        dtype=recipes.mixed_precision_policy(),
-        **NETWORKS[settings.network],
-    )
+    model = _network(settings, videos.labels)
     callbacks = settings.recipe.compile(model, train, folder)
     with contextlib.closing(train), contextlib.closing(test):
         _fit(model, train, test, settings, callbacks, verbose)
@@ -218,36 +225,17 @@ def _flat(record: dict) -> dict[str, Any]:
     return flat
 
 
-def read_history(file: Path) -> dict[str, list[float]]:
-    """Columns of a `history.csv`; of an epoch that was run twice, the last line counts."""
-    with open(file, newline="") as lines:
-        # A killed run may have left half a line.
-        whole = [row for row in csv.DictReader(lines) if None not in row.values()]
-    rows = {row["epoch"]: row for row in whole}
-    ordered = sorted(rows.values(), key=lambda row: int(row["epoch"]))
-    return {
-        key: [float(row[key]) if row[key] not in ("", "NA") else math.nan for row in ordered]
-        for key in (ordered[0] if ordered else ())
-    }
-
-
-def plot_history(history: dict[str, list[float]], file: Path) -> None:
-    """Draw loss, accuracy and consistency by epoch; validation dashed."""
-    names = [name for name in ("loss", "accuracy", "consistency") if name in history]
-    figure = Figure(figsize=(4 * len(names), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(names), squeeze=False)[0]
-    for axis, name in zip(axes, names, strict=True):
-        epochs = np.add(history["epoch"], 1)
-        axis.plot(epochs, history[name], "o-", markersize=3, label="training")
-        if f"val_{name}" in history:
-            axis.plot(epochs, history[f"val_{name}"], "o--", markersize=3, label="validation")
-            axis.legend(fontsize=8)
-        axis.set(title=name, xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.margins(y=0.1)
-        axis.set_ylim(bottom=0, top=1.03 if name == "accuracy" else None)
-        axis.grid(alpha=0.3)
-    save_figure(figure, file)
+def _network(settings: RunSettings, labels: tuple[str, ...]):
+    dtype = recipes.mixed_precision_policy()
+    if settings.weights is not None:
+        return load_pretrained(settings.weights, labels=labels, clip=settings.clip, dtype=dtype)
+    return TwoStreamClassifier(
+        len(labels),
+        clip=settings.clip,
+        labels=labels,
+        dtype=dtype,
+        **NETWORKS[settings.network],
+    )
 
 
 def _datasets(train_videos, test_videos, settings, folder) -> tuple[VideoDataset, VideoDataset]:

@@ -25,14 +25,21 @@ HEADS = {
     "yellow": (255, 225, 120),
 }
 HEAD_SPREAD = 25
+
+
+def _looks_and_motions(*motions: str) -> dict[str, tuple[str, str]]:
+    return {
+        f"{look}_{motion}": (look, motion) for look, motion in itertools.product(HEADS, motions)
+    }
+
+
 # What a label says: the actor's head colour and its motion. Labels are in alphabetical order, the
 # order in which a folder of class folders is read.
 TASKS = {
     "motion": {motion: ("yellow", motion) for motion in MOTIONS},
-    "appearance_motion": {
-        f"{head}_{motion}": (head, motion)
-        for head, motion in itertools.product(HEADS, ("clockwise", "left", "pulsing", "right"))
-    },
+    "appearance_motion": _looks_and_motions("clockwise", "left", "pulsing", "right"),
+    # What is left for a network that learned the task above.
+    "appearance_other_motion": _looks_and_motions("counterclockwise", "down", "shaking", "up"),
 }
 RECORD = "figures.json"
 # A constant quantiser: x264's rate control does not write the same bytes every time. At 20 less of
@@ -69,7 +76,8 @@ class MovingFigures:
         task: "motion": eight classes, what the actor does (`left`, `right`, `up`, `down`,
             `clockwise`, `counterclockwise`, `shaking`, `pulsing`). "appearance_motion": sixteen
             classes, what it is and what it does: four head colours times `left`, `right`,
-            `clockwise`, `pulsing`.
+            `clockwise`, `pulsing`. "appearance_other_motion": the same four head colours times
+            the other four motions.
         distractors: Other figures in the scene, at least 0.
         frames: Frames of a clip, at least 8.
         size: Height and width of a frame in pixels, even, at least 32. Everything but noise and

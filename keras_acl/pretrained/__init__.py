@@ -1,1 +1,32 @@
 """Pre-trained weights: presets, folders, the Hub, and importers of public checkpoints."""
+
+from keras_acl.pretrained.cards import Card, Metric
+from keras_acl.pretrained.folder import save_pretrained
+from keras_acl.pretrained.hub import load_any, load_pretrained
+from keras_acl.pretrained.importers import (
+    ImportReport,
+    import_checkpoint,
+    inflate_imagenet,
+    warm_start,
+)
+from keras_acl.pretrained.importers.imagenet import IMAGENET_MEAN, IMAGENET_STD
+from keras_acl.pretrained.listing import list_presets
+from keras_acl.pretrained.presets import Preset
+from keras_acl.pretrained.publishing import publish
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Card",
+    "ImportReport",
+    "Metric",
+    "Preset",
+    "import_checkpoint",
+    "inflate_imagenet",
+    "list_presets",
+    "load_any",
+    "load_pretrained",
+    "publish",
+    "save_pretrained",
+    "warm_start",
+]

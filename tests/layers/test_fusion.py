@@ -18,7 +18,7 @@ def fuse(kind):
     slow, fast = keras.Input((2, None, None, 2)), keras.Input((4, None, None, 1))
     fused = lateral_fusion(slow, fast, kind, 2, kernel=3, name="fuse1")
     model = keras.Model([slow, fast], fused)
-    if kind in ("conv", "sum", "max"):
+    if kind in ("conv", "conv_linear", "sum", "max"):
         model.get_layer("fuse1_conv").set_weights([KERNEL])
     return to_numpy(model([SLOW, FAST]))[0, :, 0, 0]
 
@@ -28,6 +28,7 @@ def fuse(kind):
     [
         # The convolution gives 10 + 200 and 2 + 30 + 400; its second output, 0 and -2, is cut off.
         ("conv", [[1, 2, 210, 0], [3, 4, 432, 0]]),
+        ("conv_linear", [[1, 2, 210, 0], [3, 4, 432, -2]]),
         ("sum", [[211, 2], [435, 4]]),
         ("max", [[210, 2], [432, 4]]),
         ("concat", [[1, 2, 1], [3, 4, 3]]),
@@ -48,6 +49,13 @@ def test_convolution_of_the_lateral_connection(kind, filters):
     assert not layer.use_bias
     assert model.output_shape == (None, 2, 4, 4, 14 if kind == "conv" else 8)
     assert {"fuse3_bn", "fuse3_relu", "fuse3_join"} < {layer.name for layer in model.layers}
+
+
+def test_linear_convolution_has_no_normalisation():
+    slow, fast = keras.Input((2, 4, 4, 8)), keras.Input((16, 4, 4, 3))
+    model = keras.Model([slow, fast], lateral_fusion(slow, fast, "conv_linear", 8, name="fuse3"))
+    assert model.output_shape == (None, 2, 4, 4, 14)
+    assert [variable.path for variable in model.variables] == ["fuse3_conv/kernel"]
 
 
 def test_errors():

@@ -15,6 +15,22 @@ from keras_acl.pretrained.importers.unpickling import Call, RestrictedUnpickler,
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of files written before torch 1.6
 STATES = ("model_state", "state_dict", "blobs")  # where the formats keep their tensors
+# Whatever a damaged or hostile pickle runs into.
+BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 DTYPES = {
     "FloatStorage": np.dtype("float32"),
     "DoubleStorage": np.dtype("float64"),
@@ -65,11 +81,7 @@ def read_checkpoint(path) -> RawCheckpoint:
         raise ValueError(f"{path} is empty. Expected a checkpoint of torch or caffe2.")
     try:
         content, placeholders = _read_any(path)
-    except (
-        pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError,
-        TypeError, AttributeError, IndexError, OverflowError, MemoryError, struct.error,
-        RecursionError, NotImplementedError, RuntimeError, ImportError,
-    ) as error:  # whatever a damaged or hostile pickle runs into  # fmt: skip
+    except BROKEN as error:
         raise ValueError(
             f"{path} cannot be read as a checkpoint of torch (.pyth, .pth) or caffe2 (.pkl): "
             f"{type(error).__name__}: {error}. Is the download complete?"

@@ -1,0 +1,33 @@
+"""Checkpoints and outputs written by the reference implementations, see tests/data/parity."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+FOLDER = Path(__file__).parents[2] / "data" / "parity"
+FILES = (
+    "ptv_slowfast.pyth",
+    "ptv_slow.pyth",
+    "psf_slowfast.pyth",
+    "psf_slowfast_c2.pkl",
+    "mmaction2_slowfast.pth",
+)
+EXPECTED = np.load(FOLDER / "expected.npz")
+
+
+def expected(file: str, what: str) -> np.ndarray | None:
+    """What the implementation computed; the caffe2 file holds the weights of psf_slowfast."""
+    name = f"{file.split('.')[0].removesuffix('_c2')}_{what}"
+    return EXPECTED.get(name)
+
+
+def clip(size: int = 64) -> np.ndarray:
+    """The clip they were given, as a batch of one."""
+    return EXPECTED[f"clip_{size}"][None]
+
+
+def assert_close(ours, theirs: np.ndarray, tolerance: float = 1e-4) -> None:
+    ours = keras.ops.convert_to_numpy(ours)
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() < tolerance * np.abs(theirs).max()

@@ -1,0 +1,241 @@
+import keras
+import numpy as np
+import pytest
+import torch
+from pretrained.importers.parity import FILES, FOLDER, assert_close, clip, expected
+
+from keras_acl import ClipSpec
+from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.pretrained.importers import import_checkpoint, warm_start
+
+
+@pytest.fixture(scope="module", params=FILES)
+def imported(request):
+    return request.param, *import_checkpoint(FOLDER / request.param)
+
+
+def run(model, clip):
+    """Features of the streams and logits, from one compiled function."""
+    inputs = keras.Input(batch_shape=clip.shape, dtype="uint8")
+    outputs = keras.Model(inputs, [*model.features(inputs), model(inputs)])
+    return outputs.predict_on_batch(clip)
+
+
+@pytest.mark.backends
+def test_outputs_are_those_of_the_reference_implementation(imported):
+    file, model, _ = imported
+    *maps, logits = run(model, clip())
+    assert_close(logits, expected(file, "logits_64"))
+    probabilities = expected(file, "probs_64")
+    if probabilities is not None:
+        assert_close(keras.ops.softmax(logits), probabilities)
+    for features, stream in zip(maps, ("slow", "fast"), strict=False):
+        reference = expected(file, f"{stream}_res5_64")
+        if reference is not None:
+            assert_close(features, reference)
+
+
+@pytest.mark.backends
+def test_fully_convolutional_probabilities(imported):
+    """The head slides over the maps of a larger crop; softmax at each position, then the mean."""
+    file, model, _ = imported
+    reference = expected(file, "probs_96")
+    if reference is None:
+        pytest.skip("only PySlowFast wrote them")
+    *maps, _ = run(model, clip(96))
+    maps = [x.mean(axis=1) for x in maps]  # over time
+    windows = [  # of 2x2, the maps of a 64 crop
+        np.lib.stride_tricks.sliding_window_view(x, (2, 2), axis=(1, 2)).mean(axis=(-2, -1))
+        for x in maps
+    ]
+    kernel, bias = map(keras.ops.convert_to_numpy, model.classifier.weights)
+    logits = np.concatenate(windows, axis=-1) @ kernel + bias  # (1, 2, 2, L)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    softmax = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    assert softmax.shape == (1, 2, 2, 13)
+    assert_close(softmax.mean(axis=(1, 2)), reference)
+
+
+def test_architecture_is_read_from_the_tensors(imported):
+    file, model, _ = imported
+    assert (model.depth, model.width, model.num_classes) == (50, 8, 13)
+    if file == "ptv_slow.pyth":
+        assert type(model) is SlowClassifier
+        return
+    assert type(model) is SlowFastClassifier
+    assert model.channel_ratio == 8
+    assert model.fusion_kernel == (7 if file == "ptv_slowfast.pyth" else 5)
+    assert model.fusion == ("conv_linear" if file.startswith("mmaction2") else "conv")
+
+
+def test_normalisation_and_slow_frames_travel_with_the_model(imported):
+    file, model, _ = imported
+    if file.startswith("mmaction2"):
+        assert model.frame_indices == "stride"
+        np.testing.assert_allclose(np.multiply(model.mean, 255), (123.675, 116.28, 103.53))
+        np.testing.assert_allclose(np.multiply(model.std, 255), (58.395, 57.12, 57.375))
+    else:
+        assert (model.frame_indices, model.mean, model.std) == ("linspace", 0.45, 0.225)
+
+
+def test_report_accounts_for_every_tensor(imported):
+    file, model, report = imported
+    (source,) = report.sources
+    path = FOLDER / file
+    if path.suffix == ".pkl":
+        import pickle
+
+        with open(path, "rb") as pickled:  # a file of our own
+            names = pickle.load(pickled, encoding="latin1")["blobs"].keys()
+    else:
+        content = torch.load(path, weights_only=True)
+        names = content.get("model_state", content.get("state_dict")).keys()
+    assert source.used.keys() | source.ignored.keys() == set(names)
+    assert not source.used.keys() & source.ignored.keys()
+    weights = [v for v in model.variables if "seed_generator" not in v.path]
+    assert len(set(source.used.values())) == len(source.used) == len(weights)
+    assert "α = 8 was assumed" in str(report)
+    assert str(len(source.used)) in str(report)
+
+
+@pytest.mark.backends
+def test_warm_start_is_the_slow_network_and_the_fast_pathway():
+    model, report = warm_start(FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth")
+    assert type(model) is TwoStreamClassifier
+    _, temporal, logits = run(model, clip())
+    assert_close(logits, expected("ptv_slow", "logits_64"))
+    assert_close(temporal, expected("ptv_slowfast", "fast_res5_64"))
+    assert len(report.sources) == 2
+    assert "dense rows of the temporal stream are zero" in str(report)
+
+
+def test_warm_start_from_slowfast_alone_is_both_pathways_without_lateral_inputs():
+    file = "psf_slowfast.pyth"
+    model, report = warm_start(FOLDER / file)
+    assert "not a model" in str(report)
+    spatial, temporal, _ = run(model, clip())
+    assert_close(temporal, expected("psf_slowfast", "fast_res5_64"))
+    # The same as SlowFast whose lateral features are zero.
+    fused, _ = import_checkpoint(FOLDER / file)
+    for variable in fused.streams.variables:
+        if "fuse" in variable.path and variable.path.endswith(("gamma", "beta")):
+            variable.assign(np.zeros(variable.shape))
+    slow, *_ = run(fused, clip())
+    assert_close(spatial, slow, tolerance=1e-5)
+    np.testing.assert_array_equal(*(m.classifier.get_weights()[0] for m in (model, fused)))
+    lateral = [name for name, why in report.sources[0].ignored.items() if "lateral" in why]
+    assert len(lateral) == 4 * 5
+
+
+def test_speed_ratio_and_labels_can_be_given():
+    labels = [f"class {index}" for index in range(13)]
+    model, report = import_checkpoint(FOLDER / "ptv_slow.pyth", labels=labels, speed_ratio=4)
+    assert model.speed_ratio == 4
+    assert model.labels == tuple(labels)
+    assert not report.notes
+    with pytest.raises(ValueError, match=r"Expected one label a class: 13. Received: 2"):
+        import_checkpoint(FOLDER / "ptv_slow.pyth", labels=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "text", "speed_ratio"),
+    [
+        ("psf_slowfast.pyth", "cfg", "SLOWFAST:\n  ALPHA: 4\n  BETA_INV: 8\n", 4),
+        ("mmaction2_slowfast.pth", "meta", {"config": "resample_rate=4,  # tau\n"}, 4),
+        ("ptv_slow.pyth", "cfg", "DATA:\n  NUM_FRAMES: 8\n  SAMPLING_RATE: 8\n", 4),
+    ],
+)
+def test_speed_ratio_is_read_from_a_configuration_in_the_file(
+    tmp_path, file, key, text, speed_ratio
+):
+    content = torch.load(FOLDER / file, weights_only=True)
+    torch.save({**content, key: text}, tmp_path / file)
+    model, report = import_checkpoint(tmp_path / file)
+    assert model.speed_ratio == speed_ratio
+    assert not report.notes
+
+
+def changed(tmp_path, change, file="ptv_slow.pyth"):
+    """A copy of a checkpoint whose tensors went through `change`."""
+    state = dict(torch.load(FOLDER / file, weights_only=True)["model_state"])
+    torch.save({"model_state": change(state) or state}, tmp_path / file)
+    return tmp_path / file
+
+
+@pytest.mark.parametrize("prefix", ["model.", "module."])
+def test_prefix_of_a_wrapper(tmp_path, prefix):
+    file = changed(tmp_path, lambda state: {prefix + key: value for key, value in state.items()})
+    model, _ = import_checkpoint(file)
+    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth")
+    for ours, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_missing_tensor(tmp_path):
+    def drop(state):
+        del state["blocks.2.res_blocks.1.branch2.norm_b.bias"]
+
+    file = changed(tmp_path, drop)
+    with pytest.raises(ValueError, match=r"lacks 1 of 267 tensors.*slow_res3_1_b_bn/beta"):
+        import_checkpoint(file)
+
+
+def test_tensor_without_a_place(tmp_path):
+    def add(state):
+        state["blocks.2.res_blocks.1.nonlocal.weight"] = torch.zeros(3)
+
+    with pytest.raises(ValueError, match=r"1 of its 321 tensors have no place.*nonlocal"):
+        import_checkpoint(changed(tmp_path, add))
+
+
+def test_tensor_of_a_layer_that_the_network_does_not_have(tmp_path):
+    def add(state):
+        state["blocks.2.res_blocks.1.branch1_conv.weight"] = torch.zeros(64, 64, 1, 1, 1)
+
+    with pytest.raises(ValueError, match="no place for: slow_res3_1_shortcut_conv/kernel"):
+        import_checkpoint(changed(tmp_path, add))
+
+
+def test_wrong_shape(tmp_path):
+    def cut(state):
+        name = "blocks.3.res_blocks.0.branch2.conv_a.weight"
+        state[name] = state[name][:, :, :1]
+
+    with pytest.raises(ValueError, match=r"slow_res4_0_a_conv/kernel has the shape \(1, 1, 1,"):
+        import_checkpoint(changed(tmp_path, cut))
+
+
+def test_value_that_is_not_finite(tmp_path):
+    def spoil(state):
+        state["blocks.0.norm.running_var"][1] = float("nan")
+
+    with pytest.raises(ValueError, match=r"blocks\.0\.norm\.running_var holds values that are not"):
+        import_checkpoint(changed(tmp_path, spoil))
+
+
+def test_unknown_depth(tmp_path):
+    def drop(state):
+        return {key: value for key, value in state.items() if "blocks.3.res_blocks.5." not in key}
+
+    with pytest.raises(ValueError, match=r"stages of \(3, 4, 5, 3\) bottleneck blocks"):
+        import_checkpoint(changed(tmp_path, drop))
+
+
+def test_pair_of_checkpoints_must_fit(tmp_path):
+    def cut(state):
+        for name in ("blocks.5.proj.weight", "blocks.5.proj.bias"):
+            state[name] = state[name][:12]
+
+    with pytest.raises(ValueError, match=r"must have the same num_classes. Received: 12 in"):
+        warm_start(FOLDER / "ptv_slowfast.pyth", changed(tmp_path, cut))
+    with pytest.raises(ValueError, match=r"has one pathway. Expected a SlowFast checkpoint"):
+        warm_start(FOLDER / "ptv_slow.pyth")
+    with pytest.raises(ValueError, match="Expected a Slow network with the normalisation"):
+        warm_start(FOLDER / "ptv_slowfast.pyth", FOLDER / "psf_slowfast.pyth")
+
+
+def test_other_clip():
+    spec = ClipSpec(frames=16, span=32, size=64)
+    model, _ = import_checkpoint(FOLDER / "ptv_slow.pyth", clip=spec)
+    assert model.clip == spec
+    assert model.spatial_stream.input_shape[1] == 2
