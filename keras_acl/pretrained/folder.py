@@ -140,7 +140,7 @@ def read_pretrained(
     if consistency_weight not in (SAVED, saved_weight):
         model = _with_consistency(model, consistency_weight)
     if not keeps_head:
-        _say_what_was_kept(folder, model, saved_count)
+        _say_what_was_kept(metadata.card.name, model, saved_count)
     model.card = metadata.card
     recipes.finetune().compile(model)
     return model
@@ -224,12 +224,12 @@ def _check_finite(model: VideoClassifier) -> None:
             )
 
 
-def _say_what_was_kept(folder: Path, model: VideoClassifier, saved_count: int) -> None:
+def _say_what_was_kept(name: str, model: VideoClassifier, saved_count: int) -> None:
     kept = count_parameters(model) - model.classifier.count_params()
     logger.warning(
         "%s: the weights of the streams are kept (%s parameters), the dense layer starts anew with "
         "%d classes; the saved one has %d. Train before you predict.",
-        folder.name,
+        name,
         f"{kept:,}",
         model.num_classes,
         saved_count,
