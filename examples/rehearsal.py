@@ -1,0 +1,159 @@
+"""What a rehearsal needs: clips of moving figures under other data sets' names, and the costs."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from time import perf_counter
+
+import av
+import numpy as np
+
+from keras_acl import recipes
+from keras_acl.clip import ClipSpec
+from keras_acl.data import LoadingOptions, MovingFigures, Video, VideoDataset
+from keras_acl.devices import has_accelerator
+from keras_acl.models import TwoStreamClassifier, VideoClassifier
+from keras_acl.recipes import Recipe
+from keras_acl.writing import written_whole
+
+FIGURES = MovingFigures("motion", distractors=0, frames=32, size=64)
+MOTIONS = FIGURES.labels[:6]  # more than five, for a top-5
+CLIP = ClipSpec(frames=8, span=16, size=56)
+NETWORK = {"depth": 11, "width": 8, "speed_ratio": 4, "channel_ratio": 2}
+READ_VIDEOS = 48
+# UCF101 is MPEG-4 in avi; its rate control would blur small frames.
+CODECS = {".mp4": ("libx264", {"qp": "20"}), ".avi": ("mpeg4", {"qmin": "2", "qmax": "4"})}
+
+
+def write_clip(file: Path, frames: np.ndarray, fps: float | Fraction = 30) -> None:
+    """Encode frames, uint8 (T, H, W, 3), as .mp4 or .avi."""
+    codec, options = CODECS[file.suffix]
+    with written_whole(file) as beside, av.open(str(beside), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps), options=options)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def write_figure(file: Path, label: int, seed: int) -> None:
+    """Write one clip of a moving figure, unless it is there."""
+    if not file.exists():
+        write_clip(file, FIGURES.draw(label, seed).frames)
+
+
+def typical_videos(folder: Path) -> list[Video]:
+    """One video of 10 s in 340 x 256, as in the usual copies of Kinetics, many times over."""
+    file = folder / "typical.mp4"
+    if not file.exists():
+        figures = MovingFigures("motion", distractors=3, frames=15, size=340)
+        frames = figures.draw(0, seed=0).frames[:, 42:298]  # 256 of 340 rows
+        write_clip(file, np.concatenate([frames, frames[::-1]] * 10))
+    return [Video(str(file), 0)] * READ_VIDEOS
+
+
+def some(videos: Sequence[Video]) -> list[Video]:
+    """A few videos from all over a list."""
+    places = np.linspace(0, len(videos) - 1, min(READ_VIDEOS, len(videos))).astype(int)
+    return [videos[int(place)] for place in places]
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """Clips a second: the network's in training and in testing, and the loader's."""
+
+    training: float
+    testing: float
+    reading: float
+    batch_size: int
+
+
+def measure_r50(
+    num_classes: int, recipe: Recipe, videos: Sequence[Video], batch_size: int
+) -> Speed:
+    """Time the real network at 224; on a CPU a clip at a time."""
+    batch_size = batch_size if has_accelerator() else 1
+    print(f"\nMeasuring R50 4x16, batches of {batch_size}; not with --no-measure", flush=True)
+    model = TwoStreamClassifier(num_classes, dtype=recipes.mixed_precision_policy())
+    return measure(model, recipe, videos, batch_size)
+
+
+def measure(
+    model: VideoClassifier, recipe: Recipe, videos: Sequence[Video], batch_size: int
+) -> Speed:
+    """Time a training step, a test batch, and a pass over the videos."""
+    videos = [*videos] * -(-2 * batch_size // len(videos))  # two batches at least
+    loading = LoadingOptions(bad_files=None, drop_remainder=True)
+    data = VideoDataset(videos, model.clip, batch_size, loading=loading)
+    recipe.compile(model, data)
+    with contextlib.closing(data):
+        begin = perf_counter()
+        count = sum(len(clips) for clips, _ in data)
+        reading = count / (perf_counter() - begin)
+    clips, labels = data[0]
+    return Speed(
+        training=batch_size / _seconds(lambda: model.train_on_batch(clips, labels)),
+        testing=batch_size / _seconds(lambda: model.predict_on_batch(clips)),
+        reading=reading,
+        batch_size=batch_size,
+    )
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    """Seconds of the faster of two calls, after one that compiles."""
+    times = []
+    for _ in range(3):
+        begin = perf_counter()
+        step()
+        times.append(perf_counter() - begin)
+    return min(times[1:])
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large a data set is, and who counted.
+
+    Args:
+        training: Training videos of one run.
+        testing: Test videos of one run.
+        gigabytes: Size of the videos.
+        source: Where the numbers are from.
+    """
+
+    training: int
+    testing: int
+    gigabytes: float
+    source: str
+
+
+def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, views: int) -> None:
+    """Say what the whole thing costs on this machine: hours and disk.
+
+    Validation and precise batch statistics are counted as if they were training steps; in training
+    the loader runs beside the network, so the slower of the two counts, in testing they take turns.
+    """
+    device = "loader" if speed.reading < speed.training else "network"
+    clips = recipe.epochs * (
+        size.training + size.testing + recipe.precise_batches * speed.batch_size
+    )
+    training = runs * clips / min(speed.training, speed.reading) / 3600
+    testing = runs * size.testing * views * (1 / speed.testing + 1 / speed.reading) / 3600
+    print(f"\nClips a second, measured here with batches of {speed.batch_size}:")
+    print(f"  network, training {speed.training:.2f}; network, testing {speed.testing:.2f}")
+    print(f"  loader {speed.reading:.1f} ({os.cpu_count()} CPU cores)")
+    print(f"What the full run would cost here ({size.source}):")
+    print(
+        f"  {runs} x {recipe.epochs} epochs of {size.training:,} clips: {training:,.1f} hours "
+        f"(the {device} is the slower part)"
+    )
+    print(f"  {runs} x {size.testing:,} test videos x {views} clips: {testing:,.1f} hours")
+    print(f"  disk: {size.gigabytes:.1f} GB of videos, {runs} GB at most for what is written")
+
+
+def gigabytes(videos: Sequence[Video]) -> float:
+    """Size of video files."""
+    return sum(os.path.getsize(video.path) for video in videos) / 1e9

@@ -1,0 +1,294 @@
+"""What train_kinetics400.py and finetune_ucf101.py share: stages that are skipped once done.
+
+A stage leaves a record, NAME.json, with the settings it depends on and its result. Run again, a
+finished stage is skipped and a killed one goes on: training after its last epoch, testing after its
+last chunk of videos.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_acl.callbacks import PreciseBatchNorm
+from keras_acl.clip import ClipSpec
+from keras_acl.data import VideoDataset, VideoList
+from keras_acl.inference import load_model, predict_videos
+from keras_acl.pretrained import Card, Metric, publish, save_pretrained
+from keras_acl.recipes import Recipe
+from keras_acl.training import finished_epochs
+from keras_acl.writing import written_whole
+
+TEST_CLIPS = 10
+CHUNK = 500  # videos whose scores are written at once
+
+
+@contextlib.contextmanager
+def plain_messages() -> Iterator[None]:
+    """A mistake is one line, not a stack trace; Ctrl-C says how to go on."""
+    warnings.showwarning = lambda message, *_: print(f"Warning: {message}")
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def stage(record: Path, settings: dict, work: Callable[[], dict], keep: bool = False) -> dict:
+    """Do a stage and keep its result in `record`, or return the result that it has.
+
+    Args:
+        record: NAME.json in the stage's folder.
+        settings: What the result depends on, plain values. With others it is done again.
+        work: Does the stage; its result is plain values.
+        keep: Refuse to begin again with other settings, as days of work would be lost.
+    """
+    settings = json.loads(json.dumps(settings))
+    name = f"{record.parent.name}, {record.stem}"
+    before = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    known = before.get("settings", {})
+    changed = [f"{k} was {known.get(k)}" for k in settings if known.get(k) != settings[k]]
+    if keep and changed:
+        raise ValueError(
+            f"{record.parent} holds a run with other settings: {', '.join(changed)}. Repeat them "
+            "to go on with it. Otherwise give another --output, or remove that folder."
+        )
+    if "result" in before and not changed:
+        print(f"{name}: done before, see {record}")
+        return before["result"]
+    print(f"{name}: {'goes on' if known and not changed else 'begins'}", flush=True)
+    begin = time.monotonic()
+    _write_json(record, {"settings": settings})
+    result = work()
+    seconds = round(time.monotonic() - begin, 1)
+    _write_json(record, {"settings": settings, "seconds": seconds, "result": result})
+    print(f"{name}: done in {seconds} s", flush=True)
+    return result
+
+
+def train(
+    folder: Path,
+    start: str,
+    build: Callable[[], keras.Model],
+    recipe: Recipe,
+    data: VideoDataset,
+    test: VideoDataset,
+) -> None:
+    """Train what `build` returns, which `start` names, into `folder`/trained.keras.
+
+    Each epoch is validated on `test`, one centre clip a video; nothing is chosen by it.
+    """
+    settings = {
+        "start": start,
+        "videos": _list_digest(data.videos),
+        "batch_size": data.batch_size,
+        **{f"clip.{key}": value for key, value in dataclasses.asdict(data.clip).items()},
+        **{f"recipe.{key}": value for key, value in dataclasses.asdict(recipe).items()},
+    }
+
+    def work() -> dict:
+        if not finished_epochs(folder):
+            (folder / "history.csv").unlink(missing_ok=True)
+        keras.utils.set_random_seed(recipe.seed)
+        model = build()
+        callbacks = recipe.compile(model, data, folder)
+        with contextlib.closing(data), contextlib.closing(test):
+            _fit(model, data, test, recipe.epochs, callbacks)
+        epochs = finished_epochs(folder)
+        if epochs < recipe.epochs:
+            raise ValueError(f"The loss became NaN or infinite in epoch {epochs + 1} of {folder}.")
+        with written_whole(folder / "trained.keras") as beside:
+            model.save(beside)
+        return {"epochs": epochs, "unreadable": sorted(data.bad_files)}
+
+    stage(folder / "train.json", settings, work, keep=finished_epochs(folder) > 0)
+
+
+def precise_batch_norm(folder: Path, recipe: Recipe, data: VideoDataset) -> None:
+    """Estimate the running statistics of trained.keras anew, into `folder`/precise.keras."""
+    settings = {
+        "model": _file_digest(folder / "trained.keras"),
+        "batches": recipe.precise_batches,
+    }
+
+    def work() -> dict:
+        model = load_model(folder / "trained.keras")
+        recipe.compile(model, data)  # clips that share statistics are not saved with the model
+        estimate = PreciseBatchNorm(data, recipe.precise_batches)
+        estimate.set_model(model)
+        with contextlib.closing(data):
+            estimate.on_test_begin()
+        with written_whole(folder / "precise.keras") as beside:
+            model.save(beside)
+        return {}
+
+    stage(folder / "precise_batch_norm.json", settings, work)
+
+
+def protocol(clip: ClipSpec) -> str:
+    """How `test` tests, for the card."""
+    return (
+        f"{TEST_CLIPS} clips spread over the video x 1 centre crop of {clip.size} (short side "
+        f"{clip.test_size}), softmax averaged; the paper's 30 views take 3 crops"
+    )
+
+
+def test(folder: Path, videos: VideoList, clip: ClipSpec) -> None:
+    """Write what precise.keras says of every video into `folder`/scores.npz.
+
+    Not yet the 30 views of the paper: keras_acl has uniform clips and a centre crop so far.
+    """
+    settings = {
+        "model": _file_digest(folder / "precise.keras"),
+        "videos": _list_digest(videos),
+        "protocol": protocol(clip),
+    }
+    parts = folder / f"scores-{_digest(json.dumps(settings).encode())}"
+
+    def work() -> dict:
+        print(f"  {protocol(clip)}; evaluation with 30 views is not in keras_acl yet")
+        model = load_model(folder / "precise.keras")
+        bar = keras.utils.Progbar(len(videos), verbose=1 if sys.stdout.isatty() else 2)
+        files: list[Path] = []
+        for first in range(0, len(videos), CHUNK):
+            files.append(parts / f"{first:06d}.npz")
+            if not files[-1].exists():
+                _score(model, videos[first : first + CHUNK], files[-1], first, bar)
+        scores = [dict(np.load(file)) for file in files]
+        with written_whole(folder / "scores.npz") as beside:
+            np.savez_compressed(
+                beside, **{key: np.concatenate([s[key] for s in scores]) for key in scores[0]}
+            )
+        shutil.rmtree(parts)
+        return {"scores": "scores.npz"}
+
+    stage(folder / "test.json", settings, work)
+
+
+def _score(model, videos: VideoList, file: Path, first: int, bar) -> None:
+    def show(done: int, _) -> None:
+        bar.update(first + done)
+
+    predictions = predict_videos(model, [video.path for video in videos], TEST_CLIPS, show)
+    unknown = np.full(model.num_classes, np.nan, "float32")
+    with written_whole(file) as beside:
+        np.savez_compressed(
+            beside,
+            path=[prediction.path for prediction in predictions],
+            label=[video.label for video in videos],
+            problem=[prediction.problem or "" for prediction in predictions],
+            scores=[unknown if p.scores is None else p.scores for p in predictions],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """Per cent of the videos that could be read, and the files that could not."""
+
+    top1: float
+    top5: float | None
+    videos: int
+    unreadable: tuple[str, ...]
+
+
+def accuracy(file: Path) -> Accuracy:
+    """What a scores.npz says; top-5 where there are more than five classes."""
+    with np.load(file) as saved:
+        readable = saved["problem"] == ""
+        if not readable.any():
+            raise ValueError(f"None of the {len(readable)} test videos in {file} could be read.")
+        ranked = np.argsort(-saved["scores"][readable], axis=1, kind="stable")
+        hits = ranked == saved["label"][readable][:, None]  # (N, L)
+        unreadable = tuple(Path(path).name for path in saved["path"][~readable])
+    top1, top5 = (100 * float(hits[:, :k].any(axis=1).mean()) for k in (1, 5))
+    return Accuracy(top1, top5 if hits.shape[1] > 5 else None, len(hits), unreadable)
+
+
+def metric(result: Accuracy, dataset: str, clip: ClipSpec, command: str) -> Metric:
+    """What was measured, for the card."""
+    return Metric(
+        dataset=dataset,
+        top1=round(result.top1, 2),
+        top5=None if result.top5 is None else round(result.top5, 2),
+        videos=result.videos,
+        protocol=protocol(clip),
+        measured_by=command,
+    )
+
+
+def left_out(results: list[Accuracy], missing: int) -> str:
+    """Which test videos are not in the mean, for the card and the screen."""
+    names = [name for result in results for name in result.unreadable]
+    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    unreadable = f"{len(names)} test videos could not be read{': ' * bool(names)}{shown}"
+    return f"Not in the mean: {unreadable}; {missing} were not on disk."
+
+
+def save(output: Path, model: Path, card: Card) -> None:
+    """Write the model with its card into `output`/pretrained."""
+    settings = {"model": _file_digest(model), "card": card.to_dict()}
+
+    def work() -> dict:
+        save_pretrained(load_model(model), output / "pretrained", card=card)
+        return {"folder": "pretrained"}
+
+    stage(output / "save_pretrained.json", settings, work)
+    for metric in card.metrics:
+        top5 = "" if metric.top5 is None else f", top-5 {metric.top5:.2f}"
+        print(f"  {metric.dataset}: top-1 {metric.top1:.2f}{top5} on {metric.videos} videos")
+
+
+def upload(output: Path, repository: str | None, rehearsal: bool) -> None:
+    """Publish `output`/pretrained on the Hub, if asked to; a rehearsal only says so."""
+    folder = output / "pretrained"
+    if rehearsal:
+        print(f"publish: a rehearsal uploads nothing; {folder} would go to {repository or 'REPO'}")
+    elif repository is None:
+        print(f"publish: not asked for; the same command with --publish USER/REPO uploads {folder}")
+    else:
+        settings = {"repository": repository, "metadata": _file_digest(folder / "metadata.json")}
+        result = stage(
+            output / "publish.json", settings, lambda: {"url": publish(str(folder), repository)}
+        )
+        print(f"  {result['url']}")
+
+
+def _fit(model, data: VideoDataset, test: VideoDataset, epochs: int, callbacks: list) -> None:
+    verbose = 1 if sys.stdout.isatty() else 2
+    try:
+        model.fit(data, validation_data=test, epochs=epochs, callbacks=callbacks, verbose=verbose)
+    except Exception:
+        for source in (data, test):  # TensorFlow wraps what they raise in an error of its own
+            if source.error is not None:
+                raise source.error from None
+        raise
+
+
+def _list_digest(videos: VideoList) -> str:
+    listed = "\n".join(f"{Path(video.path).name}\t{video.label}" for video in videos)
+    return f"{len(videos)}, list sha256 {_digest(listed.encode())}"
+
+
+def _file_digest(file: Path) -> str:
+    with open(file, "rb") as content:
+        return f"sha256 {hashlib.file_digest(content, 'sha256').hexdigest()[:12]}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _write_json(file: Path, value: dict) -> None:
+    with written_whole(file) as beside:
+        beside.write_text(json.dumps(value, indent=2), encoding="utf-8")

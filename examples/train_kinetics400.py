@@ -1,0 +1,199 @@
+"""Train the paper's network on Kinetics-400 from scratch and publish it.
+
+Reproduces Table 3 of Xu et al., TOMM 2022: 75.7 % top-1, 92.3 % top-5 on the validation set, with
+30 views (10 clips x 3 crops of 256). That is the paper's figure; this project has not run it yet.
+
+    python examples/train_kinetics400.py --rehearse
+    python examples/train_kinetics400.py --videos k400 --train-csv train.csv --val-csv val.csv \
+        --publish USER/REPO
+
+Expected: 46 million training clips, days on one GPU and years on a CPU. That is no measurement: the
+first command makes one. It does every stage on generated clips in Kinetics' layout, in minutes,
+then times the real network and the loader and says what the second would cost on this machine in
+hours and disk.
+
+The second trains (196 epochs of PySlowFast's recipe with λ = 1.5), estimates precise batch
+statistics, tests, writes the model with its card and uploads it. Stages that are done are skipped:
+after a crash or Ctrl-C the same command goes on. The videos are
+<videos>/<label>/<id>_<start>_<end>.mp4, resized to a short side of 256 if reading is to be fast,
+the CSVs those that come with Kinetics. With KERAS_BACKEND=jax batch statistics are over 8 clips, as
+published; with TensorFlow on one device over the whole batch.
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import rehearsal
+import stages
+
+from keras_acl import ClipSpec, recipes
+from keras_acl.data import Augmentation, LoadingOptions, VideoDataset, VideoList, read_kinetics
+from keras_acl.models import TwoStreamClassifier
+from keras_acl.pretrained import Card
+
+REHEARSAL_OUTPUT = Path("runs/kinetics400-rehearsal")
+R50_CLIP = ClipSpec()
+COMMAND = "python examples/train_kinetics400.py"
+SIZE = rehearsal.Size(234643, 19761, 132, "Facebook's copy, see video-nonlocal-net's DATASET.md")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The run, or its rehearsal."""
+
+    videos: Path
+    train_csv: Path
+    val_csv: Path
+    output: Path
+    recipe: recipes.Recipe
+    batch_size: int = 64
+    clip: ClipSpec = R50_CLIP
+    network: dict[str, Any] = dataclasses.field(default_factory=dict)  # R50 4x16
+    flip: float = 0.5
+    rehearsal: bool = False
+
+
+def main() -> None:
+    options = read_options()
+    with stages.plain_messages():
+        plan = rehearse(options) if options.rehearse else real(options)
+        run(plan, options.publish)
+        if options.rehearse and not options.no_measure:
+            print_costs(options)
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--videos", type=Path, help="folder of Kinetics videos")
+    parser.add_argument("--train-csv", type=Path, help="its public CSV, training side")
+    parser.add_argument("--val-csv", type=Path, help="its public CSV, validation side")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--epochs", type=int, default=196)
+    parser.add_argument("--batch-size", type=int, default=64, help="the rate is scaled to it")
+    parser.add_argument("--publish", metavar="USER/REPO", help="Hub repository to upload to")
+    parser.add_argument("--rehearse", action="store_true", help="all stages on generated clips")
+    parser.add_argument("--no-measure", action="store_true", help="rehearse without timing R50")
+    options = parser.parse_args()
+    given = (options.videos, options.train_csv, options.val_csv)
+    if None in given and (any(given) or not options.rehearse):
+        parser.error("--videos, --train-csv and --val-csv are needed together; or try --rehearse")
+    return options
+
+
+def real(options) -> Plan:
+    return Plan(
+        options.videos,
+        options.train_csv,
+        options.val_csv,
+        options.output or Path("runs/kinetics400"),
+        recipes.kinetics400(epochs=options.epochs),
+        options.batch_size,
+    )
+
+
+def run(plan: Plan, repository: str | None) -> None:
+    """All stages, those that are done before excepted."""
+    videos = read_kinetics(plan.videos, plan.train_csv)
+    held_out = read_kinetics(plan.videos, plan.val_csv, labels=videos.labels)
+    size = rehearsal.gigabytes(videos) + rehearsal.gigabytes(held_out)
+    print(f"{len(videos)} training and {len(held_out)} validation videos, {size:.3g} GB")
+    folder = plan.output / "model"
+    data, test = datasets(plan, videos, held_out, folder)
+
+    def build():
+        return TwoStreamClassifier(
+            len(videos.labels),
+            clip=plan.clip,
+            labels=videos.labels,
+            dtype=recipes.mixed_precision_policy(),
+            **plan.network,
+        )
+
+    stages.train(folder, f"from scratch {plan.network}", build, plan.recipe, data, test)
+    stages.precise_batch_norm(folder, plan.recipe, data)
+    stages.test(folder, held_out, plan.clip)
+    card = make_card(plan, stages.accuracy(folder / "scores.npz"), len(held_out.missing))
+    stages.save(plan.output, folder / "precise.keras", card)
+    stages.upload(plan.output, repository, plan.rehearsal)
+
+
+def datasets(plan: Plan, videos: VideoList, held_out: VideoList, folder: Path):
+    """Training and validation batches; XLA compiles for one batch size only."""
+    return tuple(
+        VideoDataset(
+            listed,
+            plan.clip,
+            plan.batch_size,
+            training=training,
+            augmentation=Augmentation(flip=plan.flip),
+            loading=LoadingOptions(bad_files=folder / "bad_videos.txt", drop_remainder=training),
+        )
+        for listed, training in ((videos, True), (held_out, False))
+    )
+
+
+def make_card(plan: Plan, result: stages.Accuracy, missing: int) -> Card:
+    dataset, command = "Kinetics-400 validation", COMMAND
+    description = (
+        "The two-stream network with attention consistency (Xu et al., TOMM 2022), R50 4x16, "
+        f"trained on Kinetics-400 from scratch for {plan.recipe.epochs} epochs."
+    )
+    if plan.rehearsal:
+        dataset, command = "generated clips", f"{COMMAND} --rehearse"
+        description = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
+    return Card(
+        name="rehearsal" if plan.rehearsal else "acl_r50_4x16_k400",
+        description=description,
+        licence="Apache-2.0",
+        source=COMMAND,
+        datasets=() if plan.rehearsal else ("Kinetics-400",),
+        metrics=(stages.metric(result, dataset, plan.clip, command),),
+        notes=stages.left_out([result], missing),
+    )
+
+
+def rehearse(options) -> Plan:
+    """Write clips in Kinetics' layout: one missing, one broken, as in every copy."""
+    output = options.output or REHEARSAL_OUTPUT
+    videos = output / "videos"
+    for side, split, count in (("train", "train", 3), ("val", "validate", 2)):
+        rows = ["label,youtube_id,time_start,time_end,split"]
+        for label, motion in enumerate(rehearsal.MOTIONS):
+            for number in range(count):
+                clip = f"{side:_<5}{label:03d}{number:03d}"  # 11 characters, as on YouTube
+                file = videos / f"{motion} figure" / f"{clip}_{number:06d}_{number + 10:06d}.mp4"
+                rehearsal.write_figure(file, label, seed=2 * number + (side == "val"))
+                rows.append(f"{motion} figure,{clip},{number},{number + 10},{split}")
+        rows.append(f"{motion} figure,not-on-disk,0,10,{split}")
+        (output / f"{side}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    file.write_bytes(file.read_bytes()[:100])
+    recipe = recipes.kinetics400(epochs=2, precise_batches=2)
+    return Plan(
+        *(videos, output / "train.csv", output / "val.csv", output, recipe),
+        batch_size=4,
+        clip=rehearsal.CLIP,
+        network=rehearsal.NETWORK,
+        flip=0.0,  # left and right are classes
+        rehearsal=True,
+    )
+
+
+def print_costs(options) -> None:
+    """Time the real network, and the loader on --videos or on a video of the usual size."""
+    if options.videos:
+        listed = read_kinetics(options.videos, options.train_csv)
+        held_out = read_kinetics(options.videos, options.val_csv, labels=listed.labels)
+        total = rehearsal.gigabytes(listed) + rehearsal.gigabytes(held_out)
+        size = rehearsal.Size(len(listed), len(held_out), total, f"counted in {options.videos}")
+        videos = rehearsal.some(listed)
+    else:
+        size, videos = SIZE, rehearsal.typical_videos(options.output or REHEARSAL_OUTPUT)
+    recipe = recipes.kinetics400(epochs=options.epochs)
+    speed = rehearsal.measure_r50(400, recipe, videos, options.batch_size)
+    rehearsal.print_costs(speed, size, recipe, runs=1, views=stages.TEST_CLIPS)
+
+
+if __name__ == "__main__":
+    main()
