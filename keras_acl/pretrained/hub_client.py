@@ -94,7 +94,7 @@ def hub_errors(where: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, httpx2.HTTPError) as error:
+    except (OSError, RuntimeError, httpx2.HTTPError) as error:  # RuntimeError: uploads, and Xet
         if _status(error) is None and getattr(error, "errno", None) is not None:
             raise  # the disk is full, or the like
         missing = isinstance(error, client.errors.LocalEntryNotFoundError)
@@ -144,9 +144,12 @@ def _status(error: BaseException | None) -> int | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
+    while error.__cause__ is not None:  # what is behind "an error happened"
+        error = error.__cause__
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}."
+    reason = lines[0].rstrip(".") if lines else "no reason given"
+    return f"{type(error).__name__}: {reason}."
 
 
 def _where(repo_id: str, revision: str | None) -> str:

@@ -1,0 +1,56 @@
+import os
+
+import pytest
+from hub_server import hub_server
+
+from keras_acl.pretrained.hub_client import import_client
+
+
+@pytest.fixture
+def server():
+    with hub_server() as running:
+        yield running
+
+
+@pytest.fixture
+def hub(server, tmp_path, monkeypatch):
+    """A server that the Hub's client in this process talks to, with a cache of its own.
+
+    The client has read its settings from the environment when it was imported.
+    """
+    import_client()
+    from huggingface_hub import constants
+
+    home = tmp_path / "hub"
+    url = server.url
+    template = f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    for name, value in {
+        "ENDPOINT": url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": template,
+        "HF_HOME": str(home),
+        "HF_HUB_CACHE": str(home / "hub"),
+        "HF_TOKEN_PATH": str(home / "token"),
+        "HF_HUB_DISABLE_XET": True,
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_TELEMETRY": True,
+        "HF_HUB_DISABLE_PROGRESS_BARS": True,
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    server.cache = home / "hub"
+    return server
+
+
+@pytest.fixture
+def hub_environment(server, tmp_path):
+    """The same for processes that are started."""
+    home = tmp_path / "home"
+    return {
+        **os.environ,
+        "HF_ENDPOINT": server.url,
+        "HF_HOME": str(home / "hub"),
+        "HF_HUB_DISABLE_XET": "1",
+        "KERAS_HOME": str(home / "keras"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
