@@ -130,6 +130,7 @@ def _fingerprint(preset: Preset) -> str:
 def _explained(error: Exception, url: str) -> Exception:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, urllib.error.HTTPError):
+        cause.close()  # it is the answer, too, and holds the connection
         if cause.code >= 500 or cause.code in (408, 429):
             return ConnectionError(f"The server answered {cause.code} for {url}. Try again later.")
         return FileNotFoundError(

@@ -173,7 +173,8 @@ def _with_weights(folder: Path, architecture, arguments, keeps_head: bool) -> Vi
     skipped = [] if keeps_head else [model.classifier]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Keras only warns of some layers that stay as they are
+            # Keras only warns of some layers that would stay as they are.
+            warnings.filterwarnings("error", "Skipping nested container", UserWarning)
             model.load_weights(folder / WEIGHTS, objects_to_skip=skipped)
     except (ValueError, KeyError, OSError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0][:200]
