@@ -151,11 +151,11 @@ def make_card(
         dataset, command = "generated clips, test split 1", f"{COMMAND} --rehearse"
         description = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
     return Card(
-        name="rehearsal" if plan.rehearsal else "acl_r50_4x16_ucf101",
+        name="rehearsal" if plan.rehearsal else "ucf101",
         description=description,
         licence=start.card.licence,
         source=COMMAND,
-        datasets=() if plan.rehearsal else (*start.card.datasets, "UCF101"),
+        datasets=() if plan.rehearsal else (*start.card.datasets, "ucf101"),
         metrics=(stages.metric(results[0], dataset, start.clip, command),),
         notes=f"{mean_text(results)} The same protocol. {stages.left_out(results, missing)}",
     )

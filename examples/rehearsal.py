@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 
@@ -23,16 +22,16 @@ FIGURES = MovingFigures("motion", distractors=0, frames=32, size=64)
 MOTIONS = FIGURES.labels[:6]  # more than five, for a top-5
 CLIP = ClipSpec(frames=8, span=16, size=56)
 NETWORK = {"depth": 11, "width": 8, "speed_ratio": 4, "channel_ratio": 2}
-READ_VIDEOS = 48
+READ_VIDEOS = 32
 # UCF101 is MPEG-4 in avi; its rate control would blur small frames.
 CODECS = {".mp4": ("libx264", {"qp": "20"}), ".avi": ("mpeg4", {"qmin": "2", "qmax": "4"})}
 
 
-def write_clip(file: Path, frames: np.ndarray, fps: float | Fraction = 30) -> None:
-    """Encode frames, uint8 (T, H, W, 3), as .mp4 or .avi."""
-    codec, options = CODECS[file.suffix]
+def write_clip(file: Path, frames: np.ndarray, fps: int = 30, **options: str) -> None:
+    """Encode frames, uint8 (T, H, W, 3), as .mp4 or .avi, with the encoder's own options."""
+    codec, usual = CODECS[file.suffix]
     with written_whole(file) as beside, av.open(str(beside), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(fps), options=options)
+        stream = container.add_stream(codec, rate=fps, options={**usual, **options})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for frame in frames:
@@ -47,12 +46,12 @@ def write_figure(file: Path, label: int, seed: int) -> None:
 
 
 def typical_videos(folder: Path) -> list[Video]:
-    """One video of 10 s in 340 x 256, as in the usual copies of Kinetics, many times over."""
+    """One video of 10 s in 340 x 256 and about 0.5 MB, as in the usual copies of Kinetics."""
     file = folder / "typical.mp4"
     if not file.exists():
         figures = MovingFigures("motion", distractors=3, frames=15, size=340)
         frames = figures.draw(0, seed=0).frames[:, 42:298]  # 256 of 340 rows
-        write_clip(file, np.concatenate([frames, frames[::-1]] * 10))
+        write_clip(file, np.concatenate([frames, frames[::-1]] * 10), qp="32")
     return [Video(str(file), 0)] * READ_VIDEOS
 
 
@@ -133,8 +132,9 @@ class Size:
 def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, views: int) -> None:
     """Say what the whole thing costs on this machine: hours and disk.
 
-    Validation and precise batch statistics are counted as if they were training steps; in training
-    the loader runs beside the network, so the slower of the two counts, in testing they take turns.
+    Upper bounds: validation and precise batch statistics are counted as training steps, and a test
+    clip as if it were read by itself. In training the loader runs beside the network, so the slower
+    of the two counts; in testing they take turns.
     """
     device = "loader" if speed.reading < speed.training else "network"
     clips = recipe.epochs * (

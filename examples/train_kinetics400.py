@@ -148,7 +148,7 @@ def make_card(plan: Plan, result: stages.Accuracy, missing: int) -> Card:
         description=description,
         licence="Apache-2.0",
         source=COMMAND,
-        datasets=() if plan.rehearsal else ("Kinetics-400",),
+        datasets=() if plan.rehearsal else ("kinetics-400",),
         metrics=(stages.metric(result, dataset, plan.clip, command),),
         notes=stages.left_out([result], missing),
     )

@@ -1,5 +1,3 @@
-from fractions import Fraction
-
 import numpy as np
 import pytest
 import rehearsal
@@ -20,8 +18,16 @@ def test_clips_are_read_as_they_were_drawn(tmp_path, name):
 
 
 def test_a_clip_may_have_another_rate(tmp_path):
-    rehearsal.write_clip(tmp_path / "a.avi", np.zeros((10, 32, 32, 3), "uint8"), Fraction(25))
+    rehearsal.write_clip(tmp_path / "a.avi", np.zeros((10, 32, 32, 3), "uint8"), fps=25)
     assert probe(tmp_path / "a.avi").fps == 25
+
+
+def test_typical_video_is_as_large_as_those_of_kinetics(tmp_path):
+    videos = rehearsal.typical_videos(tmp_path)
+    info = probe(videos[0].path)
+    assert (info.frames, info.width, info.height) == (300, 340, 256)
+    # Facebook's copy: 132 GB, 254,404 videos
+    assert rehearsal.gigabytes(videos[:1]) == pytest.approx(132 / 254404, rel=0.4)
 
 
 def test_costs_are_those_of_the_slower_part(capsys):
