@@ -21,7 +21,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(cli_weights.app)
+app.command("import")(cli_weights.import_)
+app.command()(cli_weights.publish)
+app.command()(cli_weights.presets)
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 
 

@@ -10,10 +10,7 @@ from rich.table import Table
 
 from keras_acl.terminal import no_startup_noise, screen
 
-app = typer.Typer()
 
-
-@app.command(name="import")
 def import_(
     file: Annotated[
         Path, typer.Argument(help="A .pyth, .pth or .pkl file of another implementation.")
@@ -68,7 +65,6 @@ def import_(
     screen.print(f'Saved: {to}. In Python: keras_acl.load_pretrained("{to}")')
 
 
-@app.command()
 def publish(
     folder: Annotated[Path, typer.Argument(help="A folder that save_pretrained wrote.")],
     repository: Annotated[str, typer.Argument(help="USER/REPO on the Hugging Face Hub.")],
@@ -87,7 +83,6 @@ def publish(
     screen.print(f"Published: {upload(folder, repository, private=private, tag=tag)}")
 
 
-@app.command()
 def presets(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:

@@ -2,6 +2,10 @@
 
 import os
 import signal
+import sys
+import warnings
+
+import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -9,3 +13,24 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 # Started in the background of a script, this process ignores Ctrl-C, and so would those it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs a command line and returns (exit code, standard output, standard error)."""
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` sets it
+
+    from keras_acl import cli
+
+    def run(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["keras-acl", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return run

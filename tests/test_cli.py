@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +19,7 @@ from keras_acl.data import checking
 from keras_acl.inference import load_model, predict_videos
 
 VERBS = ["train", "predict", "check-videos", "summary", "synthesize"]
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Runs a command line and returns (exit code, standard output, standard error)."""
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` sets it
-
-    def run(*arguments) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["keras-acl", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return code, printed.out, printed.err
-
-    return run
+VERBS += ["import", "publish", "presets"]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +42,7 @@ def run_folder(tmp_path_factory) -> Path:
 def test_every_verb_has_help_with_an_example(call, verb):
     code, out, _ = call(verb, "--help")
     assert code == 0
-    assert f"Example: keras-acl {verb} " in out
+    assert f"Example: keras-acl {verb}" in out
 
 
 def test_help_lists_the_verbs(call):
@@ -94,8 +75,7 @@ def test_help_and_usage_errors_wait_for_no_backend(arguments):
         (["train", ".", "--epochs", "0"], "--epochs"),
         (["train", ".", "--speed", "9"], "No such option"),
         (["predict", "."], "Missing argument"),
-        (["predict", "nowhere.keras", "a.mp4"], "does not exist"),
-        (["summary", "nowhere"], "does not exist"),
+        (["import", "a.pyth"], "Missing option '--to'"),
         (["check-videos", __file__], "is a file"),
     ],
 )
@@ -150,6 +130,18 @@ def test_train_without_options_suits_the_device(call, asked, videos):
     rate = training.LEARNING_RATES["small"]
     assert settings.recipe == recipes.finetune(learning_rate=rate, consistency_weight=1.5)
     assert folder == Path("runs/videos")
+
+
+def test_train_from_pretrained_weights_takes_their_clip(call, asked, videos):
+    from keras_acl.pretrained.presets import DEMO
+
+    code, out, _ = call("train", videos, "--weights", "demo", "--span", 40)
+    assert code == 0
+    [(settings, _)] = asked
+    assert settings.weights == "demo"
+    assert settings.clip == dataclasses.replace(DEMO.arguments["clip"], span=40)
+    assert settings.recipe.learning_rate == recipes.finetune().learning_rate
+    assert f"Training demo on {videos}" in out
 
 
 def test_interrupted_training_ends_with_130_and_a_hint(call, videos, monkeypatch):
@@ -301,6 +293,23 @@ def test_summary_adds_up(call, run_folder):
     cells = [row.split("│") for row in out.splitlines() if row.startswith("│")]
     costs = [int(row[4].replace(",", "")) for row in cells]
     assert sum(costs) == count_multiply_adds(model, 48)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nowhere.keras", "There is no model at nowhere.keras."),
+        ("nowhere", "There is no preset 'nowhere'."),
+        ("some/folder", "There is no folder some/folder."),
+        ("hf://nobody", "Expected hf://user/repo"),
+        ("ucf101", "Nobody has published the weights of ucf101 yet."),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_line(call, model, message):
+    for arguments in (["summary", model], ["predict", model, __file__]):
+        code, _, err = call(*arguments)
+        assert code == 1
+        assert message in err
 
 
 def test_synthesize_writes_and_completes_a_set(call, tmp_path):

@@ -3,35 +3,82 @@
 import re
 from pathlib import Path
 
+import pytest
+from pretrained.importers.parity import FOLDER
+
+from keras_acl import list_presets
 from keras_acl.data import MovingFigures
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_user_path(tmp_path, monkeypatch):
-    path, options = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[:2]
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def block(text: str, changes: dict[str, str]) -> str:
+    """The one block with this text, made smaller."""
+    [code] = [code for code in BLOCKS if text in code]
+    for printed, smaller in changes.items():
+        assert printed in code
+        code = code.replace(printed, smaller)
+    return code
+
+
+@pytest.fixture
+def videos(tmp_path, monkeypatch):
+    """A folder of class folders, `videos`, where the code runs."""
+    monkeypatch.chdir(tmp_path)
+    MovingFigures("motion", 0, frames=16, size=40).write("videos", 2)
+
+
+def test_from_scratch(tmp_path, videos):
     tiny = {
         "frames=32, span=64, fps=30, size=224": "frames=8, span=16, fps=30, size=32",
         "    labels=train.labels,": "    labels=train.labels, depth=11, width=8,",
         "epochs=20": "epochs=1",
-        "    101, consistency": "    8, clip=clip, depth=11, width=8, consistency",
     }
-    for printed, smaller in tiny.items():
-        assert printed in path + options
-        path, options = path.replace(printed, smaller), options.replace(printed, smaller)
-    options = options.replace("model.fit", "recipe.compile(model)\nmodel.fit")
-    monkeypatch.chdir(tmp_path)
-    MovingFigures("motion", 0, frames=16, size=40).write("videos", 2)
-
     names: dict = {}
-    exec(path, names)
+    exec(block("ClipSpec(", tiny), names)
     assert names["maps"].spatial.shape == (8, 32, 32)  # one of two videos a class
     assert names["maps"].temporal.shape == (8, 8, 32, 32)
     assert (tmp_path / "model.keras").stat().st_size > 10_000
     assert len((tmp_path / "runs/first/history.csv").read_text().splitlines()) == 2
 
-    exec(options, names)
+    tiny = {
+        "    101, consistency": "    8, clip=clip, depth=11, width=8, consistency",
+        "model.fit": "recipe.compile(model)\nmodel.fit",
+        "epochs=20": "epochs=1",
+    }
+    exec(block("stop_gradient", tiny), names)
     assert names["model"].consistency.stop_gradient == "spatial"
+
+
+def test_from_pretrained_weights(tmp_path, videos):
+    names: dict = {}
+    changes = {'"k400", num_classes=101': '"demo", num_classes=8', "epochs=4": "epochs=1"}
+    exec(block("load_pretrained(", changes), names)
+    assert names["model"].num_classes == 8
+    assert (tmp_path / "weights/mine/model.weights.h5").is_file()
+
+
+def test_import(capsys):
+    changes = {
+        "SLOWFAST_8x8_R50.pkl": str(FOLDER / "psf_slowfast_c2.pkl"),
+        "SLOWFAST_4x16_R50.pyth": str(FOLDER / "ptv_slowfast.pyth"),
+        "SLOW_4x16_R50.pyth": str(FOLDER / "ptv_slow.pyth"),
+    }
+    names: dict = {}
+    exec(block("import_checkpoint(", changes), names)
+    assert "552 tensors used" in capsys.readouterr().out
+    assert "zero" in str(names["report"])
+
+
+def test_table_of_presets_is_that_of_the_records():
+    for row in list_presets():
+        [line] = re.findall(rf"^\| `{row.alias or row.name}` \| .*$", README, flags=re.MULTILINE)
+        assert f"{row.parameters / 1e6:.2f} M" in line
+        if row.top1 is not None:
+            assert f"{row.top1:.2f} / {row.top5:.2f}" in line
 
 
 def test_every_command_is_documented_and_exists():
@@ -41,5 +88,5 @@ def test_every_command_is_documented_and_exists():
         (command.name or command.callback.__name__.replace("_", "-"))
         for command in app.registered_commands
     }
-    documented = set(re.findall(r"^keras-acl ([a-z-]+) ", README, flags=re.MULTILINE))
+    documented = set(re.findall(r"^keras-acl ([a-z-]+)\b", README, flags=re.MULTILINE))
     assert documented == commands

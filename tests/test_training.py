@@ -1,7 +1,6 @@
 import csv
 import dataclasses
 import json
-import math
 import shutil
 import subprocess
 import sys

@@ -89,9 +89,15 @@ def weights_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "weights"
 
 
+def shipped_folder(preset: Preset) -> Path | None:
+    """Where a preset's weights are if they come with the package, else `None`."""
+    folder = weights_folder() / preset.name
+    return folder if (folder / WEIGHTS).is_file() else None
+
+
 def _preset_folder(preset: Preset) -> Path:
-    shipped = weights_folder() / preset.name
-    if (shipped / WEIGHTS).is_file():
+    shipped = shipped_folder(preset)
+    if shipped is not None:
         return shipped
     if preset.revision is not None:
         return download(preset.hub, preset.revision)

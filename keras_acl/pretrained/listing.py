@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_acl.pretrained.hub import shipped_folder
+from keras_acl.pretrained.metadata import read_metadata
 from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset
 
 
@@ -40,7 +42,8 @@ def list_presets() -> list[PresetRow]:
 
 
 def _row(preset: Preset) -> PresetRow:
-    card = preset.card
+    shipped = shipped_folder(preset)
+    card = preset.card if shipped is None else read_metadata(shipped).card
     metric = card.metrics[0] if card.metrics else None
     return PresetRow(
         name=preset.name,
@@ -52,7 +55,7 @@ def _row(preset: Preset) -> PresetRow:
         multiply_adds=preset.multiply_adds,
         parameters=preset.parameters,
         licence=card.licence,
-        source=_source(preset),
+        source=_source(preset) if shipped is None else "ships with the package",
     )
 
 

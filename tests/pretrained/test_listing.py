@@ -1,0 +1,22 @@
+from keras_acl.pretrained import list_presets
+from keras_acl.pretrained.presets import PRESETS
+
+
+def test_a_row_for_every_preset():
+    rows = {row.name: row for row in list_presets()}
+    assert list(rows) == [preset.name for preset in PRESETS]
+    k400 = rows["acl_r50_4x16_k400"]
+    assert k400.alias == "k400"
+    assert (k400.top1, k400.top5) == (72.40, 90.18)
+    assert "3 crops" in k400.protocol
+    assert "SLOW_4x16_R50.pyth" in k400.source
+    assert rows["ucf101"].top1 is None
+    assert rows["ucf101"].source == "not published: python examples/finetune_ucf101.py"
+
+
+def test_shipped_weights_are_listed_with_what_they_were_measured_with():
+    demo = next(row for row in list_presets() if row.name == "demo")
+    assert demo.source == "ships with the package"
+    assert demo.top1 > 50
+    assert "centre clip" in demo.protocol
+    assert demo.measured_by.startswith("python examples/train_demo.py")

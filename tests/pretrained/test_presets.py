@@ -1,0 +1,85 @@
+import re
+
+import pytest
+
+from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.pretrained.labels import read_labels
+from keras_acl.pretrained.presets import ALIASES, PRESETS, find_preset
+from keras_acl.profiling import count_multiply_adds, count_parameters
+
+NAMES = [preset.name for preset in PRESETS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_record_is_what_its_network_counts(name):
+    preset = find_preset(name)
+    model = preset.architecture(**preset.arguments)
+    assert count_parameters(model) == preset.parameters
+    assert count_multiply_adds(model) == preset.multiply_adds
+    if preset.labels is not None:
+        assert len(read_labels(preset.labels)) == model.num_classes
+
+
+def test_parameters_are_those_that_others_published():
+    """PyTorchVideo's model zoo, millions: it pins the lateral kernels down, 5 or 7."""
+    published = {
+        "slow_r50_4x16_k400": 32.45,
+        "slow_r50_8x8_k400": 32.45,
+        "slowfast_r50_4x16_k400": 34.48,
+        "slowfast_r50_8x8_k400": 34.57,
+        "slowfast_r101_8x8_k400": 62.83,
+    }
+    for name, millions in published.items():
+        assert round(find_preset(name).parameters / 1e6, 2) == millions
+
+
+def test_names_and_aliases():
+    assert len(set(NAMES)) == len(NAMES)
+    assert {"ucf101", "demo", *ALIASES.values()} <= set(NAMES)
+    assert find_preset("k400") is find_preset("acl_r50_4x16_k400")
+    architectures = {"acl": TwoStreamClassifier, "slowfast": SlowFastClassifier}
+    architectures["slow"] = SlowClassifier
+    for preset in PRESETS:
+        kind = architectures.get(preset.name.split("_")[0], TwoStreamClassifier)
+        assert preset.architecture is kind
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(ValueError, match=r"no preset 'slowfast_r50_4x16'. Did you mean slowfast_r"):
+        find_preset("slowfast_r50_4x16")
+    with pytest.raises(ValueError, match=r"no preset 'zzz'\. Known: k400, "):
+        find_preset("zzz")
+
+
+def test_every_number_has_a_protocol_and_somebody_who_measured_it():
+    for preset in PRESETS:
+        preset.card.check_publishable()
+        for metric in preset.card.metrics:
+            assert metric.measured_by.startswith("PyTorchVideo")
+            assert "10 clips x 3 crops of 256" in metric.protocol
+
+
+def test_every_preset_says_where_it_comes_from():
+    for preset in PRESETS:
+        assert preset.card.licence
+        assert preset.hub.endswith(f"/{preset.name}")
+        assert preset.revision or preset.checkpoints or preset.command
+        for checkpoint in preset.checkpoints:
+            assert re.fullmatch(r"https://\S+\.pyth", checkpoint.url)
+            assert checkpoint.url in preset.card.source
+
+
+def test_k400_does_not_claim_the_papers_number():
+    card = find_preset("k400").card
+    assert [metric.top1 for metric in card.metrics] == [72.40]
+    assert "75.7" in card.notes
+    assert "has not been trained with the attention-consistency loss" in card.notes
+
+
+def test_labels():
+    labels = read_labels("kinetics400")
+    assert len(set(labels)) == 400
+    assert list(labels) == sorted(labels)
+    assert (labels[0], labels[399]) == ("abseiling", "zumba")
+    with pytest.raises(ValueError, match=r"no labels 'k400'. Expected: kinetics400"):
+        read_labels("k400")

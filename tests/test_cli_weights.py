@@ -1,0 +1,89 @@
+import json
+
+import pytest
+from pretrained.importers.parity import FOLDER, assert_close, clip, expected
+
+from keras_acl import load_pretrained
+from keras_acl.models import SlowClassifier, TwoStreamClassifier
+from keras_acl.pretrained.presets import PRESETS
+
+
+def test_import_saves_a_model_that_loads(call, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"class {index}" for index in range(13)) + "\n\n")
+    code, out, _ = call(
+        "import", FOLDER / "ptv_slow.pyth", "--to", tmp_path / "slow", "--labels", labels,
+        "--report", tmp_path / "report.json",
+    )  # fmt: skip
+    assert code == 0
+    assert "(PyTorchVideo): 267 tensors used" in out
+    assert "α = 8 was assumed" in out
+    model = load_pretrained(tmp_path / "slow")
+    assert type(model) is SlowClassifier
+    assert model.labels[12] == "class 12"
+    assert "ptv_slow.pyth" in model.card.description
+    assert not model.card.metrics
+    assert_close(model(clip(), training=False), expected("ptv_slow", "logits_64"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["sources"][0]["used"]) == 267
+
+
+def test_import_two_stream(call, tmp_path):
+    fast, slow = FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth"
+    code, out, _ = call("import", fast, "--two-stream", "--slow", slow, "--to", tmp_path / "two")
+    assert code == 0
+    assert "rows of the temporal stream are zero" in out
+    assert type(load_pretrained(tmp_path / "two")) is TwoStreamClassifier
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("nofile.pth", "There is no checkpoint at nofile.pth"),
+        (FOLDER / "README.md", "cannot be read as a checkpoint of torch"),
+        (FOLDER / "expected.npz", "a compressed zip"),
+    ],
+)
+def test_import_of_something_else(call, tmp_path, file, message):
+    code, _, err = call("import", file, "--to", tmp_path / "x")
+    assert code == 1
+    assert message in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_import_mistakes(call, tmp_path):
+    slow = FOLDER / "ptv_slow.pyth"
+    code, _, err = call("import", slow, "--slow", slow, "--to", tmp_path / "x")
+    assert code == 1
+    assert "add --two-stream" in err
+    code, _, err = call("import", slow, "--labels", "kinetics400", "--to", tmp_path / "x")
+    assert code == 1
+    assert "Expected one label a class: 13. Received: 400 labels" in err
+    code, _, err = call("import", slow, "--labels", "nowhere.txt", "--to", tmp_path / "x")
+    assert code == 1
+    assert "There are no labels 'nowhere.txt'" in err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "README.md").write_text("mine")
+    code, _, err = call("import", slow, "--to", tmp_path / "full")
+    assert code == 1
+    assert (tmp_path / "full" / "README.md").read_text() == "mine"
+
+
+def test_presets_are_listed(call):
+    code, out, _ = call("presets")
+    assert code == 0
+    for preset in PRESETS:
+        assert preset.name in out
+    assert "72.40 / 90.18 [1]" in out
+    assert "10 clips x 3 crops of 256" in out
+    code, out, _ = call("presets", "--json")
+    assert [row["name"] for row in json.loads(out)] == [preset.name for preset in PRESETS]
+
+
+def test_publish_checks_before_it_talks_to_anybody(call, tmp_path):
+    code, _, err = call("publish", tmp_path, "user/repo")
+    assert code == 1
+    assert "There is no metadata.json" in err
+    code, _, err = call("publish", tmp_path, "nonsense")
+    assert code == 1
+    assert "Expected user/repo. Received: nonsense" in err
