@@ -18,6 +18,7 @@ from keras_acl.callbacks import latest_state
 from keras_acl.data import BadVideosError, BadVideoWarning, VideoDataset, split
 from keras_acl.inference import load_model, predict_videos
 from keras_acl.models import SlowClassifier
+from keras_acl.pretrained import save_pretrained
 
 RECIPE = recipes.finetune(epochs=2, learning_rate=0.4, precise_batches=2)
 
@@ -268,3 +269,20 @@ def test_flips_can_be_turned_off(videos, tmp_path):
     mirrored = [np.array_equal(a, b[:, :, ::-1]) for a, b in zip(flipped, clips, strict=True)]
     assert all(a or b for a, b in zip(same, mirrored, strict=True))
     assert 0 < sum(mirrored) < 9
+
+
+def test_a_run_starts_from_saved_weights(videos, tmp_path):
+    weights = tmp_path / "weights"
+    options = {name: value for name, value in NETWORK.items() if name != "channel_ratio"}
+    before = SlowClassifier(5, clip=CLIP, **options)
+    save_pretrained(before, weights)
+    assert training.clip_of(str(weights), span=20) == dataclasses.replace(CLIP, span=20)
+    # Too low a rate to move a weight by much, and no time for statistics to move.
+    recipe = recipes.finetune(epochs=1, learning_rate=1e-9, warmup_start=1e-9, precise_batches=0)
+    settings = settings_for(videos, weights=str(weights), recipe=recipe)
+    training.train_folder(settings, tmp_path / "run", verbose=0)
+    after = load_model(tmp_path / "run")
+    assert type(after) is SlowClassifier
+    assert after.labels == LABELS
+    for old, new in zip(before.trainable_weights[:-2], after.trainable_weights[:-2], strict=True):
+        np.testing.assert_allclose(old, new, atol=1e-6)
