@@ -148,4 +148,4 @@ def test_mistakes_are_one_line():
 def test_ctrl_c_says_how_to_go_on(capsys):
     with pytest.raises(SystemExit, match="130"), stages.plain_messages():
         raise KeyboardInterrupt
-    assert "The same command goes on from here" in capsys.readouterr().err
+    assert "The same command goes on after the last finished part" in capsys.readouterr().err
