@@ -39,7 +39,9 @@ def plain_messages() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on after the last finished part.", file=sys.stderr)
+        print(
+            "\nInterrupted. The same command goes on after the last finished part.", file=sys.stderr
+        )
         sys.exit(130)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"Error: {error}")
