@@ -117,6 +117,7 @@ def card(options, result: dict, hours: float) -> Card:
         f"python examples/train_demo.py --count {options.count} --test-count {options.test_count} "
         f"--epochs {options.epochs} --seed {options.seed}"
     )
+    videos = options.count * len(FIGURES.labels)
     return Card(
         name="demo",
         description=(
@@ -126,7 +127,7 @@ def card(options, result: dict, hours: float) -> Card:
         ),
         licence="Apache-2.0",
         source=command,
-        datasets=(f"moving figures ({options.count * len(FIGURES.labels)} videos)",),
+        datasets=(f"moving figures, {videos} videos, a tenth of them for validation",),
         metrics=(
             Metric(
                 dataset="moving figures, new ones with three distractors",
