@@ -111,6 +111,11 @@ def run_split(plan: Plan, start: VideoClassifier, split: int) -> int:
     folder = plan.output / f"split{split}"
     videos = read_ucf101(plan.videos, plan.splits, split, "train")
     held_out = read_ucf101(plan.videos, plan.splits, split, "test")
+    if start.labels == videos.labels:
+        raise ValueError(
+            f"{plan.model} knows these classes already: it may have been trained on videos that a "
+            "split tests on. Start from weights of another data set."
+        )
     loading = LoadingOptions(bad_files=folder / "bad_videos.txt", drop_remainder=True)
     data = VideoDataset(
         videos,
@@ -143,9 +148,10 @@ def make_card(
 ) -> Card:
     """The card of the model of split 1; the mean, which is of three models, stands in the notes."""
     dataset, command = "UCF101, test split 1", COMMAND
+    has_term = getattr(start, "consistency_weight", None) is not None
     description = (
-        f"{start.card.name} fine-tuned to UCF101 (training split 1) for {plan.recipe.epochs} "
-        "epochs with attention consistency (Xu et al., TOMM 2022)."
+        f"{start.card.name} fine-tuned to UCF101 (training split 1) for {plan.recipe.epochs} epochs"
+        + (", with attention consistency (Xu et al., TOMM 2022)." if has_term else ".")
     )
     if plan.rehearsal:
         dataset, command = "generated clips, test split 1", f"{COMMAND} --rehearse"

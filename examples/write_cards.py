@@ -1,4 +1,4 @@
-"""Write `weights/<preset>/`: card, metadata and, where the weights can be loaded, golden outputs.
+"""Write `weights/<preset>/`: card, record and, where the weights can be loaded, golden outputs.
 
 The cards say what the records in keras_acl/pretrained/presets.py say; a test holds them equal.
 Golden outputs need the weights: `--golden NAME` loads a preset, which may download 130 to 380 MB,
@@ -31,7 +31,7 @@ def main() -> None:
         for preset in PRESETS:
             if preset is not DEMO:  # save_pretrained writes that one, with the weights
                 write(options.output / preset.name / "README.md", card_text(preset))
-                write(options.output / preset.name / "metadata.json", as_json(metadata(preset)))
+                write(options.output / preset.name / "record.json", as_json(record(preset)))
         for name in options.golden:
             preset = find_preset(name)
             outputs = golden_outputs(load_pretrained(name))
@@ -65,7 +65,7 @@ def card_text(preset: Preset) -> str:
     )
 
 
-def metadata(preset: Preset) -> dict:
+def record(preset: Preset) -> dict:
     """The record as plain values: where the bytes are, and what the network is."""
     return {
         "card": preset.card.to_dict(),

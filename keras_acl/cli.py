@@ -85,6 +85,8 @@ def train(
     with no_startup_noise():
         from keras_acl import recipes, training
 
+    if weights is not None and network is not Network.AUTO:
+        raise ValueError("--weights bring their own network: leave --network out")
     name = training.choose_network() if network is Network.AUTO else network.value
     given = {"frames": frames, "size": size, "span": span}
     changes = {key: value for key, value in given.items() if value is not None}

@@ -127,6 +127,9 @@ def _read_names(labels: str) -> tuple[str, ...]:
     from keras_acl.pretrained.labels import read_labels
 
     if not Path(labels).is_file():
-        return read_labels(labels)
+        try:
+            return read_labels(labels)
+        except ValueError as error:
+            raise FileNotFoundError(f"There is no file {labels}. {error}") from error
     lines = Path(labels).read_text(encoding="utf-8").splitlines()
     return tuple(line.strip() for line in lines if line.strip())

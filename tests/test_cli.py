@@ -142,6 +142,9 @@ def test_train_from_pretrained_weights_takes_their_clip(call, asked, videos):
     assert settings.clip == dataclasses.replace(DEMO.arguments["clip"], span=40)
     assert settings.recipe.learning_rate == recipes.finetune().learning_rate
     assert f"Training demo on {videos}" in out
+    code, _, err = call("train", videos, "--weights", "demo", "--network", "r50")
+    assert code == 1
+    assert "--weights bring their own network" in err
 
 
 def test_interrupted_training_ends_with_130_and_a_hint(call, videos, monkeypatch):

@@ -61,7 +61,7 @@ def test_import_mistakes(call, tmp_path):
     assert "Expected one label a class: 13. Received: 400 labels" in err
     code, _, err = call("import", slow, "--labels", "nowhere.txt", "--to", tmp_path / "x")
     assert code == 1
-    assert "There are no labels 'nowhere.txt'" in err
+    assert "There is no file nowhere.txt. There are no labels 'nowhere.txt'" in err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "README.md").write_text("mine")
     code, _, err = call("import", slow, "--to", tmp_path / "full")

@@ -8,6 +8,7 @@ from keras_acl.models.classifier import VideoClassifier
 from keras_acl.pretrained.importers import ImportReport, import_checkpoint, warm_start
 from keras_acl.pretrained.labels import read_labels
 from keras_acl.pretrained.presets import Preset
+from keras_acl.profiling import count_parameters
 
 
 def build_preset(preset: Preset, files: Sequence[Path]) -> tuple[VideoClassifier, ImportReport]:
@@ -31,5 +32,10 @@ def build_preset(preset: Preset, files: Sequence[Path]) -> tuple[VideoClassifier
         raise ValueError(
             f"{preset.name} is a {preset.architecture.__name__}, but {', '.join(map(str, files))} "
             f"holds a {type(model).__name__}"
+        )
+    if count_parameters(model) != preset.parameters:
+        raise ValueError(
+            f"{preset.name} has {preset.parameters:,} parameters, but "
+            f"{', '.join(map(str, files))} holds a network of {count_parameters(model):,}"
         )
     return model, report

@@ -1,10 +1,12 @@
 """The four files of a saved model: written whole, and checked."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,10 @@ def written_folder(folder: Path) -> Iterator[Path]:
             f"{folder} holds other files, and no earlier save. Give a new or an empty folder."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f"saving-{folder.name}")
-    shutil.rmtree(beside, ignore_errors=True)  # of a killed process
+    for left in folder.parent.glob(f".saving-{glob.escape(folder.name)}-*"):
+        if time.time() - left.stat().st_mtime > 24 * 3600:  # of a killed process
+            shutil.rmtree(left, ignore_errors=True)
+    beside = folder.with_name(f".saving-{folder.name}-{os.getpid()}-{time.time_ns()}")
     beside.mkdir()
     try:
         yield beside

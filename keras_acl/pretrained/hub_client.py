@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_acl.pretrained.files import FILES, METADATA
-from keras_acl.pretrained.metadata import check_files, read_metadata
+from keras_acl.pretrained.metadata import NewerFormatError, check_files, read_metadata
 
 SCHEME = "hf://"
 REPOSITORY = r"[\w.-]+/[\w.-]+"
@@ -71,6 +71,8 @@ def download(repo_id: str, revision: str | None = None) -> Path:
         )
     try:
         check_files(folder, read_metadata(folder))
+    except NewerFormatError:
+        raise
     except (FileNotFoundError, ValueError) as error:
         _remove(folder)
         raise ValueError(

@@ -21,6 +21,10 @@ from keras_acl.pretrained.files import (
 FORMAT = 1
 
 
+class NewerFormatError(ValueError):
+    """A folder is whole, but of another version of this package."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Metadata:
     """What a saved folder says of itself.
@@ -55,16 +59,19 @@ def read_metadata(folder: Path) -> Metadata:
 
     Raises:
         FileNotFoundError: If the folder or the file is missing.
-        ValueError: If it is broken, or of a later version of this package.
+        ValueError: If it is broken.
+        NewerFormatError: If it is of a later version of this package.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     finish_interrupted(folder)
     file = folder / METADATA
     values = read_json(file)
-    if values.get("format") != FORMAT:
-        raise ValueError(
-            f"{file} has format {values.get('format')!r}, this version of keras-acl reads "
+    if "format" not in values:
+        raise ValueError(f"{file} was not written by save_pretrained. {ANEW}")
+    if values["format"] != FORMAT:
+        raise NewerFormatError(
+            f"{file} has format {values['format']!r}, this version of keras-acl reads "
             f"{FORMAT}. Update keras-acl."
         )
     try:

@@ -10,6 +10,7 @@ from keras_acl.pretrained import building
 from keras_acl.pretrained.building import build_preset
 from keras_acl.pretrained.presets import find_preset
 
+SLOW = 504_469  # parameters
 LABELS = tuple(f"class {index}" for index in range(13))
 
 
@@ -18,8 +19,13 @@ def _labels_of_the_parity_files(monkeypatch):
     monkeypatch.setattr(building, "read_labels", lambda name: LABELS)
 
 
+def small(name: str, parameters: int):
+    """A preset whose network has the size of the parity files."""
+    return dataclasses.replace(find_preset(name), parameters=parameters)
+
+
 def test_k400_is_slow_until_it_is_trained():
-    preset = find_preset("k400")
+    preset = small("k400", 514_288)
     assert ["SLOWFAST" in checkpoint.url for checkpoint in preset.checkpoints] == [True, False]
     model, report = build_preset(preset, [FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth"])
     assert type(model) is preset.architecture
@@ -31,13 +37,19 @@ def test_k400_is_slow_until_it_is_trained():
 
 
 def test_speed_ratio_is_the_presets():
-    model, _ = build_preset(find_preset("slow_r50_8x8_k400"), [FOLDER / "ptv_slow.pyth"])
+    model, _ = build_preset(small("slow_r50_8x8_k400", SLOW), [FOLDER / "ptv_slow.pyth"])
     assert model.speed_ratio == 4
 
 
 def test_checkpoint_of_another_network():
     preset = find_preset("slowfast_r50_4x16_k400")
     with pytest.raises(ValueError, match=r"is a SlowFastClassifier, but .* holds a SlowClassifier"):
+        build_preset(preset, [FOLDER / "ptv_slow.pyth"])
+
+
+def test_checkpoint_of_another_size():
+    preset = find_preset("slow_r50_4x16_k400")
+    with pytest.raises(ValueError, match=r"has 32,454,096 parameters, but .* network of"):
         build_preset(preset, [FOLDER / "ptv_slow.pyth"])
 
 

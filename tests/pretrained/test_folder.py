@@ -240,11 +240,14 @@ def test_a_save_killed_while_its_files_move_in_is_finished_by_the_reader(folder,
     assert sorted(file.name for file in folder.iterdir()) == [*FILES[:2], "golden.npz", *FILES[2:]]
 
 
-def test_what_a_killed_process_left_beside_is_replaced(model, tmp_path):
-    (tmp_path / "saving-tiny").mkdir()
-    (tmp_path / "saving-tiny" / "model.weights.h5").write_text("half")
+def test_what_a_killed_process_left_beside_is_removed_after_a_day(model, tmp_path):
+    for name in (".saving-tiny-1-old", ".saving-tiny-2-now", "saving-tiny"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.weights.h5").write_text("half")
+    os.utime(tmp_path / ".saving-tiny-1-old", (0, 0))
     save_pretrained(model, tmp_path / "tiny")
-    assert [file.name for file in tmp_path.iterdir()] == ["tiny"]
+    left = sorted(file.name for file in tmp_path.iterdir())
+    assert left == [".saving-tiny-2-now", "saving-tiny", "tiny"]  # of another process, the user's
 
 
 def test_other_files_are_not_overwritten(model, tmp_path):
@@ -283,8 +286,8 @@ def test_no_folder_is_an_error(tmp_path):
         ("\0\xff", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
         ("[]", "must hold a JSON object"),
-        ("{}", "has format None, this version of keras-acl reads 1. Update"),
-        ('{"format": 2}', "has format 2"),
+        ("{}", "was not written by save_pretrained"),
+        ('{"format": 2}', "has format 2, this version of keras-acl reads 1. Update"),
         ('{"format": 1}', "labels is missing"),
     ],
 )

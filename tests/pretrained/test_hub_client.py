@@ -105,6 +105,13 @@ def test_a_cut_metadata_file_is_found_and_removed(hub, folder):
     assert cached_files(hub) == []
 
 
+def test_a_repository_of_a_later_version_is_not_called_broken(hub, folder):
+    hub.repositories[REPO].commit({"metadata.json": b'{"format": 2}'})
+    with pytest.raises(ValueError, match=r"has format 2.*Update keras-acl"):
+        download(REPO)
+    assert cached_files(hub)
+
+
 def test_a_repository_of_something_else_is_named(hub):
     from hub_server import Repository
 

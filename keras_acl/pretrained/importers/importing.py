@@ -103,7 +103,7 @@ def warm_start(
         raise ValueError(f"{fast.path} has one pathway. Expected a SlowFast checkpoint with two.")
     spatial = fast if slow is None else recognise(read_checkpoint(slow))
     if slow is not None:
-        _check_pair(spatial, fast)
+        _check_pair(spatial, fast, clip)
     alpha, notes = _speed_ratio(fast, speed_ratio, clip)
     model = TwoStreamClassifier(
         **_shared_arguments(spatial, alpha, clip, labels), channel_ratio=fast.channel_ratio
@@ -149,28 +149,42 @@ def _shared_arguments(network: Network, speed_ratio: int, clip: ClipSpec, labels
 
 def _speed_ratio(network: Network, given: int | None, clip: ClipSpec) -> tuple[int, tuple]:
     """α, and a note if it had to be assumed."""
-    if given is not None:
-        return given, ()
-    if network.has_fast_pathway:  # PySlowFast's name, MMAction2's name
-        found = network.find_number(r"\bALPHA: (\d+)", r"\bresample_rate=(\d+)")
-    else:
-        frames = network.find_number(r"\bNUM_FRAMES: (\d+)", r"\bclip_len=(\d+)")
-        found = frames and clip.frames // frames
-    if found:
-        return int(found), ()
+    found = _stated_speed_ratio(network, clip) if given is None else given
+    if found is not None:
+        return found, ()
     return USUAL_SPEED_RATIO, (
         f"α = {USUAL_SPEED_RATIO} was assumed, as in 4x16 networks: no tensor shows it. For an 8x8 "
         "network pass speed_ratio=4.",
     )
 
 
-def _check_pair(slow: Network, slowfast: Network) -> None:
+def _stated_speed_ratio(network: Network, clip: ClipSpec) -> int | None:
+    """α by a configuration in the file: PySlowFast's YAML or MMAction2's Python."""
+    if network.has_fast_pathway:
+        return network.find_number(_in_section("SLOWFAST", "ALPHA"), r"\bresample_rate=(\d+)")
+    frames = network.find_number(_in_section("DATA", "NUM_FRAMES"), r"\bclip_len=(\d+)")
+    return clip.frames // frames if frames and clip.frames % frames == 0 else None
+
+
+def _in_section(section: str, key: str) -> str:
+    """Pattern of a whole number in one section of a YAML file; others have keys of that name."""
+    return rf"(?m)^{section}:\n(?:[ ]+.*\n)*?[ ]+{key}: (\d+)\s*$"
+
+
+def _check_pair(slow: Network, slowfast: Network, clip: ClipSpec) -> None:
     for name in ("depth", "width", "num_classes"):
         if getattr(slow, name) != getattr(slowfast, name):
             raise ValueError(
                 f"The two checkpoints must have the same {name}. Received: {getattr(slow, name)} "
                 f"in {slow.path}, {getattr(slowfast, name)} in {slowfast.path}"
             )
+    stated = [_stated_speed_ratio(network, clip) for network in (slow, slowfast)]
+    ratios = {ratio for ratio in stated if ratio is not None}
+    if len(ratios) > 1:
+        raise ValueError(
+            f"{slow.path} and {slowfast.path} were trained with other numbers of slow frames: "
+            f"speed ratios {sorted(ratios)}. Expected two networks such as 4x16 and 4x16."
+        )
     if slow.format.mean != slowfast.format.mean or slow.has_fast_pathway:
         raise ValueError(
             f"Expected a Slow network with the normalisation of {slowfast.path}. Received: "

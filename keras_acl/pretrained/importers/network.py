@@ -105,12 +105,12 @@ class Network:
         """Temporal kernel of the lateral convolutions; 1 where there are none."""
         return 1 if self.fusion == "none" else self._kernel("fuse1_conv/kernel").shape[0]
 
-    def find_number(self, *patterns: str) -> float | None:
-        """First number that one of the patterns finds in the file's configurations."""
+    def find_number(self, *patterns: str) -> int | None:
+        """First whole number that one of the patterns finds in the file's configurations."""
         for pattern in patterns:
             for text in self.texts:
                 if match := re.search(pattern, text):
-                    return float(match[1])
+                    return int(match[1])
         return None
 
     def source(self, dropped: str = r"(?!)", why: str = "") -> Source:
@@ -151,6 +151,7 @@ def recognise(raw: RawCheckpoint) -> Network:
         )
     tensors, foreign = {}, {}
     ignored = dict.fromkeys(raw.not_tensors, "no tensor")
+    ignored |= dict.fromkeys(raw.beside, "beside the network's state")
     unknown = []
     for name, value in raw.tensors.items():
         ours = format_.translate(name.removeprefix(prefix))

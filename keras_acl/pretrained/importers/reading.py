@@ -1,6 +1,7 @@
 """Read the arrays of a checkpoint file: torch's zip and its older form, and caffe2's pickle."""
 
 import dataclasses
+import io
 import pickle
 import struct
 import zipfile
@@ -11,7 +12,13 @@ from typing import IO, Any
 import ml_dtypes
 import numpy as np
 
-from keras_acl.pretrained.importers.unpickling import Call, RestrictedUnpickler, finish
+from keras_acl.pretrained.importers.unpickling import (
+    Call,
+    PickledArray,
+    Placeholder,
+    RestrictedUnpickler,
+    view,
+)
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of files written before torch 1.6
 STATES = ("model_state", "state_dict", "blobs")  # where the formats keep their tensors
@@ -53,6 +60,7 @@ class RawCheckpoint:
         path: The file.
         tensors: Arrays by name.
         texts: Strings found beside them: configurations.
+        beside: What else the file holds, beside the network's state.
         not_tensors: Names among the tensors whose value is none.
         placeholders: Classes the file names that were not read.
     """
@@ -60,6 +68,7 @@ class RawCheckpoint:
     path: Path
     tensors: dict[str, np.ndarray]
     texts: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     not_tensors: tuple[str, ...] = ()
     placeholders: tuple[str, ...] = ()
 
@@ -81,24 +90,27 @@ def read_checkpoint(path) -> RawCheckpoint:
         raise ValueError(f"{path} is empty. Expected a checkpoint of torch or caffe2.")
     try:
         content, placeholders = _read_any(path)
+        state, beside = _state_of(content)
+        arrays = {str(key): _to_numpy(value) for key, value in state.items()}
+        texts = tuple(_texts(content))
     except BROKEN as error:
         raise ValueError(
             f"{path} cannot be read as a checkpoint of torch (.pyth, .pth) or caffe2 (.pkl): "
-            f"{type(error).__name__}: {error}. Is the download complete?"
+            f"{type(error).__name__}: {error}. If it was downloaded, is it complete?"
         ) from error
-    state = _state_of(content)
-    if state is None:
-        found = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content)
+    tensors = {name: array for name, array in arrays.items() if array is not None}
+    if not tensors:
         raise ValueError(
-            f"{path} holds no tensors by name. Expected them at the top or under one of "
-            f"{', '.join(STATES)}. Found: {found}"
+            f"{path} holds no tensors by name. Expected a state dict of PyTorchVideo, PySlowFast "
+            f"(also caffe2) or MMAction2, alone or under one of {', '.join(STATES)}. "
+            f"Found: {_in_words(content)}"
         )
-    tensors = {str(key): value for key, value in state.items() if isinstance(value, np.ndarray)}
     return RawCheckpoint(
         path,
         tensors,
-        texts=tuple(_texts(content, set())),
-        not_tensors=tuple(str(key) for key in state if str(key) not in tensors),
+        texts=texts,
+        beside=beside,
+        not_tensors=tuple(name for name in arrays if name not in tensors),
         placeholders=tuple(placeholders),
     )
 
@@ -111,7 +123,7 @@ def _read_any(path: Path) -> tuple[Any, list[str]]:
         content = unpickler.load()
         if content == TORCH_MAGIC:
             return _read_legacy(file, path.stat().st_size)
-    return finish(content), list(unpickler.placeholders)
+    return content, list(unpickler.placeholders)
 
 
 def _read_zip(path: Path) -> tuple[Any, list[str]]:
@@ -131,15 +143,17 @@ def _read_zip(path: Path) -> tuple[Any, list[str]]:
 
         storages: dict[str, bytes] = {}
 
-        def storage(pid) -> np.ndarray:
+        def storage(pid) -> np.ndarray | Placeholder:
             _, kind, key, _, count = pid
+            dtype = _storage_dtype(kind)
+            if dtype is None:
+                return Placeholder()
             if key not in storages:
                 storages[key] = archive.read(f"{root}data/{key}")
-            return np.frombuffer(storages[key], _storage_dtype(kind), count)
+            return view(storages[key], dtype, (count,))
 
-        with archive.open(pickles[0]) as file:
-            unpickler = RestrictedUnpickler(file, TORCH_NAMES, storage)
-            return finish(unpickler.load()), list(unpickler.placeholders)
+        unpickler = RestrictedUnpickler(io.BytesIO(archive.read(pickles[0])), TORCH_NAMES, storage)
+        return unpickler.load(), list(unpickler.placeholders)
 
 
 def _read_legacy(file: IO[bytes], size: int) -> tuple[Any, list[str]]:
@@ -152,21 +166,26 @@ def _read_legacy(file: IO[bytes], size: int) -> tuple[Any, list[str]]:
         _, kind, key, _, count, *_ = pid
         if key not in storages:
             dtype = _storage_dtype(kind)
-            if count * dtype.itemsize > size:
+            if dtype is None:  # how long it is in the file is unknown, too
+                raise ValueError(f"a tensor of type {kind.kind}")
+            if not 0 <= count * dtype.itemsize <= size:
                 raise ValueError("a storage larger than the file")
             storages[key] = np.empty(count, dtype)  # filled below: tensors are views of it
         return storages[key]
 
     unpickler = RestrictedUnpickler(file, TORCH_NAMES, storage)
     content = unpickler.load()
-    for key in RestrictedUnpickler(file).load():
+    keys = RestrictedUnpickler(file).load()
+    if set(keys) != set(storages):
+        raise EOFError("the file does not hold the data of all its tensors")
+    for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
         array = storages[key]
         data = file.read(array.nbytes)
         if count != array.size or len(data) != array.nbytes:
             raise EOFError("the file ends within its tensors")
         array[:] = np.frombuffer(data, array.dtype)
-    return finish(content), list(unpickler.placeholders)
+    return content, list(unpickler.placeholders)
 
 
 class _StorageKind:
@@ -184,19 +203,15 @@ class _StorageKind:
         raise pickle.UnpicklingError("the pickle changes a storage")
 
 
-def _storage_dtype(kind) -> np.dtype:
-    name = getattr(kind, "name", None)
-    if name not in DTYPES:
-        raise ValueError(f"a tensor of type {name or type(kind).__name__}")
-    return DTYPES[name]
+def _storage_dtype(kind) -> np.dtype | None:
+    """The type of a storage's numbers; `None` for one that has no counterpart here."""
+    return DTYPES.get(kind.name) if isinstance(kind, _StorageKind) else None
 
 
-def _tensor(storage, offset, size, stride, *_) -> np.ndarray:
-    item = storage.dtype.itemsize
-    # NumPy checks that shape and strides stay inside the buffer.
-    return np.ndarray(
-        size, storage.dtype, storage, offset * item, tuple(step * item for step in stride)
-    )
+def _tensor(storage, offset, size, stride, *_) -> np.ndarray | Placeholder:
+    if not isinstance(storage, np.ndarray):
+        return Placeholder()
+    return view(storage, storage.dtype, size, offset, stride)
 
 
 TORCH_NAMES = {
@@ -208,21 +223,39 @@ TORCH_NAMES = {
 }
 
 
-def _state_of(content) -> dict | None:
+def _state_of(content) -> tuple[dict, tuple[str, ...]]:
+    """The dict that holds tensors by name, and the names of what stands beside it."""
     if not isinstance(content, dict):
-        return None
+        return {}, ()
     for name in STATES:
         if isinstance(content.get(name), dict):
-            content = content[name]
-            break
-    return content if any(isinstance(value, np.ndarray) for value in content.values()) else None
+            return content[name], tuple(str(key) for key in content if key != name)
+    return content, ()
 
 
-def _texts(content, seen: set[int]) -> Iterator[str]:
-    """Every string in nested containers, each container once."""
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, dict | list | tuple) and id(content) not in seen:
-        seen.add(id(content))
-        for value in content.values() if isinstance(content, dict) else content:
-            yield from _texts(value, seen)
+def _to_numpy(value) -> np.ndarray | None:
+    """The array of a state dict's entry; `None` for anything else."""
+    if isinstance(value, PickledArray):
+        return value.numpy()
+    return value if isinstance(value, np.ndarray) else None
+
+
+def _texts(content) -> Iterator[str]:
+    """Every string in nested containers, in order, each container once."""
+    waiting, seen = [content], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.values() if isinstance(value, dict) else value
+            waiting.extend(reversed(list(items)))
+
+
+def _in_words(content) -> str:
+    if isinstance(content, dict):
+        return ", ".join(sorted(map(str, content))[:5]) or "an empty dict"
+    if isinstance(content, Placeholder):
+        return f"an object of class {content.kind}; save its state_dict() instead"
+    return f"a {type(content).__name__}"

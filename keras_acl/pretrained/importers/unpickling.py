@@ -7,9 +7,11 @@ can be read, and hostile ones do nothing.
 """
 
 import collections
+import math
 import pickle
+import pickletools
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -38,6 +40,10 @@ class Placeholder:
         """Drop an item of a set."""
 
 
+def _placeholder_class(name: str) -> type[Placeholder]:
+    return type("Placeholder", (Placeholder,), {"kind": name})
+
+
 class Call:
     """A function of the short list; a pickle may call it and do nothing else with it."""
 
@@ -58,15 +64,12 @@ class RestrictedUnpickler(pickle.Unpickler):
     """Unpickler that makes arrays, containers, numbers and strings, and placeholders.
 
     Args:
-        file: The pickle.
+        file: The pickle; it must be seekable.
         calls: More names the pickle may use, for the container it is part of.
         storage: Makes what a persistent id stands for; without it there must be none.
 
     Attributes:
-        placeholders: Full names of what was not read, in order of appearance.
-
-    Raises:
-        pickle.UnpicklingError: From `load`, if the pickle is broken or hostile.
+        placeholders: What was not read, by full name, in order of appearance.
     """
 
     def __init__(
@@ -76,9 +79,20 @@ class RestrictedUnpickler(pickle.Unpickler):
         storage: Callable[[tuple], Any] | None = None,
     ):
         super().__init__(file, encoding="latin1")  # Python 2 wrote arrays as strings
+        self._file = file
         self._calls = {**ARRAY_CALLS, **(calls or {})}
         self._storage = storage
         self.placeholders: dict[str, type[Placeholder]] = {}
+
+    def load(self):
+        """Read the pickle.
+
+        Raises:
+            pickle.UnpicklingError: If it is broken or hostile; other errors as well, see `BROKEN`
+                in the module that reads files.
+        """
+        _check_memo(self._file)
+        return super().load()
 
     def find_class(self, module: str, name: str):
         """Look a name up in the short list; nothing is imported."""
@@ -88,7 +102,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         if full in self._calls:
             return self._calls[full]
         if full not in self.placeholders:
-            self.placeholders[full] = type("Placeholder", (Placeholder,), {"kind": full})
+            self.placeholders[full] = _placeholder_class(full)
         return self.placeholders[full]
 
     def persistent_load(self, pid):
@@ -96,6 +110,17 @@ class RestrictedUnpickler(pickle.Unpickler):
         if self._storage is None or not isinstance(pid, tuple):
             raise pickle.UnpicklingError("the pickle refers to data outside of it")
         return self._storage(pid)
+
+
+def _check_memo(file: IO[bytes]) -> None:
+    """Refuse a memo with gaps: Python allocates it up to the largest index a pickle names."""
+    start = file.tell()
+    for opcode, argument, position in pickletools.genops(file):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            index = int(argument or 0)  # the n-th memo entry cannot come before the n-th byte
+            if position is None or index > position - start:
+                raise pickle.UnpicklingError(f"entry {index} of its memo comes too early")
+    file.seek(start)
 
 
 class _DType:
@@ -107,15 +132,16 @@ class _DType:
     def __setstate__(self, state):
         self.order = state[1]
 
-    def numpy(self) -> np.dtype:
+    def numpy(self) -> np.dtype | None:
+        """The type if it is of numbers or fixed strings: nothing that holds objects."""
         dtype = np.dtype(str(self.code))
-        if dtype.kind not in "biufSU":  # numbers and fixed strings: nothing that holds objects
-            raise pickle.UnpicklingError(f"an array of type {self.code!r}")
+        if dtype.kind not in "biufSU":
+            return None
         return dtype.newbyteorder(">") if self.order == ">" else dtype
 
 
-class _Array:
-    """An array that is still without its state; `finish` gives the NumPy one."""
+class PickledArray:
+    """A NumPy array as a pickle describes it, not made yet."""
 
     def __init__(self, *_):
         self._state: tuple | None = None
@@ -123,50 +149,111 @@ class _Array:
     def __setstate__(self, state):
         self._state = state
 
-    def numpy(self) -> np.ndarray:
+    def numpy(self) -> np.ndarray | None:
+        """The array; `None` if it does not hold numbers.
+
+        Raises:
+            pickle.UnpicklingError: If it has no data.
+            TypeError: If it has too little.
+        """
         if self._state is None:
             raise pickle.UnpicklingError("an array without data")
         _, shape, dtype, fortran, data = self._state
+        dtype = dtype.numpy()
+        if dtype is None:
+            return None
         if isinstance(data, str):
             data = data.encode("latin1")
-        # A buffer too short for its shape is an error of NumPy's, not a read beyond it.
-        array = np.ndarray(shape, dtype.numpy(), bytes(data), order="F" if fortran else "C")
+        if not isinstance(data, bytes | bytearray):
+            raise pickle.UnpicklingError("an array without data")
+        array = view(data, dtype, shape, order="F" if fortran else "C")
         return array.astype(array.dtype.newbyteorder("="))
 
 
-def finish(value, done: dict[int, Any] | None = None):
-    """Replace the arrays inside nested dicts, lists and tuples by NumPy's."""
-    done = {} if done is None else done
-    if id(value) not in done:  # once each: a small file can name one list a billion times
-        if isinstance(value, _Array):
-            done[id(value)] = value.numpy()
-        elif isinstance(value, dict):
-            done[id(value)] = {key: finish(item, done) for key, item in value.items()}
-        elif isinstance(value, list | tuple):
-            done[id(value)] = type(value)([finish(item, done) for item in value])
-        else:
-            return value
-    return done[id(value)]
+def view(
+    data, dtype: np.dtype, shape, offset: int = 0, steps=None, order: Literal["C", "F"] = "C"
+) -> np.ndarray:
+    """An array that looks at `data`, which must hold every element of it.
+
+    Counted in Python's integers: NumPy's own check overflows on hostile strides.
+
+    Args:
+        data: Bytes, or a flat array of `dtype`.
+        dtype: Of the elements.
+        shape: Of the array.
+        offset: First element.
+        steps: Elements from one to the next along each axis; contiguous by default.
+        order: "C" or "F", without steps.
+
+    Raises:
+        ValueError: If an element lies outside of the buffer, or there are more of them than the
+            buffer holds.
+    """
+    shape = tuple(shape)
+    steps = None if steps is None else tuple(steps)
+    numbers = (*shape, offset, *(steps or ()))
+    if not all(type(n) is int and n >= 0 for n in numbers) or len(
+        shape if steps is None else steps
+    ) != len(shape):
+        raise ValueError(f"an array of shape {shape} and strides {steps}")
+    base = data if isinstance(data, np.ndarray) else _elements(data, dtype)
+    count = math.prod(shape)
+    last = count - 1
+    if steps is not None:
+        last = sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
+    if count and (count > base.size or offset + last >= base.size):
+        raise ValueError(f"an array of shape {shape} in {base.size} elements of data")
+    if not count:
+        return np.zeros(shape, dtype)
+    if steps is None:
+        return base[offset : offset + count].reshape(shape, order=order)
+    strides = tuple(step * dtype.itemsize for step in steps)
+    return np.lib.stride_tricks.as_strided(base[offset:], shape, strides)
+
+
+def _elements(data, dtype: np.dtype) -> np.ndarray:
+    whole = len(data) // dtype.itemsize if dtype.itemsize else 0
+    return np.frombuffer(data, dtype, whole) if whole else np.zeros(0, dtype)
 
 
 def _scalar(dtype: _DType, data: Any = None):
     data = data.encode("latin1") if isinstance(data, str) else data
-    if not isinstance(data, bytes):
-        raise pickle.UnpicklingError("a number without data")
-    return np.frombuffer(data, dtype.numpy(), count=1)[0]
+    kind = dtype.numpy()
+    if kind is None or not isinstance(data, bytes):
+        return Placeholder()
+    return view(data, kind, (1,))[0]
+
+
+def _from_buffer(data, dtype: _DType, shape, order: str) -> PickledArray:
+    array = PickledArray()
+    array.__setstate__((1, shape, dtype, order == "F", data))
+    return array
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1" if encoding == "latin1" else "utf-8")
 
 
+def _attribute(*_) -> type[Placeholder]:
+    """A nested class is pickled as an attribute of the outer one; nothing is looked up."""
+    return _placeholder_class("a nested class")
+
+
 ARRAY_CALLS = {
     "numpy.dtype": Call(_DType),
-    "numpy.ndarray": Call(_Array),
+    "numpy.ndarray": Call(PickledArray),
     "_codecs.encode": Call(_encode),
+    "builtins.getattr": Call(_attribute),
+    "__builtin__.getattr": Call(_attribute),
+    "builtins.bytearray": Call(lambda data=b"", *_: data),
+    "collections.defaultdict": Call(lambda *_: {}),
     **{
-        f"numpy.{core}.multiarray.{name}": Call(function)
+        f"numpy.{core}.{module}.{name}": Call(function)
         for core in ("core", "_core")
-        for name, function in (("_reconstruct", _Array), ("scalar", _scalar))
+        for module, name, function in (
+            ("multiarray", "_reconstruct", PickledArray),
+            ("multiarray", "scalar", _scalar),
+            ("numeric", "_frombuffer", _from_buffer),
+        )
     },
 }

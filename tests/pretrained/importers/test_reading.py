@@ -18,7 +18,6 @@ TENSORS = {
     "bool": torch.tensor([True, False]),
     "transposed": torch.arange(6, dtype=torch.float32).reshape(2, 3).T,
     "view": torch.arange(10, dtype=torch.float32)[3:7:2],
-    "expanded": torch.ones(1).expand(4),
     "empty": torch.zeros(0, 3),
     "parameter": torch.nn.Parameter(torch.full((2,), 3.0)),
 }
@@ -88,6 +87,55 @@ def test_unknown_classes_beside_good_tensors(tmp_path):
     assert "resample_rate=8" in raw.texts
 
 
+def test_arrays_of_other_kinds_beside_good_tensors(tmp_path):
+    content = {
+        "state_dict": collections.defaultdict(list, weight=torch.ones(2)),
+        "dates": np.array(["2026-01-01"], "datetime64[D]"),
+        "objects": np.array([{}, None], object),
+        "phases": torch.ones(2, dtype=torch.complex64),
+    }
+    content["itself"] = content
+    torch.save(content, tmp_path / "run.pth")
+    raw = read_checkpoint(tmp_path / "run.pth")
+    assert list(raw.tensors) == ["weight"]
+    assert raw.beside == ("dates", "objects", "phases", "itself")
+    state = {"weight": torch.ones(2), "phases": torch.ones(2, dtype=torch.complex64)}
+    torch.save(state, tmp_path / "state.pth")
+    raw = read_checkpoint(tmp_path / "state.pth")
+    assert raw.not_tensors == ("phases",)
+
+
+def test_one_list_named_many_times_is_read_once(tmp_path):
+    nested = ["text"]
+    for _ in range(60):  # 2**60 texts when copied
+        nested = [nested, nested]
+    content = {"blobs": {"w": np.ones(2)}, "nested": nested}
+    (tmp_path / "c2.pkl").write_bytes(pickle.dumps(content))
+    assert read_checkpoint(tmp_path / "c2.pkl").texts == ("text",)
+
+
+def test_legacy_file_that_names_no_storages(tmp_path):
+    file = tmp_path / "x.pth"
+    torch.save({"model_state": TENSORS}, file, _use_new_zipfile_serialization=False)
+    with open(file, "rb") as whole:
+        for _ in range(4):
+            Skipping(whole).load()
+        length = whole.tell()
+    file.write_bytes(file.read_bytes()[:length] + pickle.dumps([], 2))
+    with pytest.raises(ValueError, match="does not hold the data of all its tensors"):
+        read_checkpoint(file)
+
+
+class Skipping(pickle.Unpickler):
+    """Reads past a pickle of torch's."""
+
+    def persistent_load(self, pid):
+        return None
+
+    def find_class(self, module, name):
+        return lambda *_: {}
+
+
 def test_wrong_content(tmp_path):
     file = tmp_path / "x.pth"
     with pytest.raises(FileNotFoundError, match="There is no checkpoint at"):
@@ -99,10 +147,13 @@ def test_wrong_content(tmp_path):
     with pytest.raises(ValueError, match="cannot be read as a checkpoint of torch"):
         read_checkpoint(file)
     torch.save({"epoch": 3}, file)
-    with pytest.raises(ValueError, match=r"holds no tensors by name.*Found: \['epoch'\]"):
+    with pytest.raises(ValueError, match=r"holds no tensors by name.*MMAction2.*Found: epoch"):
         read_checkpoint(file)
     torch.save(torch.ones(3), file)
-    with pytest.raises(ValueError, match=r"holds no tensors by name"):
+    with pytest.raises(ValueError, match=r"holds no tensors by name.*Found: a ndarray"):
+        read_checkpoint(file)
+    torch.save(torch.nn.Linear(1, 1), file)
+    with pytest.raises(ValueError, match=r"object of class torch\..*Linear; save its state_dict"):
         read_checkpoint(file)
 
 
