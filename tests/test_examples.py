@@ -1,11 +1,16 @@
 """Every example runs, on tiny input, and prints what it measured."""
 
+import json
 import re
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
+
+from keras_acl import load_pretrained
+from keras_acl.history import read_history
+from keras_acl.pretrained.golden import golden_outputs
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -51,3 +56,36 @@ def test_consistency_experiment_keeps_results_of_other_settings(tmp_path, monkey
     (tmp_path / "seed0-off.json").write_text('{"settings": {"epochs": 3}}')
     with pytest.raises(SystemExit, match="other settings; give another --output"):
         run_example(monkeypatch, capsys, "consistency_on_off.py", "--output", str(tmp_path))
+
+
+def test_the_demo_checkpoint_is_trained_measured_and_saved(tmp_path, monkeypatch, capsys):
+    arguments = ["--output", str(tmp_path / "run"), "--save", str(tmp_path / "demo")]
+    arguments += ["--count", "2", "--test-count", "1", "--epochs", "1", "--seed", "3"]
+    printed = run_example(monkeypatch, capsys, "train_demo.py", *arguments)
+    model = load_pretrained(tmp_path / "demo")
+    [metric] = model.card.metrics
+    assert f'"top1": {metric.top1}' in printed
+    assert metric.videos == 16
+    assert "--count 2 --test-count 1 --epochs 1 --seed 3" in metric.measured_by
+    golden = json.loads((tmp_path / "demo" / "golden.json").read_text())
+    assert golden == golden_outputs(model)
+
+
+def test_pretrained_and_scratch_are_compared_and_not_repeated(tmp_path, monkeypatch, capsys):
+    arguments = ["--output", str(tmp_path), "--count", "3", "--epochs", "1", "--seeds", "0"]
+    run_example(monkeypatch, capsys, "pretrained_or_scratch.py", *arguments)
+    result = json.loads((tmp_path / "result.json").read_text())
+    history = read_history(tmp_path / "seed0-from-demo" / "history.csv")
+    accuracies = result["validation_accuracy_by_epoch"]
+    assert accuracies["from demo"] == [[pytest.approx(history["val_accuracy"][0], abs=1e-4)]]
+    assert list(accuracies) == ["from demo", "from scratch"]
+    assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_cards_are_written(tmp_path, monkeypatch, capsys):
+    arguments = ["--output", str(tmp_path), "--golden", "demo"]
+    run_example(monkeypatch, capsys, "write_cards.py", *arguments)
+    assert "72.4" in (tmp_path / "acl_r50_4x16_k400" / "README.md").read_text()
+    assert json.loads((tmp_path / "demo" / "golden.json").read_text())["top_logits"]
+    with pytest.raises(SystemExit, match="There is no preset"):
+        run_example(monkeypatch, capsys, "write_cards.py", *arguments, "nothing")
