@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_exit_code_1(
 def test_what_is_no_model_is_one_line(call, videos, tmp_path):
     garbage = tmp_path / "garbage.keras"
     garbage.write_bytes(b"no zip archive")
-    for path, text in [(garbage, "is not a .keras file"), (tmp_path, "There is no model at")]:
+    for path, text in [(garbage, "is not a .keras file"), (tmp_path, "There is no model in")]:
         code, _, err = call("predict", path, videos / "left" / "0000.mp4")
         assert code == 1
         assert text in err

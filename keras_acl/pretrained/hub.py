@@ -75,8 +75,12 @@ def find_folder(name: str | os.PathLike) -> Path:
     folder = Path(name)
     is_name = isinstance(name, str) and (name in ALIASES or name in {p.name for p in PRESETS})
     # A preset's name wins over a folder of something else: `make demo` writes one called demo.
-    if folder.is_dir() and (not is_name or (folder / METADATA).is_file()):
+    if (folder / METADATA).is_file():
         return folder
+    if folder.is_dir() and not is_name:
+        raise FileNotFoundError(
+            f"There is no model in {folder}: no {METADATA} of save_pretrained, no model.keras."
+        )
     if not isinstance(name, str) or len(folder.parts) > 1:
         raise FileNotFoundError(f"There is no folder {name}. The Hub's are {SCHEME}user/repo.")
     return _preset_folder(find_preset(name))

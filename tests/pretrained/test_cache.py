@@ -30,7 +30,7 @@ def preset(*urls: str, name: str = "tiny_slow") -> Preset:
         card=Card(name, "Random weights.", "Apache-2.0", "a test"),
         architecture=SlowClassifier,
         arguments={"num_classes": 13, "width": 8},
-        parameters=0,
+        parameters=504_469,
         multiply_adds=0,
         checkpoints=tuple(map(Checkpoint, urls)),
     )
