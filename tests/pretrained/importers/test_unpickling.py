@@ -171,6 +171,8 @@ def test_nested_classes_are_placeholders():
 
 
 @given(st.binary(max_size=200))
-def test_noise_is_a_known_error_or_a_value(data):
+def test_noise_is_a_known_error_or_a_value_and_imports_nothing(data):
+    before = set(sys.modules)
     with contextlib.suppress(*BROKEN):
         load(data)
+    assert set(sys.modules) == before
