@@ -165,7 +165,7 @@ ACL_UCF101 = Preset(
     parameters=32_381_453,
     multiply_adds=34_158_644_480,
     hub=f"{ORGANISATION}/ucf101",
-    command="python examples/finetune_ucf101.py",
+    command="python examples/finetune_ucf101.py --videos UCF-101 --splits ucfTrainTestlist",
 )
 DEMO = Preset(
     card=Card(

@@ -21,6 +21,7 @@ from keras_acl.pretrained.importers.unpickling import (
 )
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of files written before torch 1.6
+ZIP_MAGIC = b"PK\x03\x04"
 STATES = ("model_state", "state_dict", "blobs")  # where the formats keep their tensors
 # Whatever a damaged or hostile pickle runs into.
 BROKEN = (
@@ -119,6 +120,9 @@ def _read_any(path: Path) -> tuple[Any, list[str]]:
     if zipfile.is_zipfile(path):
         return _read_zip(path)
     with open(path, "rb") as file:
+        if file.read(4) == ZIP_MAGIC:
+            raise EOFError("a zip archive whose end is missing")
+        file.seek(0)
         unpickler = RestrictedUnpickler(file)
         content = unpickler.load()
         if content == TORCH_MAGIC:

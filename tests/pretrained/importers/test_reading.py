@@ -157,6 +157,13 @@ def test_wrong_content(tmp_path):
         read_checkpoint(file)
 
 
+def test_a_cut_zip_is_called_that(tmp_path):
+    file = tmp_path / "cut.pth"
+    file.write_bytes((FOLDER / "ptv_slow.pyth").read_bytes()[:500_000])
+    with pytest.raises(ValueError, match=r"a zip archive whose end is missing.*is it complete"):
+        read_checkpoint(file)
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_every_truncation_is_an_error(tmp_path, zipped):
     whole = tmp_path / "whole.pth"
