@@ -1,0 +1,139 @@
+"""The verbs of the command line for long recordings and for features."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
+
+
+def show_timelines(
+    model: str,
+    paths: Sequence[str],
+    stride: float | None,
+    threshold: float,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Print what happens when in long recordings; `predict --timeline`.
+
+    Args:
+        model: What `load_any` takes.
+        paths: Video files.
+        stride: Seconds from a window to the next; half a clip if `None`.
+        threshold: Moments whose best score is below it are in no segment.
+        output: Folder for NAME.csv, NAME.json and NAME.png of each video.
+        as_json: JSON instead of a table.
+
+    Raises:
+        ValueError: If two videos would write the same files.
+        Exit: With code 1 if something is wrong with a video.
+    """
+    names = _names(paths) if output is not None else []
+    with no_startup_noise():
+        from keras_acl.data import DecodingError
+        from keras_acl.pretrained import load_any
+        from keras_acl.timeline import predict_timeline
+        from keras_acl.timeline_plot import plot_timeline
+
+    loaded = load_any(model)
+    rows = []
+    for number, path in enumerate(paths):
+        try:
+            with progress_bar(f"{Path(path).name}, seconds") as progress:
+                timeline = predict_timeline(loaded, path, stride, progress=progress)
+        except DecodingError as error:
+            rows.append({"path": path, "problem": error.reason, "segments": []})
+            continue
+        segments = timeline.segments(threshold=threshold)
+        rows.append(timeline.to_dict(segments, windows=False))
+        if output is not None:
+            timeline.to_csv(output / f"{names[number]}.csv", segments)
+            timeline.to_json(output / f"{names[number]}.json", segments)
+            plot_timeline(timeline, output / f"{names[number]}.png", segments)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            _print_segments(row, threshold)
+        if output is not None:
+            screen.print(f"CSV, JSON and pictures: {output}")
+    if any(row["problem"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _print_segments(row: dict, threshold: float) -> None:
+    from keras_acl.timeline_plot import minutes
+
+    table = Table("start", "end", Column("class", overflow="fold"), "score", title=row["path"])
+    table.title_justify = "left"
+    for column in (0, 1, 3):
+        table.columns[column].justify = "right"
+    for segment in row["segments"]:
+        start, end = (minutes(segment[name], digits=1) for name in ("start", "end"))
+        table.add_row(start, end, segment["label"], f"{segment['score']:.3f}")
+    if "seconds" not in row:
+        screen.print(f"{row['path']}: cannot be read: {row['problem']}")
+        return
+    if row["segments"]:
+        screen.print(table)
+    else:
+        screen.print(f"{row['path']}: no class has a score of {threshold:g} or more for a moment")
+    if row["problem"]:
+        errors.print(f"{row['path']}: {row['problem']}. The rest was read.", style="yellow")
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    names = [Path(path).stem for path in paths]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"--output names files after the videos, so each needs a name of its own. "
+            f"Received twice: {', '.join(twice)}"
+        )
+    return names
+
+
+def features(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A .keras file, a run folder, a saved folder, a preset's name or hf://USER/REPO."
+        ),
+    ],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(help="A folder of class folders, a CSV (path,label), or videos."),
+    ],
+    out: Annotated[Path, typer.Option(help="File to write: .npz, or .parquet (needs pyarrow).")],
+    clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 1,
+    average: Annotated[
+        bool, typer.Option(help="One vector a video, or one for each of its clips.")
+    ] = True,
+) -> None:
+    """Write the pooled features that the dense layer sees, video by video.
+
+    Example: keras-acl features k400 videos/ --out features.npz
+    """
+    with no_startup_noise():
+        from keras_acl.extraction import check_output, list_videos, save_features
+        from keras_acl.extraction import features as extract
+        from keras_acl.pretrained import load_any
+
+    check_output(out)
+    found = list_videos(videos)
+    loaded = load_any(model)
+    with progress_bar("reading") as progress:
+        extracted = extract(loaded, found, clips, average=average, progress=progress)
+    for path, problem in zip(extracted.paths, extracted.problems, strict=True):
+        if problem:
+            errors.print(f"{path}: cannot be read: {problem}", style="yellow")
+    save_features(extracted, out)
+    good = sum(problem is None for problem in extracted.problems)
+    screen.print(f"{good} of {len(found)} videos, {extracted.features.shape[-1]} numbers: {out}")
+    if good < len(found):
+        raise typer.Exit(1)

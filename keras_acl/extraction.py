@@ -1,0 +1,211 @@
+"""Features of videos: what the dense layer of a trained model sees."""
+
+import dataclasses
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_acl.data import DecodingError, Video, VideoList, read_csv, read_directory
+from keras_acl.data.files import find_videos
+from keras_acl.inference import read_uniform_clips
+from keras_acl.writing import written_whole
+
+ENDINGS = (".npz", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """Pooled features of videos.
+
+    Args:
+        paths: Every video that was asked for, in order.
+        labels: Class name of each; "" where it is not known.
+        features: (N, C) float32, or (N, clips, C); NaN for videos that cannot be read.
+        problems: Why a video cannot be read; `None` if it can.
+    """
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+    features: np.ndarray
+    problems: tuple[str | None, ...]
+
+
+def features(
+    model: keras.Model,
+    videos: Sequence[Video | str | Path],
+    clips: int = 1,
+    average: bool = True,
+    batch_size: int = 8,
+    progress: Callable[[int, int], object] | None = None,
+) -> Features:
+    """Compute the globally pooled features of both streams, [spatial | temporal].
+
+    `features @ kernel + bias` of the dense layer gives the logits, but for a `SlowClassifier` with
+    several SCAM scales, whose logits average the scales; its features are those of the clip's own.
+
+    Args:
+        model: A classifier of this package.
+        videos: Paths, or records, such as a `VideoList`, which knows the names of the classes.
+        clips: Uniform clips a video, read as `predict_videos` reads them.
+        average: Over the clips of a video; otherwise each clip's features are kept.
+        batch_size: Clips computed at once.
+        progress: Called as `progress(done, total)` in videos.
+
+    Returns:
+        A `Features`, a row for each video. One that cannot be read has a problem and a row of NaN.
+
+    Raises:
+        ValueError: If there is no video, or `clips` or `batch_size` is not positive.
+    """
+    if not videos or clips < 1 or batch_size < 1:
+        raise ValueError(
+            "Expected a video, a clip and a batch of at least one. Received: "
+            f"{len(videos)} videos, clips={clips}, batch_size={batch_size}"
+        )
+    records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
+    pooled = _PooledFeatures(model)
+    size = min(batch_size, clips * len(records))
+    problems: list[str | None] = [None] * len(records)
+    rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
+    waiting: dict[int, np.ndarray] = {}
+    for index, record in enumerate(records):
+        try:
+            waiting[index] = read_uniform_clips(record, model.clip, clips)
+        except DecodingError as error:
+            problems[index] = error.reason
+        if waiting and (clips * len(waiting) >= size or index == len(records) - 1):
+            rows[list(waiting)] = _pool(pooled, list(waiting.values()), size)
+            waiting = {}
+        if progress is not None:
+            progress(index + 1, len(records))
+    return Features(
+        paths=tuple(record.path for record in records),
+        labels=_names(records, getattr(videos, "labels", ())),
+        features=rows.mean(axis=1) if average else rows,
+        problems=tuple(problems),
+    )
+
+
+def save_features(features: Features, file: str | Path) -> None:
+    """Write features to a file, whole or not at all.
+
+    `.npz` has the arrays `paths`, `labels` and `problems` (text, "" where there is none) and
+    `features`, float32; `numpy.load` reads it. `.parquet` has the same as columns, a row a video;
+    features that are kept by clip are lists of lists there.
+
+    Args:
+        features: What `features` returned.
+        file: Its ending chooses the format.
+
+    Raises:
+        ImportError: If pyarrow, which writes Parquet, is not installed.
+        ValueError: If the ending is another one.
+    """
+    check_output(file)
+    problems = [problem or "" for problem in features.problems]
+    with written_whole(file) as beside:
+        if Path(file).suffix == ".npz":
+            np.savez(
+                beside,
+                paths=np.array(features.paths),
+                labels=np.array(features.labels),
+                features=features.features,
+                problems=np.array(problems),
+            )
+            return
+        _write_parquet(features, problems, beside)
+
+
+def check_output(file: str | Path) -> None:
+    """Refuse a file that `save_features` could not write, before the work is done.
+
+    Raises:
+        ImportError: If pyarrow is needed and not installed.
+        ValueError: If the ending is not known.
+    """
+    ending = Path(file).suffix
+    if ending not in ENDINGS:
+        raise ValueError(f"Features are written to {' or '.join(ENDINGS)}. Received: {file}")
+    if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ImportError('Parquet files need pyarrow: pip install "keras-acl[parquet]"')
+
+
+def list_videos(sources: Sequence[str | Path]) -> VideoList:
+    """The videos of a folder of class folders, of a CSV, or of files and other folders.
+
+    Args:
+        sources: One folder or one `.csv` file, or any number of video files and folders of them.
+
+    Raises:
+        FileNotFoundError: If a folder or CSV is not there.
+        ValueError: If there is no video, or a CSV stands beside other sources.
+    """
+    sources = [Path(source) for source in sources]
+    if len(sources) == 1 and sources[0].suffix.lower() == ".csv":
+        return read_csv(sources[0])
+    if any(source.suffix.lower() == ".csv" for source in sources):
+        raise ValueError("A CSV stands alone: expected one CSV, or videos and folders")
+    if len(sources) == 1 and sources[0].is_dir():
+        found = find_videos(sources[0])
+        if found and all(Path(path).parent != sources[0] for path in found):
+            return read_directory(sources[0])
+    paths = [
+        path
+        for source in sources
+        for path in (find_videos(source) if source.is_dir() else [str(source)])
+    ]
+    if not paths:
+        raise ValueError(f"There is no video file in {', '.join(map(str, sources))}")
+    return VideoList([Video(path) for path in paths])
+
+
+def _write_parquet(features: Features, problems: list[str], file: Path) -> None:
+    arrow = importlib.import_module("pyarrow")  # an extra
+    vector = arrow.list_(arrow.float32())
+    columns = {
+        "path": arrow.array(features.paths, arrow.string()),
+        "label": arrow.array(features.labels, arrow.string()),
+        "features": arrow.array(
+            features.features.tolist(),
+            vector if features.features.ndim == 2 else arrow.list_(vector),
+        ),
+        "problem": arrow.array(problems, arrow.string()),
+    }
+    importlib.import_module("pyarrow.parquet").write_table(arrow.table(columns), file)
+
+
+class _PooledFeatures(keras.Model):
+    """(B, C) under `predict_on_batch`, which compiles once on every backend."""
+
+    def __init__(self, model):
+        super().__init__(name="pooled_features")
+        self.model = model
+
+    def call(self, clips):
+        return self.model.pool(*self.model.features(clips))
+
+
+def _pool(pooled: keras.Model, clips: list[np.ndarray], size: int) -> np.ndarray:
+    """Features (V, clips, C) of the clips of V videos, `size` clips at a time."""
+    batch = np.concatenate(clips)  # (V · clips, T, H, W, 3)
+    outputs = []
+    for start in range(0, len(batch), size):
+        part = batch[start : start + size]
+        # Always as many clips: another shape would be compiled anew.
+        full = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+        output = keras.ops.convert_to_numpy(pooled.predict_on_batch(full))
+        outputs.append(output[: len(part)])
+    joined = np.concatenate(outputs)
+    return joined.reshape(len(clips), -1, joined.shape[-1])
+
+
+def _names(records: Sequence[Video], labels: Sequence[str]) -> tuple[str, ...]:
+    """Class names; the class index where classes have no names."""
+    return tuple(
+        "" if record.label is None else labels[record.label] if labels else str(record.label)
+        for record in records
+    )
