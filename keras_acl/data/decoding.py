@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 from collections.abc import Generator, Sequence
 from fractions import Fraction
@@ -27,7 +28,15 @@ from keras_acl.data.video_file import (
     upright_size,
 )
 
-__all__ = ["DecodingError", "VideoInfo", "part_of", "probe", "read_clip", "read_frames"]
+__all__ = [
+    "DecodingError",
+    "VideoInfo",
+    "part_of",
+    "probe",
+    "read_clip",
+    "read_frames",
+    "stream_frames",
+]
 
 COMPLETE = 0.9  # share of what the header promises; less is a file cut short
 
@@ -117,23 +126,57 @@ def read_frames(
         ValueError: If `times` is empty or not finite, or the wanted size makes no sense.
     """
     wanted = _checked_times(times)
-    _check_size(short_side, size)
     order = np.argsort(wanted, kind="stable")
-    wanted = wanted[order]
+    clip = np.empty(0, np.uint8)
+    with contextlib.closing(stream_frames(path, wanted[order], short_side, size)) as frames:
+        for place, frame in zip(order, frames, strict=True):
+            if not clip.size:
+                clip = np.empty((len(wanted), *frame.shape), np.uint8)
+            clip[place] = frame
+    return clip
+
+
+def stream_frames(
+    path: str | Path,
+    times: Sequence[float] | np.ndarray,
+    short_side: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> Generator[np.ndarray, None, None]:
+    """Yield the frames that `read_frames` returns one by one, for times in ascending order.
+
+    One frame is held at a time. Close it (`contextlib.closing`) where the walk may stop early.
+
+    Args:
+        path: The file.
+        times: Seconds from the first frame, ascending; repeats are allowed.
+        short_side: As in `read_frames`.
+        size: As in `read_frames`.
+
+    Yields:
+        RGB, uint8 0-255, upright, shape (height, width, 3); the same array for repeats.
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty, not finite or not ascending, or the wanted size makes no
+            sense.
+    """
+    wanted = _checked_times(times)
+    if np.any(np.diff(wanted) < 0):
+        raise ValueError("`times` must ascend: a file is read forward. Sort them.")
+    _check_size(short_side, size)
     reformatter = VideoReformatter()
-    clip, filled, height, width = np.empty(0, np.uint8), 0, 0, 0
+    filled = 0
     with contextlib.closing(_spans(path, float(wanted[0]))) as spans:
         for frame, until in spans:
             due = int(np.searchsorted(wanted, until - TOLERANCE))
             if due > filled:
-                if not filled:
+                if not filled:  # a file that changes its size goes on in the first one
                     height, width = _target_size(upright_size(frame), short_side, size)
-                    clip = np.empty((len(wanted), height, width, 3), np.uint8)
-                clip[order[filled:due]] = to_rgb(frame, height, width, reformatter)
+                image = to_rgb(frame, height, width, reformatter)
+                yield from itertools.repeat(image, due - filled)
                 filled = due
             if filled == len(wanted):
-                break
-    return clip
+                return
 
 
 def read_clip(

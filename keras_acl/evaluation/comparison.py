@@ -1,0 +1,150 @@
+"""Two evaluations of the same videos: the difference by class and group, and its significance."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from keras_acl.evaluation.groups import known_groups
+from keras_acl.evaluation.scores import Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """How the second run does against the first on the same videos.
+
+    Args:
+        name: A class, a group of classes, or "all".
+        videos: Videos that both scored.
+        first: Accuracy of the first run, in [0, 1]; NaN without videos.
+        second: Accuracy of the second run.
+        gained: Videos that only the second recognises.
+        lost: Videos that only the first recognises.
+        p: Two-sided p-value of the exact McNemar test: how likely so uneven a split of the gained
+            and lost videos is if both runs were equally good. 1 if there are none.
+        adjusted: `p` after Holm's correction for the number of rows of its table.
+    """
+
+    name: str
+    videos: int
+    first: float
+    second: float
+    gained: int
+    lost: int
+    p: float
+    adjusted: float
+
+    @property
+    def change(self) -> float:
+        """Second minus first, in [-1, 1]."""
+        return self.second - self.first
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The difference of two runs (Figure 5, Tables 1 and 2 of the paper).
+
+    Args:
+        overall: Of all videos.
+        classes: A row a class, in the order of the labels.
+        groups: A row a group.
+    """
+
+    overall: Difference
+    classes: tuple[Difference, ...]
+    groups: tuple[Difference, ...]
+
+
+def compare(
+    first: Scores, second: Scores, groups: Mapping[str, Sequence[str]] | None = None
+) -> Comparison:
+    """Compare two runs on the videos that both scored.
+
+    Args:
+        first: The baseline.
+        second: What is compared with it.
+        groups: Names of groups and their classes; by default the paper's, as far as the data set
+            has their classes.
+
+    Raises:
+        ValueError: If the runs have other classes or labels, no labelled video in common, or a
+            group has an unknown class.
+    """
+    if first.labels != second.labels:
+        raise ValueError(
+            "Only runs with the same classes can be compared. Received: "
+            f"{len(first.labels)} and {len(second.labels)} classes"
+            + ("" if len(first.labels) != len(second.labels) else " in another order")
+        )
+    truth, before, after = _paired(first, second)
+    groups = known_groups(first.labels) if groups is None else groups
+    for name, members in groups.items():
+        unknown = set(members) - set(first.labels)
+        if unknown:
+            raise ValueError(f"Group {name!r} has unknown classes: {', '.join(sorted(unknown))}")
+    indices = {label: index for index, label in enumerate(first.labels)}
+    return Comparison(
+        overall=_adjusted([_difference("all", before, after)])[0],
+        classes=_adjusted(
+            _difference(label, before[truth == index], after[truth == index])
+            for label, index in indices.items()
+        ),
+        groups=_adjusted(
+            _difference(name, before[chosen], after[chosen])
+            for name, members in groups.items()
+            for chosen in [np.isin(truth, [indices[member] for member in members])]
+        ),
+    )
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided p-value: min(1, 2 P(X <= min(gained, lost))), X binomial(n, 1/2)."""
+    count = gained + lost
+    tail = sum(math.comb(count, k) for k in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / 2**count)
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number (Holm, 1979)."""
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    adjusted, highest = [0.0] * len(values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Class of each common video, and whether each run recognised it; (n,) each."""
+    places = {path: index for index, path in enumerate(second.paths)}
+    pairs = [(i, places[path]) for i, path in enumerate(first.paths) if path in places]
+    mine, other = np.array(pairs, int).reshape(-1, 2).T
+    usable = first.done[mine] & second.done[other] & (first.truth[mine] >= 0)
+    mine, other = mine[usable], other[usable]
+    truth = first.truth[mine]
+    if not len(truth) or (second.truth[other] != truth).any():
+        raise ValueError(
+            "Expected two evaluations of the same labelled videos. Received: "
+            f"{len(truth)} videos in common, "
+            f"{int((second.truth[other] != truth).sum())} of them with another label"
+        )
+    before = first.probabilities[mine].argmax(axis=1) == truth
+    after = second.probabilities[other].argmax(axis=1) == truth
+    return truth, before, after
+
+
+def _difference(name: str, before: np.ndarray, after: np.ndarray) -> Difference:
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    count = len(before)
+    first, second = (float(x.mean()) if count else math.nan for x in (before, after))
+    p = mcnemar(gained, lost)
+    return Difference(name, count, first, second, gained, lost, p, p)
+
+
+def _adjusted(rows) -> tuple[Difference, ...]:
+    rows = list(rows)
+    values = holm([row.p for row in rows])
+    return tuple(
+        dataclasses.replace(row, adjusted=value) for row, value in zip(rows, values, strict=True)
+    )

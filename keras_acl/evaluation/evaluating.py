@@ -1,0 +1,200 @@
+"""Evaluate with many views a video, as the literature does; interrupted runs go on."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_acl.data.decoding import DecodingError
+from keras_acl.data.videos import Video, VideoList
+from keras_acl.evaluation.journal import Journal
+from keras_acl.evaluation.metrics import NOT_FOUND
+from keras_acl.evaluation.reading import views_ahead
+from keras_acl.evaluation.scores import Protocol, Scores
+from keras_acl.evaluation.scoring import ViewScorer
+from keras_acl.evaluation.views import ViewGrid, ViewMeans
+
+
+def evaluate_views(
+    model: keras.Model,
+    videos: VideoList | Sequence[Video | str | Path],
+    clips: int = 10,
+    crops: int = 3,
+    *,
+    fully_convolutional: bool = False,
+    output: str | Path | None = None,
+    dataset: str = "",
+    batch_size: int = 6,
+    shard: tuple[int, int] = (0, 1),
+    progress: Callable[[int, int], object] | None = None,
+) -> Scores:
+    """Score videos by the mean softmax of many views: by default the 30 of the literature.
+
+    Uniform clips; short side `model.clip.test_size` (256 for networks trained at 224) and square
+    crops of that size along the longer side. A video is decoded once, and the memory does not
+    depend on the number of views. A file that cannot be read is in the result with its problem, and
+    in no mean.
+
+    Args:
+        model: A classifier of this package.
+        videos: A `VideoList` in the model's class order, or `Video`s or paths.
+        clips: Clips a video.
+        crops: Crops a clip; 1 is the centre one.
+        fully_convolutional: Average the softmax over positions, too, as PySlowFast does; see
+            `ViewScorer`.
+        output: Folder for `scores.npz` and `metrics.json`. An evaluation that was interrupted goes
+            on from what is in it.
+        dataset: Name of the data set, for reports and cards.
+        batch_size: Views computed at once; no result depends on it.
+        shard: (index, count): evaluate every `count`-th video, so that several processes with the
+            same `output` share the work. The one that ends last writes `scores.npz`.
+        progress: Called as `progress(done, total)` in views.
+
+    Returns:
+        The raw scores; `keras_acl.evaluation.summary(scores)` has the numbers. With several shards
+        those of all processes, as far as they are done.
+
+    Raises:
+        ValueError: If the classes are not the model's, there are no videos, an argument is out of
+            range, or `output` holds another evaluation.
+
+    Example:
+        >>> videos = keras_acl.data.read_directory("ucf101/test", labels=model.labels)
+        >>> scores = keras_acl.evaluate_views(model, videos, output="runs/ucf101-test")
+        >>> print(keras_acl.evaluation.summary(scores))
+    """
+    if batch_size < 1 or not 0 <= shard[0] < shard[1]:
+        raise ValueError(
+            "Expected batch_size >= 1 and a shard (index, count) with 0 <= index < count. "
+            f"Received: batch_size={batch_size}, shard={shard}"
+        )
+    grid = ViewGrid(clips, crops)
+    protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional)
+    scorer = ViewScorer(model, fully_convolutional)
+    records, nothing_done = _begin(model, videos, protocol, dataset)
+    journal = Journal(nothing_done, None if output is None else Path(output), shard)
+    pending = journal.pending
+    total = len(range(shard[0], len(records), shard[1])) * len(grid)
+    before = total - len(pending) * len(grid)
+
+    def show(views: int) -> None:
+        if progress is not None:
+            progress(before + views, total)
+
+    todo = [records[index] for index in pending]
+    try:
+        with contextlib.closing(score_videos(scorer, todo, grid, batch_size, show)) as results:
+            for place, result in results:
+                journal.add(pending[place], result)
+    finally:  # an interrupted run keeps what is done
+        journal.save()
+    return journal.finish()
+
+
+def score_videos(
+    scorer: ViewScorer,
+    videos: Sequence[Video],
+    grid: ViewGrid,
+    batch_size: int,
+    progress: Callable[[int], object],
+) -> Generator[tuple[int, np.ndarray | str], None, None]:
+    """Yield each video's place and mean scores (L,), or why it has none, as they become known.
+
+    Args:
+        scorer: What scores a batch of views.
+        videos: What to read.
+        grid: The views of each.
+        batch_size: Views computed at once, of several videos where need be.
+        progress: Called with the number of views that are settled.
+    """
+    means, settled = ViewMeans(grid), 0
+    batch: list[tuple[int, np.ndarray]] = []
+    with contextlib.closing(views_ahead(videos, scorer.model.clip, grid)) as views:
+        for place, item in views:
+            if isinstance(item, DecodingError):
+                batch = [entry for entry in batch if entry[0] != place]
+                settled += len(grid) - means.drop(place)
+                yield place, item.reason
+            else:
+                batch.append((place, item))
+            if len(batch) == batch_size:
+                settled += len(batch)
+                yield from _scored(scorer, batch, batch_size, means)
+                batch = []
+            progress(settled)
+    if batch:
+        yield from _scored(scorer, batch, batch_size, means)
+    progress(len(videos) * len(grid))
+
+
+def _scored(
+    scorer: ViewScorer, batch: list[tuple[int, np.ndarray]], size: int, means: ViewMeans
+) -> Generator[tuple[int, np.ndarray], None, None]:
+    """Score a batch; yield the videos of which all views are known now."""
+    views = np.stack([view for _, view in batch])  # (B, T, H, W, 3)
+    # Batches of one size: another one would be traced anew.
+    views = np.pad(views, [(0, size - len(views))] + [(0, 0)] * 4)
+    outputs = keras.ops.convert_to_numpy(scorer.predict_on_batch(views))
+    for (place, _), scores in zip(batch, outputs, strict=False):
+        mean = means.add(place, scores)
+        if mean is not None:
+            yield place, mean
+
+
+def _begin(
+    model: keras.Model,
+    videos: VideoList | Sequence[Video | str | Path],
+    protocol: Protocol,
+    dataset: str,
+) -> tuple[list[Video], Scores]:
+    """The videos to read, and the evaluation with nothing done; missing files come last."""
+    labels = model.labels or tuple(str(index) for index in range(model.num_classes))
+    known = tuple(videos.labels) if isinstance(videos, VideoList) else ()
+    if known and (len(known) != len(labels) or (model.labels and known != model.labels)):
+        raise ValueError(
+            "The videos must have the model's classes in the model's order: pass "
+            f"labels=model.labels to the reader. Received: {len(known)} classes for a model of "
+            f"{len(labels)}"
+        )
+    missing = videos.missing if isinstance(videos, VideoList) else ()
+    records = [v if isinstance(v, Video) else Video(str(v)) for v in videos]
+    if not records:
+        raise ValueError("There are no videos to evaluate. Received an empty list.")
+    truth = [-1 if video.label is None else video.label for video in records]
+    if max(truth) >= len(labels):
+        raise ValueError(
+            f"A video's label is beyond the model's {len(labels)} classes. Received: {max(truth)}"
+        )
+    count = len(records) + len(missing)
+    scores = Scores(
+        paths=(*(video.path for video in records), *missing),
+        truth=np.array([*truth, *(-1 for _ in missing)], np.int32),
+        probabilities=np.full((count, len(labels)), np.nan, np.float32),
+        problems=(*(None for _ in records), *(NOT_FOUND for _ in missing)),
+        labels=known or labels,
+        protocol=protocol,
+        model=model_name(model),
+        dataset=dataset,
+        fingerprint=_fingerprint(model, records, protocol),
+    )
+    return records, scores
+
+
+def model_name(model: keras.Model) -> str:
+    """The name on the model's card, or that of its class."""
+    card = getattr(model, "card", None)
+    return card.name if card is not None else type(model).__name__
+
+
+def _fingerprint(model: keras.Model, videos: Sequence[Video], protocol: Protocol) -> str:
+    """Equal for the same weights, videos (parts and labels) and protocol."""
+    digest = hashlib.sha256(f"{protocol}".encode())
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    parts = [[video.label, video.start, video.end] for video in videos]
+    digest.update(json.dumps(parts).encode())
+    return digest.hexdigest()[:16]

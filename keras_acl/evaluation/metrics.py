@@ -1,0 +1,232 @@
+"""Every number that can be computed from raw scores, without the model."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_acl.evaluation.scores import Scores
+from keras_acl.pretrained.cards import Metric
+
+Z95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
+BINS = 15  # of the calibration, as in Guo et al., 2017
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassAccuracy:
+    """One row of the table of classes.
+
+    Args:
+        label: Name of the class.
+        videos: How many videos of it were scored.
+        correct: How many of them were recognised.
+        most_confused: The class most often said instead; `None` if there is none.
+    """
+
+    label: str
+    videos: int
+    correct: int
+    most_confused: str | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Share in [0, 1]; NaN without videos."""
+        return self.correct / self.videos if self.videos else math.nan
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationBin:
+    """Videos whose best score is between `low` and `high`: their mean score and their accuracy."""
+
+    low: float
+    high: float
+    videos: int
+    confidence: float
+    accuracy: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What is said of an evaluation first. Shares are in [0, 1].
+
+    Args:
+        asked: Videos that were asked for.
+        found: Those of them that are on disk.
+        failed: Those of the found that could not be read.
+        scored: Labelled videos with scores: what the means are over.
+        top1: Top-1 accuracy.
+        interval: 95 % confidence interval of `top1` (Wilson).
+        top5: Top-5 accuracy; `None` with five classes or fewer.
+        mean_class: Mean of the classes' accuracies, over the classes that have videos.
+        calibration_error: Expected calibration error over 15 bins.
+        protocol: In words.
+    """
+
+    asked: int
+    found: int
+    failed: int
+    scored: int
+    top1: float
+    interval: tuple[float, float]
+    top5: float | None
+    mean_class: float
+    calibration_error: float
+    protocol: str
+
+    def __str__(self) -> str:
+        """Two sentences for a terminal."""
+        low, high = self.interval
+        top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
+        return (
+            f"Top-1 {self.top1:.2%} (95 % interval {low:.1%} to {high:.1%}){top5}, mean over "
+            f"classes {self.mean_class:.2%}; {self.protocol}. {self.asked} videos asked for, "
+            f"{self.found} found, {self.failed} could not be read."
+        )
+
+
+NOT_FOUND = "not on disk"
+
+
+def summary(scores: Scores) -> Summary:
+    """The numbers of an evaluation.
+
+    Raises:
+        ValueError: If no labelled video has scores.
+    """
+    _, truth = scored(scores)
+    top1 = top_k_accuracy(scores, 1)
+    missing = sum(problem == NOT_FOUND for problem in scores.problems)
+    failed = int(scores.failed.sum())
+    return Summary(
+        asked=len(scores.paths),
+        found=len(scores.paths) - missing,
+        failed=failed - missing,
+        scored=len(truth),
+        top1=top1,
+        interval=wilson_interval(round(top1 * len(truth)), len(truth)),
+        top5=top_k_accuracy(scores, 5) if len(scores.labels) > 5 else None,
+        mean_class=mean_class_accuracy(scores),
+        calibration_error=calibration_error(calibration(scores)),
+        protocol=str(scores.protocol),
+    )
+
+
+def scored(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (n, L) and classes (n,) of the labelled videos that have scores.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    chosen = scores.done & (scores.truth >= 0)
+    if not chosen.any():
+        raise ValueError(
+            "No video has both a label and scores: there is nothing to measure. "
+            f"Received: {len(scores.paths)} videos, {int(scores.done.sum())} with scores, "
+            f"{int((scores.truth >= 0).sum())} with a label"
+        )
+    return scores.probabilities[chosen], scores.truth[chosen]
+
+
+def top_k_accuracy(scores: Scores, k: int = 1) -> float:
+    """Share of the videos whose class is among the `k` best; of equal scores the first counts."""
+    probabilities, truth = scored(scores)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float((best == truth[:, None]).any(axis=1).mean())
+
+
+def mean_class_accuracy(scores: Scores) -> float:
+    """Mean of the classes' accuracies, over the classes that have videos."""
+    return float(np.mean([row.accuracy for row in class_table(scores) if row.videos]))
+
+
+def confusion_matrix(scores: Scores) -> np.ndarray:
+    """Videos by class (rows) and by what the model says (columns): (L, L) int."""
+    probabilities, truth = scored(scores)
+    matrix = np.zeros((len(scores.labels),) * 2, np.int64)
+    np.add.at(matrix, (truth, probabilities.argmax(axis=1)), 1)
+    return matrix
+
+
+def class_table(scores: Scores) -> list[ClassAccuracy]:
+    """A row for each class, in the order of the labels."""
+    matrix = confusion_matrix(scores)
+    rows = []
+    for index, label in enumerate(scores.labels):
+        wrong = matrix[index].copy()
+        wrong[index] = 0
+        other = scores.labels[int(wrong.argmax())] if wrong.any() else None
+        rows.append(
+            ClassAccuracy(label, int(matrix[index].sum()), int(matrix[index, index]), other)
+        )
+    return rows
+
+
+def calibration(scores: Scores, bins: int = BINS) -> list[CalibrationBin]:
+    """How often the model is right where it is so and so sure (Guo et al., 2017)."""
+    probabilities, truth = scored(scores)
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    rows = []
+    for index in range(bins):
+        inside = place == index
+        count = int(inside.sum())
+        rows.append(
+            CalibrationBin(
+                low=index / bins,
+                high=(index + 1) / bins,
+                videos=count,
+                confidence=float(confidence[inside].mean()) if count else math.nan,
+                accuracy=float(right[inside].mean()) if count else math.nan,
+            )
+        )
+    return rows
+
+
+def calibration_error(rows: list[CalibrationBin]) -> float:
+    """Expected calibration error: |accuracy − confidence|, weighted by the videos of each bin."""
+    total = sum(row.videos for row in rows)
+    gaps = (row.videos * abs(row.accuracy - row.confidence) for row in rows if row.videos)
+    return sum(gaps) / total
+
+
+def wilson_interval(correct: int, videos: int, z: float = Z95) -> tuple[float, float]:
+    """Confidence interval of a share (Wilson, 1927): sound near 0 and 1, unlike ±z·σ.
+
+    Raises:
+        ValueError: If there are no videos, or more correct ones than videos.
+    """
+    if not 0 <= correct <= videos or not videos:
+        raise ValueError(
+            f"Expected 0 <= correct <= videos. Received: correct={correct}, videos={videos}"
+        )
+    share, spread = correct / videos, z * z / videos
+    centre = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def card_metric(scores: Scores, measured_by: str) -> Metric:
+    """What a model card says, from raw scores: never typed.
+
+    Args:
+        scores: Of an evaluation that is complete.
+        measured_by: The command, or who measured it.
+
+    Raises:
+        ValueError: If videos are pending, or none has a label and scores.
+    """
+    if not scores.complete:
+        pending = int((~(scores.done | scores.failed)).sum())
+        raise ValueError(
+            f"{pending} of {len(scores.paths)} videos are pending: finish the evaluation first."
+        )
+    values = summary(scores)
+    return Metric(
+        dataset=scores.dataset,
+        top1=round(100 * values.top1, 2),
+        top5=None if values.top5 is None else round(100 * values.top5, 2),
+        videos=values.scored,
+        protocol=values.protocol,
+        measured_by=measured_by,
+    )

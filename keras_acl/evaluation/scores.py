@@ -1,0 +1,181 @@
+"""Raw scores of an evaluation: one file, from which every metric can be computed again."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_acl.writing import written_whole
+
+FILE = "scores.npz"
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How the scores of a video came about.
+
+    Args:
+        clips: Clips spread over the video.
+        crops: Crops along the longer side of each.
+        size: Short side of the video and side of a crop, in pixels.
+        fully_convolutional: Whether the softmax was averaged over positions, too.
+    """
+
+    clips: int
+    crops: int
+    size: int
+    fully_convolutional: bool = False
+
+    def __str__(self) -> str:
+        """The protocol in words, for cards and reports."""
+        views = self.clips * self.crops
+        positions = " and positions" if self.fully_convolutional else ""
+        return (
+            f"{self.clips} clip{'s' * (self.clips > 1)} x {self.crops} crop"
+            f"{'s' * (self.crops > 1)} of {self.size}, softmax averaged over {views} view"
+            f"{'s' * (views > 1)}{positions}"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scores:
+    """What a model says of every video of a data set.
+
+    A video is done (it has scores), failed (it has a problem) or pending (neither). Saved as an
+    `.npz` without pickles, with the arrays `path` (N,) text, `label` (N,) int32, `problem` (N,)
+    text, empty where there is none, `scores` (N, L) float32, `classes` (L,) text, and `about`, a
+    JSON text of everything else.
+
+    Args:
+        paths: Every video that was asked for, in the order given; those that are not on disk last.
+        truth: (N,) int32, the class of each; -1 where it is not known.
+        probabilities: (N, L) float32, softmax averaged over the views; NaN for videos not done.
+        problems: (N,) Why a video could not be read; `None` where it could.
+        labels: (L,) Class names.
+        protocol: How the scores came about.
+        model: Name of the model.
+        dataset: Name of the data set.
+        fingerprint: Of the model's weights, the videos and the protocol; equal if the evaluation
+            is the same.
+
+    Raises:
+        ValueError: If the numbers of videos or classes differ.
+    """
+
+    paths: tuple[str, ...]
+    truth: np.ndarray
+    probabilities: np.ndarray
+    problems: tuple[str | None, ...]
+    labels: tuple[str, ...]
+    protocol: Protocol
+    model: str = ""
+    dataset: str = ""
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        count, classes = len(self.paths), len(self.labels)
+        shapes = (self.truth.shape, self.probabilities.shape, len(self.problems))
+        if shapes != ((count,), (count, classes), count):
+            raise ValueError(
+                f"Expected truth, probabilities and problems of {count} videos and {classes} "
+                f"classes. Received: shapes {shapes}"
+            )
+
+    @property
+    def done(self) -> np.ndarray:
+        """(N,) bool: videos that have scores."""
+        return ~np.isnan(self.probabilities).any(axis=1)
+
+    @property
+    def failed(self) -> np.ndarray:
+        """(N,) bool: videos that could not be read."""
+        return np.array([problem is not None for problem in self.problems], bool)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no video is pending."""
+        return bool((self.done | self.failed).all())
+
+    def save(self, file: str | Path) -> None:
+        """Write the file; beside it first, then renamed."""
+        about = {
+            "format": FORMAT,
+            "protocol": dataclasses.asdict(self.protocol),
+            "model": self.model,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+        }
+        with written_whole(file) as beside:
+            np.savez_compressed(
+                beside,
+                path=np.array(self.paths, np.str_),
+                label=self.truth.astype(np.int32),
+                problem=np.array([problem or "" for problem in self.problems], np.str_),
+                scores=self.probabilities.astype(np.float32),
+                classes=np.array(self.labels, np.str_),
+                about=np.array(json.dumps(about)),
+            )
+
+    @classmethod
+    def load(cls, file: str | Path) -> "Scores":
+        """Read a file that `save` wrote, or the `scores.npz` in a folder.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If it is no such file.
+        """
+        file = Path(file)
+        file = file / FILE if file.is_dir() else file
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"There are no scores at {file}. `keras-acl evaluate` writes them."
+            )
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                about = json.loads(str(arrays["about"]))
+                return cls(
+                    paths=tuple(arrays["path"].tolist()),
+                    truth=arrays["label"],
+                    probabilities=arrays["scores"],
+                    problems=tuple(problem or None for problem in arrays["problem"].tolist()),
+                    labels=tuple(arrays["classes"].tolist()),
+                    protocol=Protocol(**about["protocol"]),
+                    model=about["model"],
+                    dataset=about["dataset"],
+                    fingerprint=about["fingerprint"],
+                )
+        except Exception as error:  # numpy and zipfile raise whatever they like on a broken file
+            raise ValueError(
+                f"{file} holds no scores of an evaluation: {error}. Is it whole?"
+            ) from error
+
+
+def merge(parts: Sequence[Scores]) -> Scores:
+    """The scores of one evaluation from those of several processes.
+
+    Args:
+        parts: Scores of the same videos by the same model; a video is done if it is done in any.
+
+    Raises:
+        ValueError: If there are none, or they are of different evaluations.
+    """
+    if not parts:
+        raise ValueError("There are no scores to merge. Received an empty list.")
+    first = parts[0]
+    for other in parts[1:]:
+        if other.paths != first.paths or other.fingerprint != first.fingerprint:
+            raise ValueError(
+                "Only parts of one evaluation can be merged: the same videos, model and protocol. "
+                f"Received: {first.model} on {first.dataset} ({len(first.paths)} videos, "
+                f"{first.protocol}) and {other.model} on {other.dataset} ({len(other.paths)} "
+                f"videos, {other.protocol})"
+            )
+    probabilities, problems = first.probabilities.copy(), list(first.problems)
+    for other in parts[1:]:
+        done = other.done
+        probabilities[done] = other.probabilities[done]
+        problems = [mine or theirs for mine, theirs in zip(problems, other.problems, strict=True)]
+    return dataclasses.replace(first, probabilities=probabilities, problems=tuple(problems))

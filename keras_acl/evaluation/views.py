@@ -1,0 +1,144 @@
+"""The view grid of the literature and its inverse: V = clips x crops views of a video, and back.
+
+View v is crop v mod crops of clip v div crops. Clips are spread over the video, crops along the
+longer side of its frames (PySlowFast's `NUM_ENSEMBLE_VIEWS` and `NUM_SPATIAL_CROPS`).
+"""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Generator
+
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data.decoding import part_of, probe, stream_frames
+from keras_acl.data.sampling import grid_length, uniform_clips
+from keras_acl.data.videos import Video
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewGrid:
+    """How a video is looked at.
+
+    Args:
+        clips: Clips spread over the video.
+        crops: Square crops along the longer side; 1 is the centre one.
+
+    Raises:
+        ValueError: If one of them is not positive.
+    """
+
+    clips: int = 10
+    crops: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.clips, self.crops) < 1:
+            raise ValueError(
+                "A video has at least one clip and one crop. "
+                f"Received: clips={self.clips}, crops={self.crops}"
+            )
+
+    def __len__(self) -> int:
+        """Views of a video (V)."""
+        return self.clips * self.crops
+
+    def place(self, view: int) -> tuple[int, int]:
+        """Clip and crop of view `view`, counted from 0."""
+        return divmod(view, self.crops)
+
+
+def crop_corners(height: int, width: int, size: int, crops: int) -> list[tuple[int, int]]:
+    """(top, left) of square crops spread along the longer side, ends included.
+
+    Three are PySlowFast's `uniform_crop`: both ends and the centre, which is rounded up. One is the
+    centre. The shorter side is cut at its centre.
+
+    Args:
+        height: Of the frames, at least `size`.
+        width: Of the frames, at least `size`.
+        size: Side of a crop.
+        crops: How many.
+
+    Raises:
+        ValueError: If a crop does not fit.
+    """
+    if size > min(height, width):
+        raise ValueError(
+            f"A crop of {size} does not fit into frames of {height}x{width}. Resize them before."
+        )
+    spare = max(height, width) - size
+    along = [math.ceil(spare * crop / (crops - 1)) for crop in range(crops)] if crops > 1 else []
+    along = along or [math.ceil(spare / 2)]
+    across = math.ceil((min(height, width) - size) / 2)
+    return [(place, across) if height > width else (across, place) for place in along]
+
+
+def iterate_views(
+    video: Video, clip: ClipSpec, grid: ViewGrid
+) -> Generator[np.ndarray, None, None]:
+    """Yield the views of a video in order; it is decoded once.
+
+    The short side is `clip.test_size`, and so is each crop. Only the frames that a clip which is
+    still to come may need are held, at most `clip.span` of them, however many views there are.
+
+    Args:
+        video: What to read; only its part from `start` to `end` counts.
+        clip: What the model eats.
+        grid: Which views.
+
+    Yields:
+        V times uint8 RGB, shape (frames, test_size, test_size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+    """
+    start, seconds = part_of(video, probe(video.path))
+    numbers = uniform_clips(grid_length(seconds, clip), clip, grid.clips)  # (clips, T)
+    wanted = np.unique(numbers)
+    times = start + wanted / clip.fps
+    held: dict[int, np.ndarray] = {}
+    size, done = clip.test_size, 0
+    with contextlib.closing(stream_frames(video.path, times, size)) as frames:
+        for number, frame in zip(wanted.tolist(), frames, strict=True):
+            held[number] = frame
+            while done < grid.clips and numbers[done, -1] <= number:
+                for top, left in crop_corners(*frame.shape[:2], size, grid.crops):
+                    box = np.s_[top : top + size, left : left + size]
+                    yield np.stack([held[n][box] for n in numbers[done].tolist()])
+                done += 1
+                first = numbers[done, 0] if done < grid.clips else number + 1
+                held = {n: image for n, image in held.items() if n >= first}
+
+
+class ViewMeans:
+    """The inverse of the grid: the mean of each video's views, whatever their order.
+
+    Sums are kept in float64, so that no order or split of the work is seen in the result.
+
+    Args:
+        grid: Which views make a video.
+    """
+
+    def __init__(self, grid: ViewGrid) -> None:
+        self._views = len(grid)
+        self._sums: dict[int, np.ndarray] = {}
+        self._counts: dict[int, int] = {}
+
+    def add(self, video: int, scores: np.ndarray) -> np.ndarray | None:
+        """Add the scores (L,) of one view.
+
+        Returns:
+            The mean (L,), float32, if this was the video's last view.
+        """
+        self._sums[video] = self._sums.get(video, 0) + scores.astype(np.float64)
+        self._counts[video] = self._counts.get(video, 0) + 1
+        if self._counts[video] < self._views:
+            return None
+        del self._counts[video]
+        return (self._sums.pop(video) / self._views).astype(np.float32)
+
+    def drop(self, video: int) -> int:
+        """Forget a video of which a view could not be read; returns how many views it had."""
+        self._sums.pop(video, None)
+        return self._counts.pop(video, 0)
