@@ -1,14 +1,36 @@
-"""Where a model looks: maps of both streams, and pictures of them."""
+"""Where a model looks: maps of both streams, pictures and videos of them, measures."""
 
+from keras_acl.attention.boxes import read_boxes
+from keras_acl.attention.explaining import Explanation, explain
 from keras_acl.attention.maps import AttentionMaps, attention_maps
-from keras_acl.attention.measures import energy_inside, pointing_game
+from keras_acl.attention.measures import (
+    energy_inside,
+    mask_iou,
+    measure,
+    pointing_game,
+    stream_correlation,
+    stream_distance,
+)
+from keras_acl.attention.measuring import Measured, MeasuredBoxes, measure_boxes
 from keras_acl.attention.overlay import overlay, save_contact_sheet
+from keras_acl.attention.snapshots import AttentionSnapshots
 
 __all__ = [
     "AttentionMaps",
+    "AttentionSnapshots",
+    "Explanation",
+    "Measured",
+    "MeasuredBoxes",
     "attention_maps",
     "energy_inside",
+    "explain",
+    "mask_iou",
+    "measure",
+    "measure_boxes",
     "overlay",
     "pointing_game",
+    "read_boxes",
     "save_contact_sheet",
+    "stream_correlation",
+    "stream_distance",
 ]

@@ -1,12 +1,16 @@
 """Class activation maps of a model's streams, at the size of the clip."""
 
 import dataclasses
+import weakref
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_acl.devices import has_accelerator
 from keras_acl.layers import ClassActivationMaps
+from keras_acl.models import SlowClassifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,20 +33,30 @@ class AttentionMaps:
     scores: np.ndarray
 
 
-def attention_maps(model: keras.Model, clips, classes=None, batch_size: int = 4) -> AttentionMaps:
+def attention_maps(
+    model: keras.Model,
+    clips,
+    classes=None,
+    batch_size: int = 4,
+    size: tuple[int, int] | None = None,
+) -> AttentionMaps:
     """Compute where the streams look, upsampled (bilinear) to the clips' size.
+
+    Each stream runs once. What is compiled for a model is kept as long as the model is, for one
+    size of frames, so that only the first call is slow.
 
     Args:
         model: A classifier of this package; a baseline's maps need no more than its dense layer.
         clips: (B, T, H, W, 3), values 0-255.
         classes: Whose maps, (B,); the predicted classes by default.
         batch_size: Clips computed at once.
+        size: Height and width of the maps; those of the clips by default.
 
     Returns:
         An `AttentionMaps`.
 
     Raises:
-        ValueError: If the clips do not fit the model, or a class is out of range.
+        ValueError: If the clips do not fit the model, there is none, or a class is out of range.
     """
     clips = np.asarray(clips)
     model.check_clip(clips)
@@ -53,38 +67,93 @@ def attention_maps(model: keras.Model, clips, classes=None, batch_size: int = 4)
                 f"Expected one class from 0 to {model.num_classes - 1} for each of {len(clips)} "
                 f"clips. Received: classes={classes.tolist()}"
             )
-    outputs = _StreamMaps(model).predict(clips, batch_size=batch_size, verbose=0)
-    if classes is None:
-        classes = outputs["scores"].argmax(axis=-1)
-    streams = [
-        _upsample(_of_class(outputs[name], classes), clips.shape[2:4])
-        for name in ("spatial", "temporal")
-        if name in outputs
-    ]
+    if batch_size < 1 or not len(clips):
+        raise ValueError(
+            "Expected at least one clip, and one in a batch. Received: "
+            f"{len(clips)} clips, batch_size={batch_size}"
+        )
+    compiled = _compiled_for(model, clips.shape[2:4])
+    batches = []
+    for first in range(0, len(clips), batch_size):
+        part = slice(first, first + batch_size)
+        chosen = None if classes is None else classes[part]
+        batches.append(_maps_of_batch(compiled, clips[part], chosen, size))
+    spatial, temporal, chosen, scores = zip(*batches, strict=True)
     return AttentionMaps(
-        spatial=_stretch(streams[0].mean(axis=1)),
-        temporal=_stretch(streams[1]) if len(streams) > 1 else None,
-        classes=np.asarray(classes),
-        scores=outputs["scores"],
+        spatial=np.concatenate(spatial),
+        temporal=None if temporal[0] is None else np.concatenate(temporal),
+        classes=np.concatenate(chosen),
+        scores=np.concatenate(scores),
     )
 
 
-class _StreamMaps(keras.Model):
-    """Maps of all classes, (B, t, h, w, L) a stream, under `predict`, which compiles everywhere."""
+def stretch(maps: np.ndarray) -> np.ndarray:
+    """Bring each clip's maps, (B, ...), to [0, 1]; a constant map becomes 0."""
+    axes = tuple(range(1, maps.ndim))
+    low, high = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
+    return (maps - low) / np.maximum(high - low, 1e-12)
 
-    def __init__(self, model):
-        super().__init__(name="stream_maps")
-        self.model = model
+
+class _StreamMaps(keras.Model):
+    """Maps of all classes, (B, t, h, w, L) a stream, and logits, from one pass of each stream.
+
+    A model of its own, because `predict_on_batch` compiles on every backend. It holds the
+    classifier's layers, not the classifier, which can thus be freed while this one is kept for it.
+    """
+
+    def __init__(self, model, size: tuple[int, int]):
+        super().__init__(name="stream_maps", dtype="float32")
+        self.reference = weakref.ref(model)
+        self.size = size
+        self.parts = list(model.layers)
         self.activation_maps = ClassActivationMaps()
+        backend = keras.backend.backend()
+        # As recipes do: XLA on a CPU is slow with TensorFlow.
+        self.compile(
+            jit_compile=backend == "jax" or (backend == "tensorflow" and has_accelerator())
+        )
+
+    def build(self, input_shape):
+        self.built = True  # all it has is the classifier's
 
     def call(self, clips):
-        features = self.model.features(clips)
+        model: Any = self.reference()
+        features = model.features(clips)
         maps = [
             self.activation_maps((stream, kernel))
-            for stream, kernel in zip(features, self.model.class_weights, strict=True)
+            for stream, kernel in zip(features, model.class_weights, strict=True)
         ]
-        scores = ops.softmax(self.model(clips, training=False))
-        return {**dict(zip(("spatial", "temporal"), maps, strict=False)), "scores": scores}
+        if isinstance(model, SlowClassifier) and len(model.scales) > 1:
+            logits = model(clips, training=False)  # they come from the other scales, too
+        else:
+            logits = model.classifier(model.pool(*features))
+        return {**dict(zip(("spatial", "temporal"), maps, strict=False)), "logits": logits}
+
+
+_compiled: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _compiled_for(model, size: tuple[int, int]) -> _StreamMaps:
+    """What was compiled for a model, kept as long as the model and its last size of frames."""
+    found = _compiled.get(model)
+    if found is None or found.size != size:
+        found = _compiled[model] = _StreamMaps(model, size)
+    return found
+
+
+def _maps_of_batch(compiled: _StreamMaps, clips: np.ndarray, classes, size) -> tuple:
+    """The fields of `AttentionMaps`, in their order."""
+    outputs = compiled.predict_on_batch(clips)
+    scores = ops.convert_to_numpy(ops.softmax(outputs["logits"]))
+    if classes is None:
+        classes = scores.argmax(axis=-1)
+    streams = [
+        _upsample(_of_class(ops.convert_to_numpy(outputs[name]), classes), size or compiled.size)
+        for name in ("spatial", "temporal")
+        if name in outputs
+    ]
+    temporal = stretch(streams[1]) if len(streams) > 1 else None
+    return stretch(streams[0].mean(axis=1)), temporal, classes, scores
 
 
 def _of_class(maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -98,10 +167,3 @@ def _upsample(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     maps = maps.reshape(-1, height, width, 1)  # (B·t, h, w, 1)
     maps = ops.image.resize(maps, size, "bilinear", data_format="channels_last")
     return ops.convert_to_numpy(maps).reshape(batch, frames, *size)
-
-
-def _stretch(maps: np.ndarray) -> np.ndarray:
-    """Bring each clip's maps to [0, 1]; a constant map becomes 0."""
-    axes = tuple(range(1, maps.ndim))
-    low, high = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
-    return (maps - low) / np.maximum(high - low, 1e-12)

@@ -1,31 +1,65 @@
 """Pictures of attention: maps laid over frames."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_acl.attention.maps import AttentionMaps
 from keras_acl.writing import written_whole
 
-COLORMAP = "jet"  # the papers' habit: blue is little, red is much
+# From black over red to pale yellow: brighter is always more. (The papers' jet is darkest where a
+# map is strongest.)
+COLORMAP = "inferno"
+DIMMED = 0.7  # of a frame's brightness: a white wall must not outshine attention
+CELL = 1.6  # inches of a picture in a contact sheet
+STREAMS = ("spatial stream", "temporal stream")
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """Pictures of one clip in a contact sheet.
+
+    Args:
+        title: A line above them.
+        columns: What stands above each column, or nothing ("").
+        rows: Their names, and as many uint8 (H, W, 3) pictures as there are columns.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: dict[str, Sequence[np.ndarray]]
 
 
 def overlay(frames: np.ndarray, maps: np.ndarray, strength: float = 0.5) -> np.ndarray:
-    """Lay maps over frames as colours.
+    """Lay maps over dimmed frames as colours.
+
+    The more attention, the brighter and the more opaque the colour; where a map is 1 it hides the
+    frame. So whatever the frames show, the brightest pixel is where the map is strongest.
 
     Args:
         frames: (..., H, W, 3) uint8.
         maps: (..., H, W) in [0, 1].
-        strength: Share of the colour in the result.
+        strength: How soon the colour covers the frame. At 0.5 its opacity is the map, at 0.25 the
+            map's cube, at 1 there is colour only.
 
     Returns:
         (..., H, W, 3) uint8.
+
+    Raises:
+        ValueError: If `strength` is not above 0 and at most 1.
     """
-    colours = matplotlib.colormaps[COLORMAP](maps)[..., :3] * 255
-    return np.round(frames * (1 - strength) + colours * strength).astype(np.uint8)
+    if not 0 < strength <= 1:
+        raise ValueError(f"Expected 0 < strength <= 1. Received: strength={strength}")
+    table = matplotlib.colormaps[COLORMAP](np.arange(256))[:, :3].astype(np.float32) * 255
+    maps = np.asarray(maps, np.float32)
+    opacity = maps[..., None] ** (1 / strength - 1)
+    colours = table[np.round(maps * 255).astype(np.uint8)]
+    return np.round(frames * ((1 - opacity) * DIMMED) + colours * opacity).astype(np.uint8)
 
 
 def save_contact_sheet(
@@ -46,22 +80,46 @@ def save_contact_sheet(
         titles: A line over each clip, before the class and its score.
         columns: Frames shown of each clip.
     """
-    streams = {"frames": None, "spatial stream": maps.spatial, "temporal stream": maps.temporal}
-    if maps.temporal is None:
-        del streams["temporal stream"]
     shown = np.linspace(0, clips.shape[1] - 1, columns).astype(int)
-    height = 1.62 * len(streams) + 0.3
-    figure = Figure(figsize=(1.6 * columns, height * len(clips)), layout="constrained")
-    for index, part in enumerate(figure.subfigures(len(clips), 1, squeeze=False)[:, 0]):
-        part.suptitle(_title(maps, index, labels, titles), fontsize=10, x=0.02, ha="left")
-        axes = part.subplots(len(streams), columns, squeeze=False)
-        for row, (name, stream) in zip(axes, streams.items(), strict=True):
+    streams = [maps.spatial, maps.temporal][: 1 if maps.temporal is None else 2]
+    sections = []
+    for index, clip in enumerate(clips):
+        rows = {"frames": clip[shown]}
+        for name, stream in zip(STREAMS, streams, strict=False):
+            stream = stream[index] if stream.ndim == 3 else stream[index, shown]
+            rows[name] = overlay(clip[shown], np.broadcast_to(stream, rows["frames"].shape[:3]))
+        sections.append(
+            Section(
+                _title(maps, index, labels, titles), [f"frame {frame}" for frame in shown], rows
+            )
+        )
+    save_sections(file, sections)
+
+
+def save_sections(file, sections: Sequence[Section]) -> None:
+    """Write a contact sheet, one section under the other.
+
+    Args:
+        file: Picture to write; its ending chooses the format. Written beside, then renamed.
+        sections: All with the same number of columns.
+    """
+    columns = len(sections[0].columns)
+    heights = [CELL * len(section.rows) + 0.45 for section in sections]
+    engine = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.05, wspace=0, hspace=0)
+    figure = Figure(figsize=(CELL * columns + 0.25, sum(heights)), layout=engine)
+    parts = figure.subfigures(len(sections), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for section, part in zip(sections, parts, strict=True):
+        part.suptitle(section.title, fontsize=10, x=0.01, ha="left")
+        axes = part.subplots(len(section.rows), columns, squeeze=False)
+        for row, (name, pictures) in zip(axes, section.rows.items(), strict=True):
             row[0].set_ylabel(name, fontsize=9)
-            for axis, frame in zip(row, shown, strict=True):
-                axis.imshow(_picture(clips[index], stream, index, frame))
+            for axis, picture in zip(row, pictures, strict=True):
+                axis.imshow(picture)
                 axis.set(xticks=[], yticks=[])
-        for axis, frame in zip(axes[0], shown, strict=True):
-            axis.set_title(f"frame {frame}", fontsize=8)
+                axis.spines[:].set_visible(False)
+        for axis, name in zip(axes[0], section.columns, strict=True):
+            if name:
+                axis.set_title(name, fontsize=8)
     save_figure(figure, file)
 
 
@@ -69,13 +127,6 @@ def save_figure(figure: Figure, file) -> None:
     """Write a figure; a picture that exists is whole."""
     with written_whole(file) as beside:
         figure.savefig(beside, format=Path(file).suffix.lstrip(".") or "png", dpi=110)
-
-
-def _picture(clip, stream, index: int, frame: int):
-    if stream is None:
-        return clip[frame]
-    attention = stream[index] if stream.ndim == 3 else stream[index, frame]
-    return overlay(clip[frame], attention)
 
 
 def _title(maps: AttentionMaps, index: int, labels, titles) -> str:
