@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl import cli_weights
+from keras_acl import cli_timeline, cli_weights
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("import")(cli_weights.import_)
 app.command()(cli_weights.publish)
 app.command()(cli_weights.presets)
+app.command("features")(cli_timeline.features)
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 
 
@@ -130,8 +131,22 @@ def predict(
     clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 3,
     top: Annotated[int, typer.Option(min=1, help="Classes shown.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="What happens when, in long recordings.")
+    ] = False,
+    stride: Annotated[
+        float | None,
+        typer.Option(help="Timeline: seconds between windows.", show_default="half a clip"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")
+    ] = None,
 ) -> None:
-    """Classify video files.
+    """Classify video files, or with --timeline every part of long recordings.
 
     Example: keras-acl predict runs/videos clip.mp4 --top 5
     """
@@ -144,6 +159,11 @@ def predict(
     ]
     if not paths:
         raise ValueError(f"There is no video file in {', '.join(map(str, videos))}")
+    if timeline:
+        cli_timeline.show_timelines(model, paths, stride, threshold, output, as_json)
+        return
+    if (stride, threshold, output) != (None, None, None):
+        raise ValueError("--stride, --threshold and --output belong to --timeline: add it")
     with no_startup_noise():
         from keras_acl.inference import predict_videos
         from keras_acl.pretrained import load_any

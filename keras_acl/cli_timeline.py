@@ -15,7 +15,7 @@ def show_timelines(
     model: str,
     paths: Sequence[str],
     stride: float | None,
-    threshold: float,
+    threshold: float | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -25,7 +25,7 @@ def show_timelines(
         model: What `load_any` takes.
         paths: Video files.
         stride: Seconds from a window to the next; half a clip if `None`.
-        threshold: Moments whose best score is below it are in no segment.
+        threshold: Moments whose best score is below it are in no segment; `None` is 0.3.
         output: Folder for NAME.csv, NAME.json and NAME.png of each video.
         as_json: JSON instead of a table.
 
@@ -49,7 +49,7 @@ def show_timelines(
         except DecodingError as error:
             rows.append({"path": path, "problem": error.reason, "segments": []})
             continue
-        segments = timeline.segments(threshold=threshold)
+        segments = timeline.segments(threshold=0.3 if threshold is None else threshold)
         rows.append(timeline.to_dict(segments, windows=False))
         if output is not None:
             timeline.to_csv(output / f"{names[number]}.csv", segments)
@@ -59,14 +59,14 @@ def show_timelines(
         typer.echo(json.dumps(rows, indent=2))
     else:
         for row in rows:
-            _print_segments(row, threshold)
+            _print_segments(row)
         if output is not None:
             screen.print(f"CSV, JSON and pictures: {output}")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)
 
 
-def _print_segments(row: dict, threshold: float) -> None:
+def _print_segments(row: dict) -> None:
     from keras_acl.timeline_plot import minutes
 
     table = Table("start", "end", Column("class", overflow="fold"), "score", title=row["path"])
@@ -82,7 +82,7 @@ def _print_segments(row: dict, threshold: float) -> None:
     if row["segments"]:
         screen.print(table)
     else:
-        screen.print(f"{row['path']}: no class has a score of {threshold:g} or more for a moment")
+        screen.print(f"{row['path']}: no class reaches the threshold; a lower one is --threshold 0")
     if row["problem"]:
         errors.print(f"{row['path']}: {row['problem']}. The rest was read.", style="yellow")
 

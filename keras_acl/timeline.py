@@ -89,7 +89,7 @@ class Timeline:
         return edges, _range_means(smoothed, first, behind)
 
     def segments(
-        self, smoothing: int = 1, threshold: float = 0.5, minimum: float = 0.0
+        self, smoothing: int = 3, threshold: float = 0.3, minimum: float = 0.0
     ) -> list[Segment]:
         """Stretches in which one class is the best, in order.
 
@@ -181,7 +181,7 @@ def predict_timeline(
 
     Example:
         >>> timeline = keras_acl.predict_timeline(model, "match.mp4")
-        >>> timeline.segments(threshold=0.5)
+        >>> timeline.segments(threshold=0.5, minimum=1.0)
     """
     if batch_size < 1:
         raise ValueError(f"A batch has at least one window. Received: batch_size={batch_size}")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,12 +12,15 @@ from keras_acl.attention.overlay import save_figure
 from keras_acl.data.decoding import DecodingError, read_frames
 from keras_acl.timeline import Segment, Timeline
 
-CLASSES = 8  # with a colour of their own; more cannot be told apart
+# Colours of classes, as many as can be told apart; without the gray, which stands for the others.
+PALETTE = [f"tab:{name}" for name in ("blue", "orange", "green", "red", "purple", "brown", "pink")]
+PALETTE += ["tab:olive", "tab:cyan", "black"]
 OTHERS = "lightgray"
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 MOST_TICKS = 12
 WIDTH = 10.0  # inches
 THUMBNAIL_SIDE = 96  # pixels
+LETTER = 0.075  # inches, of a class name on its segment
 
 
 def minutes(second: float, digits: int = 0) -> str:
@@ -43,7 +45,7 @@ def plot_timeline(
     segments: Sequence[Segment] | None = None,
     thumbnails: int = 10,
 ) -> None:
-    """Draw the scores of the best classes over time, and the segments below.
+    """Draw the scores of the main classes over time, and the segments below.
 
     Args:
         timeline: What `predict_timeline` returned.
@@ -66,21 +68,25 @@ def plot_timeline(
     if timeline.problem:
         title += f" ({timeline.problem})"
     figure.suptitle(title, fontsize=10, x=0.01, ha="left", parse_math=False)
-    figure.legend(*axes[-2].get_legend_handles_labels(), loc="outside lower left", ncols=4,
+    figure.legend(*axes[-2].get_legend_handles_labels(), loc="outside lower left", ncols=5,
                   fontsize=8, frameon=False)  # fmt: skip
     save_figure(figure, file)
 
 
-def _colours(timeline: Timeline, segments: list[Segment]) -> dict[str, tuple]:
-    """A colour for each class that is shown: those of segments, the longest first, then others."""
-    seconds = dict.fromkeys(timeline.labels, 0.0)
+def _colours(timeline: Timeline, segments: list[Segment]) -> dict[str, str]:
+    """Colours of the classes shown: those with most seconds, in order of appearance, then others.
+
+    Others are classes that come close to a segment somewhere.
+    """
+    seconds: dict[str, float] = {}
     for segment in segments:
-        seconds[segment.label] += segment.end - segment.start
-    best = dict(zip(timeline.labels, timeline.scores.max(axis=0), strict=True))
-    names = sorted(timeline.labels, key=lambda name: (-seconds[name], -best[name]))[:CLASSES]
-    names = [name for name in names if seconds[name] or best[name] >= 0.2] or names[:1]
-    palette = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
-    return dict(zip(names, [*palette[:7], palette[8]], strict=False))  # its eighth colour is gray
+        seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.end - segment.start
+    longest = sorted(seconds, key=lambda name: -seconds[name])[: len(PALETTE)]
+    names = [name for name in seconds if name in longest]
+    best = timeline.scores.max(axis=0)
+    order = [index for index in np.argsort(-best) if best[index] >= 0.3] or [int(best.argmax())]
+    names += [timeline.labels[i] for i in order if timeline.labels[i] not in seconds]
+    return dict(zip(names, PALETTE, strict=False))
 
 
 def _thumbnails(timeline: Timeline, count: int) -> list[np.ndarray]:
@@ -98,14 +104,12 @@ def _draw_frames(axis: Axes, frames: list[np.ndarray]) -> None:
     axis.set_axis_off()
     share = 1 / len(frames)
     for place, frame in enumerate(frames):
-        side = min(frame.shape[:2])
-        top, left = ((length - side) // 2 for length in frame.shape[:2])
         cell = axis.inset_axes(((place + 0.02) * share, 0, 0.96 * share, 1))
-        cell.imshow(frame[top : top + side, left : left + side])
+        cell.imshow(frame)
         cell.set_axis_off()
 
 
-def _draw_scores(axis: Axes, timeline: Timeline, colours: dict[str, tuple]) -> None:
+def _draw_scores(axis: Axes, timeline: Timeline, colours: dict[str, str]) -> None:
     edges, scores = timeline.moments()
     for name, colour in colours.items():
         curve = scores[:, timeline.labels.index(name)]
@@ -117,11 +121,16 @@ def _draw_scores(axis: Axes, timeline: Timeline, colours: dict[str, tuple]) -> N
 
 
 def _draw_segments(
-    axis: Axes, segments: list[Segment], colours: dict[str, tuple], seconds: float
+    axis: Axes, segments: list[Segment], colours: dict[str, str], seconds: float
 ) -> None:
     for segment in segments:
         colour = colours.get(segment.label, OTHERS)
         axis.axvspan(segment.start, segment.end, facecolor=colour, edgecolor="white", lw=0.8)
+        middle, length = (segment.start + segment.end) / 2, segment.end - segment.start
+        if length / seconds * WIDTH > LETTER * len(segment.label):
+            ink = "black" if colour == OTHERS else "white"
+            axis.text(middle, 0.5, segment.label, color=ink, fontsize=7, ha="center", va="center",
+                      parse_math=False)  # fmt: skip
     axis.set(ylim=(0, 1), yticks=[], xlabel="time")
     axis.set_ylabel("segments", rotation=0, ha="right", va="center")
     _set_times(axis, seconds)

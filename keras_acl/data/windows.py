@@ -206,7 +206,7 @@ def _readable_frames(
                     yield float(second - origin), duration, frame
             stated = _stated_seconds(container) or 0.0
         if damaged:
-            faults.append(f"{damaged} damaged spots in it, the first at {first_damage:.2f} s")
+            faults.append(f"damaged frames: {damaged}, the first at {first_damage:.2f} s")
         if end + 0.5 < COMPLETE * stated:  # half a second for sound that goes on longer
             faults.append(f"it breaks off after {end:.2f} s, far from its stated end")
     except DecodingError as error:
