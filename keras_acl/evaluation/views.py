@@ -114,7 +114,8 @@ def iterate_views(
 class ViewMeans:
     """The inverse of the grid: the mean of each video's views, whatever their order.
 
-    Sums are kept in float64, so that no order or split of the work is seen in the result.
+    The scores of a video wait until all are there and are summed from the smallest up, in float64:
+    no order or split of the work is seen in the result.
 
     Args:
         grid: Which views make a video.
@@ -122,8 +123,7 @@ class ViewMeans:
 
     def __init__(self, grid: ViewGrid) -> None:
         self._views = len(grid)
-        self._sums: dict[int, np.ndarray] = {}
-        self._counts: dict[int, int] = {}
+        self._waiting: dict[int, list[np.ndarray]] = {}
 
     def add(self, video: int, scores: np.ndarray) -> np.ndarray | None:
         """Add the scores (L,) of one view.
@@ -131,14 +131,13 @@ class ViewMeans:
         Returns:
             The mean (L,), float32, if this was the video's last view.
         """
-        self._sums[video] = self._sums.get(video, 0) + scores.astype(np.float64)
-        self._counts[video] = self._counts.get(video, 0) + 1
-        if self._counts[video] < self._views:
+        waiting = self._waiting.setdefault(video, [])
+        waiting.append(scores)
+        if len(waiting) < self._views:
             return None
-        del self._counts[video]
-        return (self._sums.pop(video) / self._views).astype(np.float32)
+        ascending = np.sort(self._waiting.pop(video), axis=0)  # (V, L), each class by itself
+        return ascending.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def drop(self, video: int) -> int:
         """Forget a video of which a view could not be read; returns how many views it had."""
-        self._sums.pop(video, None)
-        return self._counts.pop(video, 0)
+        return len(self._waiting.pop(video, ()))
