@@ -31,6 +31,7 @@ import stages
 
 from keras_acl import recipes
 from keras_acl.data import Augmentation, LoadingOptions, VideoDataset, read_ucf101
+from keras_acl.evaluation import Scores, card_metric, top_k_accuracy
 from keras_acl.models import TwoStreamClassifier, VideoClassifier
 from keras_acl.pretrained import Card, load_pretrained, save_pretrained
 
@@ -97,17 +98,18 @@ def run(plan: Plan, repository: str | None) -> None:
     """All stages, those that are done before excepted."""
     start = load_pretrained(plan.model)
     print(f"Starting from {plan.model}: {type(start).__name__} of {start.num_classes} classes")
-    missing = sum(run_split(plan, start, split) for split in SPLITS)
+    for split in SPLITS:
+        run_split(plan, start, split)
     folders = [plan.output / f"split{split}" for split in SPLITS]
-    results = [stages.accuracy(folder / "scores.npz") for folder in folders]
-    card = make_card(plan, start, results, missing)
+    results = [Scores.load(folder) for folder in folders]
+    card = make_card(plan, start, results)
     stages.save(plan.output, folders[0] / "precise.keras", card)
     print(f"  {mean_text(results)}")
     stages.upload(plan.output, repository, plan.rehearsal)
 
 
-def run_split(plan: Plan, start: VideoClassifier, split: int) -> int:
-    """Train and test on one split; returns how many of its test videos are not on disk."""
+def run_split(plan: Plan, start: VideoClassifier, split: int) -> None:
+    """Train and test on one split."""
     folder = plan.output / f"split{split}"
     videos = read_ucf101(plan.videos, plan.splits, split, "train")
     held_out = read_ucf101(plan.videos, plan.splits, split, "test")
@@ -133,28 +135,27 @@ def run_split(plan: Plan, start: VideoClassifier, split: int) -> int:
 
     stages.train(folder, plan.model, build, plan.recipe, data, test)
     stages.precise_batch_norm(folder, plan.recipe, data)
-    stages.test(folder, held_out, start.clip)
-    return len(held_out.missing)
+    dataset = "generated clips" if plan.rehearsal else "UCF101"
+    stages.test(folder, held_out, f"{dataset}, test split {split}")
 
 
-def mean_text(results: list[stages.Accuracy]) -> str:
-    mean = np.mean([result.top1 for result in results])
-    each = ", ".join(f"{result.top1:.2f}" for result in results)
+def mean_text(results: list[Scores]) -> str:
+    top1 = [100 * top_k_accuracy(scores) for scores in results]
+    mean = np.mean(top1)
+    each = ", ".join(f"{value:.2f}" for value in top1)
     return f"Mean top-1 of three models, one a split: {mean:.2f} ({each})."
 
 
-def make_card(
-    plan: Plan, start: VideoClassifier, results: list[stages.Accuracy], missing: int
-) -> Card:
+def make_card(plan: Plan, start: VideoClassifier, results: list[Scores]) -> Card:
     """The card of the model of split 1; the mean, which is of three models, stands in the notes."""
-    dataset, command = "UCF101, test split 1", COMMAND
+    command = COMMAND
     has_term = getattr(start, "consistency_weight", None) is not None
     description = (
         f"{start.card.name} fine-tuned to UCF101 (training split 1) for {plan.recipe.epochs} epochs"
         + (", with attention consistency (Xu et al., TOMM 2022)." if has_term else ".")
     )
     if plan.rehearsal:
-        dataset, command = "generated clips, test split 1", f"{COMMAND} --rehearse"
+        command = f"{COMMAND} --rehearse"
         description = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
     return Card(
         name="rehearsal" if plan.rehearsal else "ucf101",
@@ -162,8 +163,8 @@ def make_card(
         licence=start.card.licence,
         source=COMMAND,
         datasets=() if plan.rehearsal else (*start.card.datasets, "ucf101"),
-        metrics=(stages.metric(results[0], dataset, start.clip, command),),
-        notes=f"{mean_text(results)} The same protocol. {stages.left_out(results, missing)}",
+        metrics=(card_metric(results[0], command),),
+        notes=f"{mean_text(results)} The same protocol. {stages.left_out(results)}",
     )
 
 
@@ -218,7 +219,7 @@ def print_costs(options) -> None:
         size, videos = SIZE, rehearsal.typical_videos(options.output or REHEARSAL_OUTPUT)
     recipe = recipes.finetune(epochs=options.epochs)
     speed = rehearsal.measure_r50(101, recipe, videos, options.batch_size)
-    rehearsal.print_costs(speed, size, recipe, runs=len(SPLITS), views=stages.TEST_CLIPS)
+    rehearsal.print_costs(speed, size, recipe, runs=len(SPLITS), grid=stages.GRID)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, MovingFigures, Video, VideoDataset
 from keras_acl.devices import has_accelerator
+from keras_acl.evaluation import ViewGrid
 from keras_acl.models import TwoStreamClassifier, VideoClassifier
 from keras_acl.recipes import Recipe
 from keras_acl.writing import written_whole
@@ -63,7 +64,7 @@ def some(videos: Sequence[Video]) -> list[Video]:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Clips a second: the network's in training and in testing, and the loader's."""
+    """The network's clips a second in training, its views in testing, and the loader's clips."""
 
     training: float
     testing: float
@@ -94,9 +95,11 @@ def measure(
         count = sum(len(clips) for clips, _ in data)
         reading = count / (perf_counter() - begin)
     clips, labels = data[0]
+    side = model.clip.test_size
+    views = np.zeros((*clips.shape[:2], side, side, 3), np.uint8)
     return Speed(
         training=batch_size / _seconds(lambda: model.train_on_batch(clips, labels)),
-        testing=batch_size / _seconds(lambda: model.predict_on_batch(clips)),
+        testing=batch_size / _seconds(lambda: model.predict_on_batch(views)),
         reading=reading,
         batch_size=batch_size,
     )
@@ -129,7 +132,7 @@ class Size:
     source: str
 
 
-def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, views: int) -> None:
+def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, grid: ViewGrid) -> None:
     """Say what the whole thing costs on this machine: hours and disk.
 
     Upper bounds: validation and precise batch statistics are counted as training steps, and a test
@@ -141,7 +144,8 @@ def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, views: int)
         size.training + size.testing + recipe.precise_batches * speed.batch_size
     )
     training = runs * clips / min(speed.training, speed.reading) / 3600
-    testing = runs * size.testing * views * (1 / speed.testing + 1 / speed.reading) / 3600
+    video = len(grid) / speed.testing + grid.clips / speed.reading  # seconds
+    testing = runs * size.testing * video / 3600
     print(f"\nClips a second, measured here with batches of {speed.batch_size}:")
     print(f"  network, training {speed.training:.2f}; network, testing {speed.testing:.2f}")
     print(f"  loader {speed.reading:.1f} ({os.cpu_count()} CPU cores)")
@@ -150,7 +154,7 @@ def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, views: int)
         f"  {runs} x {recipe.epochs} epochs of {size.training:,} clips: {training:,.1f} hours "
         f"(the {device} is the slower part)"
     )
-    print(f"  {runs} x {size.testing:,} test videos x {views} clips: {testing:,.1f} hours")
+    print(f"  {runs} x {size.testing:,} test videos x {len(grid)} views: {testing:,.1f} hours")
     print(f"  disk: {size.gigabytes:.1f} GB of videos, {runs} GB at most for what is written")
 
 

@@ -1,14 +1,15 @@
 """What train_kinetics400.py and finetune_ucf101.py share: stages that are skipped once done.
 
 A stage leaves a record, NAME.json, with the settings it depends on and its result. Run again, a
-finished stage is skipped and a killed one goes on: training after its last epoch, testing after its
-last chunk of videos.
+finished stage is skipped and a killed one goes on: training after its last epoch, testing after the
+last video that was saved.
 """
 
 import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -17,19 +18,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_acl.callbacks import PreciseBatchNorm
-from keras_acl.clip import ClipSpec
 from keras_acl.data import VideoDataset, VideoList
-from keras_acl.inference import load_model, predict_videos
-from keras_acl.pretrained import Card, Metric, publish, save_pretrained
+from keras_acl.evaluation import NOT_FOUND, Scores, ViewGrid, evaluate_views, summary
+from keras_acl.inference import load_model
+from keras_acl.pretrained import Card, publish, save_pretrained
 from keras_acl.recipes import Recipe
 from keras_acl.training import finished_epochs
 from keras_acl.writing import written_whole
 
-TEST_CLIPS = 10
-CHUNK = 500  # videos whose scores are written at once
+GRID = ViewGrid(clips=10, crops=3)  # the 30 views of the literature
 
 
 @contextlib.contextmanager
@@ -138,103 +137,50 @@ def precise_batch_norm(folder: Path, recipe: Recipe, data: VideoDataset) -> None
     stage(folder / "precise_batch_norm.json", settings, work)
 
 
-def protocol(clip: ClipSpec) -> str:
-    """How `test` tests, for the card."""
-    return (
-        f"{TEST_CLIPS} clips spread over the video x 1 centre crop of {clip.size} (short side "
-        f"{clip.test_size}), softmax averaged; the paper's 30 views take 3 crops"
-    )
-
-
-def test(folder: Path, videos: VideoList, clip: ClipSpec) -> None:
-    """Write what precise.keras says of every video into `folder`/scores.npz.
-
-    Not yet the 30 views of the paper: keras_acl has uniform clips and a centre crop so far.
-    """
+def test(folder: Path, videos: VideoList, dataset: str) -> None:
+    """Write what precise.keras says of every video, with 30 views, into `folder`/scores.npz."""
     settings = {
         "model": _file_digest(folder / "precise.keras"),
         "videos": _list_digest(videos),
-        "protocol": protocol(clip),
+        "dataset": dataset,
+        "views": [GRID.clips, GRID.crops],
     }
     parts = folder / f"scores-{_digest(json.dumps(settings).encode())}"
 
     def work() -> dict:
-        print(f"  {protocol(clip)}; evaluation with 30 views is not in keras_acl yet")
         model = load_model(folder / "precise.keras")
-        bar = keras.utils.Progbar(len(videos), verbose=1 if sys.stdout.isatty() else 2)
-        files: list[Path] = []
-        for first in range(0, len(videos), CHUNK):
-            files.append(parts / f"{first:06d}.npz")
-            if not files[-1].exists():
-                _score(model, videos[first : first + CHUNK], files[-1], first, bar)
-        scores = [dict(np.load(file)) for file in files]
-        with written_whole(folder / "scores.npz") as beside:
-            np.savez_compressed(
-                beside, **{key: np.concatenate([s[key] for s in scores]) for key in scores[0]}
-            )
+        total = len(videos) * len(GRID)
+        bar = keras.utils.Progbar(total, verbose=1 if sys.stdout.isatty() else 2, unit_name="view")
+        scores = evaluate_views(
+            model,
+            videos,
+            GRID.clips,
+            GRID.crops,
+            output=parts,
+            dataset=dataset,
+            progress=lambda done, _: bar.update(done),
+        )
+        for name in ("metrics.json", "scores.npz"):
+            os.replace(parts / name, folder / name)
         shutil.rmtree(parts)
+        print(f"  {summary(scores)}")
         return {"scores": "scores.npz"}
 
     stage(folder / "test.json", settings, work)
 
 
-def _score(model, videos: VideoList, file: Path, first: int, bar) -> None:
-    def show(done: int, _) -> None:
-        bar.update(first + done)
-
-    predictions = predict_videos(model, [video.path for video in videos], TEST_CLIPS, show)
-    unknown = np.full(model.num_classes, np.nan, "float32")
-    with written_whole(file) as beside:
-        np.savez_compressed(
-            beside,
-            path=[prediction.path for prediction in predictions],
-            label=[video.label for video in videos],
-            problem=[prediction.problem or "" for prediction in predictions],
-            scores=[unknown if p.scores is None else p.scores for p in predictions],
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Accuracy:
-    """Per cent of the videos that could be read, and the files that could not."""
-
-    top1: float
-    top5: float | None
-    videos: int
-    unreadable: tuple[str, ...]
-
-
-def accuracy(file: Path) -> Accuracy:
-    """What a scores.npz says; top-5 where there are more than five classes."""
-    with np.load(file) as saved:
-        readable = saved["problem"] == ""
-        if not readable.any():
-            raise ValueError(f"None of the {len(readable)} test videos in {file} could be read.")
-        ranked = np.argsort(-saved["scores"][readable], axis=1, kind="stable")
-        hits = ranked == saved["label"][readable][:, None]  # (N, L)
-        unreadable = tuple(Path(path).name for path in saved["path"][~readable])
-    top1, top5 = (100 * float(hits[:, :k].any(axis=1).mean()) for k in (1, 5))
-    return Accuracy(top1, top5 if hits.shape[1] > 5 else None, len(hits), unreadable)
-
-
-def metric(result: Accuracy, dataset: str, clip: ClipSpec, command: str) -> Metric:
-    """What was measured, for the card."""
-    return Metric(
-        dataset=dataset,
-        top1=round(result.top1, 2),
-        top5=None if result.top5 is None else round(result.top5, 2),
-        videos=result.videos,
-        protocol=protocol(clip),
-        measured_by=command,
-    )
-
-
-def left_out(results: list[Accuracy], missing: int) -> str:
+def left_out(results: list[Scores]) -> str:
     """Which test videos are not in the mean, for the card and the screen."""
-    names = [name for result in results for name in result.unreadable]
+    missing = [problem == NOT_FOUND for scores in results for problem in scores.problems]
+    names = [
+        Path(path).name
+        for scores in results
+        for path, problem in zip(scores.paths, scores.problems, strict=True)
+        if problem not in (None, NOT_FOUND)
+    ]
     shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
     unreadable = f"{len(names)} test videos could not be read{': ' * bool(names)}{shown}"
-    return f"Not in the mean: {unreadable}; {missing} were not on disk."
+    return f"Not in the mean: {unreadable}; {sum(missing)} were not on disk."
 
 
 def save(output: Path, model: Path, card: Card) -> None:

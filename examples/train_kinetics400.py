@@ -30,6 +30,7 @@ import stages
 
 from keras_acl import ClipSpec, recipes
 from keras_acl.data import Augmentation, LoadingOptions, VideoDataset, VideoList, read_kinetics
+from keras_acl.evaluation import Scores, card_metric
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained import Card
 
@@ -113,8 +114,9 @@ def run(plan: Plan, repository: str | None) -> None:
 
     stages.train(folder, f"from scratch {plan.network}", build, plan.recipe, data, test)
     stages.precise_batch_norm(folder, plan.recipe, data)
-    stages.test(folder, held_out, plan.clip)
-    card = make_card(plan, stages.accuracy(folder / "scores.npz"), len(held_out.missing))
+    dataset = "generated clips" if plan.rehearsal else "Kinetics-400 validation"
+    stages.test(folder, held_out, dataset)
+    card = make_card(plan, Scores.load(folder))
     stages.save(plan.output, folder / "precise.keras", card)
     stages.upload(plan.output, repository, plan.rehearsal)
 
@@ -134,14 +136,14 @@ def datasets(plan: Plan, videos: VideoList, held_out: VideoList, folder: Path):
     )
 
 
-def make_card(plan: Plan, result: stages.Accuracy, missing: int) -> Card:
-    dataset, command = "Kinetics-400 validation", COMMAND
+def make_card(plan: Plan, scores: Scores) -> Card:
+    command = COMMAND
     description = (
         "The two-stream network with attention consistency (Xu et al., TOMM 2022), R50 4x16, "
         f"trained on Kinetics-400 from scratch for {plan.recipe.epochs} epochs."
     )
     if plan.rehearsal:
-        dataset, command = "generated clips", f"{COMMAND} --rehearse"
+        command = f"{COMMAND} --rehearse"
         description = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
     return Card(
         name="rehearsal" if plan.rehearsal else "acl_r50_4x16_k400",
@@ -149,8 +151,8 @@ def make_card(plan: Plan, result: stages.Accuracy, missing: int) -> Card:
         licence="Apache-2.0",
         source=COMMAND,
         datasets=() if plan.rehearsal else ("kinetics-400",),
-        metrics=(stages.metric(result, dataset, plan.clip, command),),
-        notes=stages.left_out([result], missing),
+        metrics=(card_metric(scores, command),),
+        notes=stages.left_out([scores]),
     )
 
 
@@ -192,7 +194,7 @@ def print_costs(options) -> None:
         size, videos = SIZE, rehearsal.typical_videos(options.output or REHEARSAL_OUTPUT)
     recipe = recipes.kinetics400(epochs=options.epochs)
     speed = rehearsal.measure_r50(400, recipe, videos, options.batch_size)
-    rehearsal.print_costs(speed, size, recipe, runs=1, views=stages.TEST_CLIPS)
+    rehearsal.print_costs(speed, size, recipe, runs=1, grid=stages.GRID)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl import cli_timeline, cli_weights
+from keras_acl import cli_attention, cli_evaluation, cli_timeline, cli_weights
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
 app = typer.Typer(
@@ -21,10 +21,14 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(cli_evaluation.evaluate)
+app.command()(cli_evaluation.costs)
 app.command("import")(cli_weights.import_)
 app.command()(cli_weights.publish)
 app.command()(cli_weights.presets)
 app.command("features")(cli_timeline.features)
+app.command("explain")(cli_attention.explain)
+app.command("attention")(cli_attention.attention)
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 
 

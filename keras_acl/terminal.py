@@ -5,7 +5,15 @@ import os
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 UNWRAPPED = 1000  # columns where there is no terminal: a path must stay on one line
 
@@ -26,10 +34,30 @@ screen = _console()
 errors = _console(stderr=True)
 
 
+class SpeedColumn(ProgressColumn):
+    """How many of a unit are done a second, lately."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task) -> Text:
+        """`12.3 clips/s`; nothing before it is known."""
+        return Text("" if not task.speed else f"{task.speed:.1f} {self.unit}/s")
+
+
 @contextlib.contextmanager
-def progress_bar(name: str):
-    """A progress bar on standard error, as a function of (done, total)."""
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def progress_bar(name: str, unit: str | None = None):
+    """A progress bar on standard error, as a function of (done, total).
+
+    Args:
+        name: What is going on.
+        unit: What is counted; with it the bar shows how many a second.
+    """
+    columns: list[ProgressColumn] = [TextColumn(name), BarColumn(), MofNCompleteColumn()]
+    if unit is not None:
+        columns.append(SpeedColumn(unit))
+    columns.append(TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

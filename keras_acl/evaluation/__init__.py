@@ -4,6 +4,7 @@ from keras_acl.evaluation.comparison import Comparison, Difference, compare
 from keras_acl.evaluation.evaluating import evaluate_views
 from keras_acl.evaluation.groups import GROUPS, known_groups, read_groups
 from keras_acl.evaluation.metrics import (
+    NOT_FOUND,
     Summary,
     calibration,
     card_metric,
@@ -19,6 +20,7 @@ from keras_acl.evaluation.views import ViewGrid, crop_corners, iterate_views
 
 __all__ = [
     "GROUPS",
+    "NOT_FOUND",
     "Comparison",
     "Difference",
     "Protocol",

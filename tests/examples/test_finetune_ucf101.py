@@ -30,7 +30,7 @@ def test_rehearsal_reports_the_mean_of_its_splits(tmp_path, monkeypatch, run_exa
     [metric] = card["metrics"]
     assert metric["dataset"] == "generated clips, test split 1"
     assert metric["top1"] == pytest.approx(top1[0], abs=0.005)
-    assert "1 centre crop of 56" in metric["protocol"]
+    assert "10 clips x 3 crops of 64" in metric["protocol"]
     assert f"one a split: {mean} " in card["notes"]
     assert "v_RightFigure_g02_c02.avi" in card["notes"]
     model = load_pretrained(str(tmp_path / "pretrained"))

@@ -4,6 +4,7 @@ import rehearsal
 
 from keras_acl import ClipSpec, recipes
 from keras_acl.data import Video, probe, read_frames
+from keras_acl.evaluation import ViewGrid
 from keras_acl.models import SlowClassifier
 
 
@@ -34,12 +35,12 @@ def test_costs_are_those_of_the_slower_part(capsys):
     speed = rehearsal.Speed(training=10, testing=20, reading=5, batch_size=4)
     size = rehearsal.Size(training=3000, testing=500, gigabytes=1.5, source="counted")
     recipe = recipes.finetune(epochs=9, precise_batches=25)
-    rehearsal.print_costs(speed, size, recipe, runs=2, views=8)
+    rehearsal.print_costs(speed, size, recipe, runs=2, grid=ViewGrid(4, 2))
     printed = capsys.readouterr().out
     # 2 runs x 9 epochs x (3000 + 500 + 25 x 4) clips at 5 a second are 12960 s
     assert "2 x 9 epochs of 3,000 clips: 3.6 hours (the loader is the slower part)" in printed
-    # 2 x 500 videos x 8 clips at 1/20 + 1/5 s are 2000 s
-    assert "2 x 500 test videos x 8 clips: 0.6 hours" in printed
+    # 2 x 500 videos x (8 views at 1/20 s + 4 clips read at 1/5 s) are 1200 s
+    assert "2 x 500 test videos x 8 views: 0.3 hours" in printed
     assert "1.5 GB of videos" in printed
 
 

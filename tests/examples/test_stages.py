@@ -2,11 +2,16 @@ import json
 
 import numpy as np
 import pytest
+import rehearsal
 import stages
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video, VideoList
-from keras_acl.inference import Prediction
+from keras_acl.evaluation import NOT_FOUND, Protocol, Scores, ViewGrid, evaluating, reading
+from keras_acl.evaluation.views import iterate_views
+from keras_acl.models import SlowClassifier
+
+CLIP = ClipSpec(frames=4, span=8, size=32)
 
 
 def test_stage_is_done_once(tmp_path, capsys):
@@ -42,79 +47,56 @@ def test_stage_keeps_work_done_with_other_settings(tmp_path):
         stages.stage(record, {"epochs": 20, "seed": 0}, pytest.fail, keep=True)
 
 
-def write_scores(file, scores, label, problem) -> None:
-    path = [f"/videos/{number}.mp4" for number in range(len(label))]
-    np.savez_compressed(file, path=path, scores=scores, label=label, problem=problem)
-
-
-def test_accuracy_leaves_out_what_could_not_be_read(tmp_path):
-    scores = np.zeros((4, 6), "float32")
-    scores[0, 2] = 1  # right
-    scores[1] = [6, 5, 4, 3, 2, 1]  # its class comes fifth
-    scores[2] = [6, 5, 4, 3, 2, 1]  # last
-    scores[3] = np.nan
-    write_scores(tmp_path / "scores.npz", scores, [2, 4, 5, 0], ["", "", "", "no frames"])
-    result = stages.accuracy(tmp_path / "scores.npz")
-    assert result == stages.Accuracy(pytest.approx(100 / 3), pytest.approx(200 / 3), 3, ("3.mp4",))
-    metric = stages.metric(result, "K400", ClipSpec(), "python me.py")
-    assert (metric.top1, metric.top5, metric.videos) == (33.33, 66.67, 3)
-    assert metric.protocol == stages.protocol(ClipSpec())
-    assert (
-        "10 clips spread over the video x 1 centre crop of 224 (short side 256)" in metric.protocol
+def test_what_could_not_be_read_is_named():
+    scores = Scores(
+        paths=("/videos/0.mp4", "/videos/1.mp4", "/videos/2.mp4"),
+        truth=np.array([0, 1, -1], np.int32),
+        probabilities=np.array([[0.6, 0.4], [np.nan] * 2, [np.nan] * 2], np.float32),
+        problems=(None, "no frames", NOT_FOUND),
+        labels=("a", "b"),
+        protocol=Protocol(10, 3, 256),
     )
-    assert stages.left_out([result, result], missing=4) == (
-        "Not in the mean: 2 test videos could not be read: 3.mp4, 3.mp4; 4 were not on disk."
+    assert stages.left_out([scores, scores]) == (
+        "Not in the mean: 2 test videos could not be read: 1.mp4, 1.mp4; 2 were not on disk."
     )
 
 
-def test_accuracy_of_few_classes_has_no_top5(tmp_path):
-    write_scores(tmp_path / "scores.npz", np.eye(2, dtype="float32"), [0, 0], ["", ""])
-    assert stages.accuracy(tmp_path / "scores.npz") == stages.Accuracy(50.0, None, 2, ())
-
-
-def test_accuracy_of_nothing_is_an_error(tmp_path):
-    write_scores(tmp_path / "scores.npz", np.full((1, 2), np.nan), [0], ["broken"])
-    with pytest.raises(ValueError, match="None of the 1 test videos"):
-        stages.accuracy(tmp_path / "scores.npz")
-
-
-def test_testing_goes_on_after_the_last_chunk(tmp_path, monkeypatch, capsys):
+def test_testing_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
     (tmp_path / "precise.keras").write_bytes(b"a model")
-    videos = VideoList([Video(f"{number}.avi", number % 2) for number in range(5)], ("a", "b"))
-    asked = []
+    model = SlowClassifier(2, clip=CLIP, labels=("a", "b"), depth=11, width=8, speed_ratio=4)
+    monkeypatch.setattr(stages, "load_model", lambda file: model)
+    monkeypatch.setattr(stages, "GRID", ViewGrid(3, 2))
+    for number in range(2):
+        rehearsal.write_figure(tmp_path / f"{number}.mp4", number, seed=number)
+    (tmp_path / "2.mp4").write_bytes(b"no video")
+    videos = [Video(str(tmp_path / f"{number}.mp4"), number % 2) for number in range(3)]
+    read = []
 
-    class Model:
-        num_classes = 2
-
-    def predict(model, paths, clips, progress):
-        if len(asked) == 1:
-            asked.append("interrupt")
+    def iterate(video, clip, grid):
+        if len(read) == 1:
+            read.append("interrupt")
             raise KeyboardInterrupt
-        asked.append((paths, clips))
-        for done in range(len(paths)):
-            progress(done + 1, len(paths))
-        return [
-            Prediction(path, problem="broken")
-            if path == "3.avi"
-            else Prediction(path, np.array([0.9, 0.1], "float32"))
-            for path in paths
-        ]
+        read.append(video.path)
+        return iterate_views(video, clip, grid)
 
-    monkeypatch.setattr(stages, "CHUNK", 2)
-    monkeypatch.setattr(stages, "load_model", lambda file: Model())
-    monkeypatch.setattr(stages, "predict_videos", predict)
+    monkeypatch.setattr(reading, "iterate_views", iterate)
+    monkeypatch.setattr(evaluating, "views_ahead", one_at_a_time)
+    arguments = (tmp_path, VideoList(videos, ("a", "b")), "two figures")
     with pytest.raises(KeyboardInterrupt):
-        stages.test(tmp_path, videos, ClipSpec())
-    stages.test(tmp_path, videos, ClipSpec())
-    chunks = [(["0.avi", "1.avi"], 10), (["2.avi", "3.avi"], 10), (["4.avi"], 10)]
-    assert asked == [chunks[0], "interrupt", *chunks[1:]]
-    assert stages.accuracy(tmp_path / "scores.npz") == stages.Accuracy(75.0, None, 4, ("3.avi",))
-    assert "30 views is not in keras_acl yet" in capsys.readouterr().out
-    assert sorted(file.name for file in tmp_path.iterdir()) == [
-        "precise.keras",
-        "scores.npz",
-        "test.json",
-    ]
+        stages.test(*arguments)
+    stages.test(*arguments)
+    assert read == [videos[0].path, "interrupt", videos[1].path, videos[2].path]
+    scores = Scores.load(tmp_path)
+    assert scores.done.tolist() == [True, True, False]
+    assert scores.dataset == "two figures"
+    assert "3 clips x 2 crops of 37" in capsys.readouterr().out
+    stages.test(*arguments)
+    assert "done before" in capsys.readouterr().out
+    assert not list(tmp_path.glob("scores-*"))
+
+
+def one_at_a_time(videos, clip, grid):
+    return reading.views_ahead(videos, clip, grid, threads=1)
 
 
 def test_publishing_is_for_those_who_ask(tmp_path, monkeypatch, capsys):

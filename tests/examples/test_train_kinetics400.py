@@ -48,18 +48,18 @@ def test_rehearsal_runs_every_stage_once(tmp_path, monkeypatch, run_example):
 def check_scores_and_card(scores, pretrained) -> None:
     with np.load(scores) as saved:
         readable = saved["problem"] == ""
-        assert np.flatnonzero(~readable).tolist() == [11]
-        assert np.isnan(saved["scores"][11]).all()
+        assert np.flatnonzero(~readable).tolist() == [11, 12]  # broken; not on disk
+        assert np.isnan(saved["scores"][11:]).all()
         best = saved["scores"][readable].argmax(axis=1)
         top1 = 100 * (best == saved["label"][readable]).mean()
         np.testing.assert_allclose(saved["scores"][readable].sum(axis=1), 1, atol=1e-5)
     [metric] = json.loads((pretrained / "metadata.json").read_text())["card"]["metrics"]
     assert metric["top1"] == pytest.approx(top1, abs=0.005)
     assert metric["videos"] == 11
-    assert metric["protocol"] == stages.protocol(ClipSpec(frames=8, span=16, size=56))
+    assert metric["protocol"] == "10 clips x 3 crops of 64, softmax averaged over 30 views"
     assert metric["dataset"] == "generated clips"
     readme = (pretrained / "README.md").read_text()
-    assert "10 clips spread over the video x 1 centre crop of 56" in readme
+    assert metric["protocol"] in readme
     assert "1 test videos could not be read: val__005001_000001_000011.mp4" in readme
     assert "1 were not on disk" in readme
 
