@@ -1,8 +1,9 @@
 """Two evaluations of the same videos: the difference by class and group, and its significance."""
 
+import collections
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Difference:
         lost: Videos that only the first recognises.
         p: Two-sided p-value of the exact McNemar test: how likely so uneven a split of the gained
             and lost videos is if both runs were equally good. 1 if there are none.
-        adjusted: `p` after Holm's correction for the number of rows of its table.
+        adjusted: `p` after Holm's correction for the rows of its table that have videos.
     """
 
     name: str
@@ -72,10 +73,11 @@ def compare(
             group has an unknown class.
     """
     if first.labels != second.labels:
+        apart = sorted(set(first.labels) ^ set(second.labels))
         raise ValueError(
-            "Only runs with the same classes can be compared. Received: "
-            f"{len(first.labels)} and {len(second.labels)} classes"
-            + ("" if len(first.labels) != len(second.labels) else " in another order")
+            "Only runs with the same classes in the same order can be compared. Received: "
+            f"{len(first.labels)} and {len(second.labels)} classes, "
+            + (f"of which only one run has {', '.join(apart[:5])}" if apart else "in other orders")
         )
     truth, before, after = _paired(first, second)
     groups = known_groups(first.labels) if groups is None else groups
@@ -101,7 +103,10 @@ def compare(
 def mcnemar(gained: int, lost: int) -> float:
     """Exact two-sided p-value: min(1, 2 P(X <= min(gained, lost))), X binomial(n, 1/2)."""
     count = gained + lost
-    tail = sum(math.comb(count, k) for k in range(min(gained, lost) + 1))
+    tail, ways = 0, 1  # ways is count over k; in integers, as floats end at 2^1024
+    for k in range(min(gained, lost) + 1):
+        tail += ways
+        ways = ways * (count - k) // (k + 1)
     return min(1.0, 2 * tail / 2**count)
 
 
@@ -117,8 +122,8 @@ def holm(values: Sequence[float]) -> list[float]:
 
 def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Class of each common video, and whether each run recognised it; (n,) each."""
-    places = {path: index for index, path in enumerate(second.paths)}
-    pairs = [(i, places[path]) for i, path in enumerate(first.paths) if path in places]
+    places = {key: index for index, key in enumerate(_numbered(second.paths))}
+    pairs = [(i, places[key]) for i, key in enumerate(_numbered(first.paths)) if key in places]
     mine, other = np.array(pairs, int).reshape(-1, 2).T
     usable = first.done[mine] & second.done[other] & (first.truth[mine] >= 0)
     mine, other = mine[usable], other[usable]
@@ -134,6 +139,14 @@ def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.n
     return truth, before, after
 
 
+def _numbered(paths: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Each path with how often it came before: parts of one file share theirs."""
+    seen = collections.Counter()
+    for path in paths:
+        yield path, seen[path]
+        seen[path] += 1
+
+
 def _difference(name: str, before: np.ndarray, after: np.ndarray) -> Difference:
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     count = len(before)
@@ -144,7 +157,7 @@ def _difference(name: str, before: np.ndarray, after: np.ndarray) -> Difference:
 
 def _adjusted(rows) -> tuple[Difference, ...]:
     rows = list(rows)
-    values = holm([row.p for row in rows])
+    values = iter(holm([row.p for row in rows if row.videos]))  # nothing was tested in the others
     return tuple(
-        dataclasses.replace(row, adjusted=value) for row, value in zip(rows, values, strict=True)
+        dataclasses.replace(row, adjusted=next(values)) if row.videos else row for row in rows
     )

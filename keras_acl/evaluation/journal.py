@@ -99,7 +99,7 @@ def _found(folder: Path, scores: Scores) -> list[Scores]:
         except FileNotFoundError:  # another process joined the parts
             continue
         other = found[-1]
-        if other.fingerprint != scores.fingerprint or other.paths != scores.paths:
+        if not other.same_evaluation(scores):
             raise ValueError(
                 f"{file} holds another evaluation: {other.model} on {len(other.paths)} videos of "
                 f"{other.dataset or 'a data set without a name'}, {other.protocol}. Give another "

@@ -128,7 +128,13 @@ def scored(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
 
 
 def top_k_accuracy(scores: Scores, k: int = 1) -> float:
-    """Share of the videos whose class is among the `k` best; of equal scores the first counts."""
+    """Share of the videos whose class is among the `k` best; of equal scores the first counts.
+
+    Raises:
+        ValueError: If `k` is not positive, or no labelled video has scores.
+    """
+    if k < 1:
+        raise ValueError(f"Expected k >= 1. Received: k={k}")
     probabilities, truth = scored(scores)
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
     return float((best == truth[:, None]).any(axis=1).mean())

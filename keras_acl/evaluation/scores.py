@@ -62,7 +62,7 @@ class Scores:
             is the same.
 
     Raises:
-        ValueError: If the numbers of videos or classes differ.
+        ValueError: If the numbers of videos or classes differ, or a class has no label.
     """
 
     paths: tuple[str, ...]
@@ -83,11 +83,16 @@ class Scores:
                 f"Expected truth, probabilities and problems of {count} videos and {classes} "
                 f"classes. Received: shapes {shapes}"
             )
+        if count and not -1 <= self.truth.min() <= self.truth.max() < classes:
+            raise ValueError(
+                f"Expected classes from -1 to {classes - 1}. "
+                f"Received: {self.truth.min()} to {self.truth.max()}"
+            )
 
     @property
     def done(self) -> np.ndarray:
         """(N,) bool: videos that have scores."""
-        return ~np.isnan(self.probabilities).any(axis=1)
+        return np.logical_not(np.isnan(self.probabilities).any(axis=1))
 
     @property
     def failed(self) -> np.ndarray:
@@ -99,6 +104,12 @@ class Scores:
         """Whether no video is pending."""
         return bool((self.done | self.failed).all())
 
+    def same_evaluation(self, other: "Scores") -> bool:
+        """Whether `other` is of the same videos, model and protocol, however much of it is done."""
+        names = ("paths", "labels", "protocol", "fingerprint")
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and np.array_equal(self.truth, other.truth)
+
     def save(self, file: str | Path) -> None:
         """Write the file; beside it first, then renamed."""
         about = {
@@ -108,9 +119,9 @@ class Scores:
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
         }
-        with written_whole(file) as beside:
-            np.savez_compressed(
-                beside,
+        with written_whole(file) as beside, open(beside, "wb") as stream:
+            np.savez_compressed(  # numpy would add a suffix to a name
+                stream,
                 path=np.array(self.paths, np.str_),
                 label=self.truth.astype(np.int32),
                 problem=np.array([problem or "" for problem in self.problems], np.str_),
@@ -134,8 +145,10 @@ class Scores:
                 f"There are no scores at {file}. `keras-acl evaluate` writes them."
             )
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 about = json.loads(str(arrays["about"]))
+                if about["format"] != FORMAT:
+                    raise ValueError(f"expected format {FORMAT}. Received: {about['format']}")
                 return cls(
                     paths=tuple(arrays["path"].tolist()),
                     truth=arrays["label"],
@@ -147,6 +160,8 @@ class Scores:
                     dataset=about["dataset"],
                     fingerprint=about["fingerprint"],
                 )
+        except FileNotFoundError:  # removed just now, by the process that joined the parts
+            raise
         except Exception as error:  # numpy and zipfile raise whatever they like on a broken file
             raise ValueError(
                 f"{file} holds no scores of an evaluation: {error}. Is it whole?"
@@ -166,7 +181,7 @@ def merge(parts: Sequence[Scores]) -> Scores:
         raise ValueError("There are no scores to merge. Received an empty list.")
     first = parts[0]
     for other in parts[1:]:
-        if other.paths != first.paths or other.fingerprint != first.fingerprint:
+        if not other.same_evaluation(first):
             raise ValueError(
                 "Only parts of one evaluation can be merged: the same videos, model and protocol. "
                 f"Received: {first.model} on {first.dataset} ({len(first.paths)} videos, "
@@ -178,4 +193,6 @@ def merge(parts: Sequence[Scores]) -> Scores:
         done = other.done
         probabilities[done] = other.probabilities[done]
         problems = [mine or theirs for mine, theirs in zip(problems, other.problems, strict=True)]
-    return dataclasses.replace(first, probabilities=probabilities, problems=tuple(problems))
+    whole = dataclasses.replace(first, probabilities=probabilities)
+    left = (None if done else problem for done, problem in zip(whole.done, problems, strict=True))
+    return dataclasses.replace(whole, problems=tuple(left))

@@ -103,7 +103,8 @@ def iterate_views(
         for number, frame in zip(wanted.tolist(), frames, strict=True):
             held[number] = frame
             while done < grid.clips and numbers[done, -1] <= number:
-                for top, left in crop_corners(*frame.shape[:2], size, grid.crops):
+                height, width = frame.shape[:2]
+                for top, left in crop_corners(height, width, size, grid.crops):
                     box = np.s_[top : top + size, left : left + size]
                     yield np.stack([held[n][box] for n in numbers[done].tolist()])
                 done += 1

@@ -42,7 +42,7 @@ def test_crops_are_spread_with_both_ends():
 
 
 def test_a_crop_larger_than_the_frame_is_refused():
-    with pytest.raises(ValueError, match="crop of 33 does not fit into frames of 32x48. Resize"):
+    with pytest.raises(ValueError, match=r"crop of 33 does not fit into frames of 32x48\. Resize"):
         crop_corners(32, 48, 33, 3)
 
 
@@ -56,7 +56,7 @@ def test_grid_counts_crops_first():
 
 @pytest.mark.parametrize("wrong", [{"clips": 0}, {"crops": 0}, {"clips": -1}])
 def test_a_grid_without_views_is_refused(wrong):
-    with pytest.raises(ValueError, match="at least one clip and one crop. Received: clips="):
+    with pytest.raises(ValueError, match=r"at least one clip and one crop\. Received: clips="):
         ViewGrid(**wrong)
 
 
@@ -178,7 +178,7 @@ def test_a_walk_that_stops_early_closes_the_file(noise, monkeypatch):
 
 
 def test_a_part_beyond_the_end_and_a_broken_file_are_decoding_errors(noise, tmp_path):
-    with pytest.raises(DecodingError, match="but the part that counts begins at 5.00 s"):
+    with pytest.raises(DecodingError, match=r"but the part that counts begins at 5\.00 s"):
         next(iterate_views(Video(noise, start=5.0), CLIP, ViewGrid()))
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     with pytest.raises(DecodingError, match="Invalid data"):

@@ -1,0 +1,197 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from evaluation.hand_made import certain, hand_made
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_acl.evaluation.metrics import (
+    NOT_FOUND,
+    ClassAccuracy,
+    calibration,
+    calibration_error,
+    card_metric,
+    class_table,
+    confusion_matrix,
+    mean_class_accuracy,
+    summary,
+    top_k_accuracy,
+    wilson_interval,
+)
+
+# Five scored videos: run twice, sit three times, wave never.
+FIVE = hand_made(
+    [
+        [0.7, 0.2, 0.1],  # right
+        [0.3, 0.1, 0.6],  # second best
+        [0.1, 0.9, 0.0],  # right
+        [0.5, 0.2, 0.3],  # last
+        [0.1, 0.3, 0.6],  # second best
+    ],
+    [0, 0, 1, 1, 1],
+)
+# The same, and one each of: failed, not on disk, without a label, pending.
+MORE = hand_made(
+    [*FIVE.probabilities, None, None, [0.0, 0.0, 1.0], None],
+    [*FIVE.truth, 2, 0, -1, 2],
+    [*FIVE.problems, "broken", NOT_FOUND, None, None],
+)
+
+
+@pytest.mark.parametrize("scores", [FIVE, MORE], ids=["all done", "some not"])
+class TestHandComputed:
+    @pytest.mark.parametrize(("k", "share"), [(1, 0.4), (2, 0.8), (3, 1.0), (5, 1.0)])
+    def test_top_k(self, scores, k, share):
+        assert top_k_accuracy(scores, k) == pytest.approx(share)
+
+    def test_mean_class_accuracy_leaves_out_classes_without_videos(self, scores):
+        assert mean_class_accuracy(scores) == pytest.approx((1 / 2 + 1 / 3) / 2)
+
+    def test_confusion_matrix(self, scores):
+        matrix = confusion_matrix(scores)
+        assert matrix.tolist() == [[1, 0, 1], [1, 1, 1], [0, 0, 0]]
+
+    def test_class_table(self, scores):
+        rows = class_table(scores)
+        assert rows[:2] == [
+            ClassAccuracy("run", 2, 1, "wave"),
+            ClassAccuracy("sit", 3, 1, "run"),  # of equals the first
+        ]
+        assert rows[2] == ClassAccuracy("wave", 0, 0, None)
+        assert rows[1].accuracy == pytest.approx(1 / 3)
+        assert math.isnan(rows[2].accuracy)
+
+    def test_calibration(self, scores):
+        rows = calibration(scores, bins=5)  # best scores .7 .6 .9 .5 .6; right, wrong, right, ...
+        assert [row.videos for row in rows] == [0, 0, 1, 3, 1]
+        assert [(row.low, row.high) for row in rows][3] == pytest.approx((0.6, 0.8))
+        assert rows[3].confidence == pytest.approx((0.7 + 0.6 + 0.6) / 3)
+        assert rows[3].accuracy == pytest.approx(1 / 3)
+        assert math.isnan(rows[0].confidence)
+        assert math.isnan(rows[0].accuracy)
+        # |0 - .5| once, |1/3 - 1.9/3| three times, |1 - .9| once
+        assert calibration_error(rows) == pytest.approx((0.5 + 0.9 + 0.1) / 5)
+
+
+def test_videos_that_failed_or_have_no_label_are_counted_not_scored():
+    values = summary(MORE)
+    assert (values.asked, values.found, values.failed, values.scored) == (9, 8, 1, 5)
+    assert values.top1 == pytest.approx(0.4)
+    assert values.top5 is None  # of three classes
+    assert values.mean_class == pytest.approx(5 / 12)
+    assert values.interval == wilson_interval(2, 5)
+    assert values.calibration_error == calibration_error(calibration(MORE))
+    assert str(values) == (
+        "Top-1 40.00% (95 % interval 11.8% to 76.9%), mean over classes 41.67%; "
+        "10 clips x 3 crops of 256, softmax averaged over 30 views. "
+        "9 videos asked for, 8 found, 1 could not be read."
+    )
+
+
+def test_top_5_stands_where_there_are_more_classes():
+    labels = tuple("abcdef")
+    ascending = np.arange(6) / 15
+    scores = hand_made([ascending, ascending], [1, 0], labels=labels)
+    assert summary(scores).top5 == 0.5
+    assert ", top-5 50.00%," in str(summary(scores))
+    five = hand_made([np.ones(5) / 5], [4], labels=labels[:5])
+    assert summary(five).top5 is None
+
+
+def test_of_equal_scores_the_first_classes_count():
+    scores = hand_made([[0.4, 0.4, 0.2]] * 3, [0, 1, 2])
+    assert top_k_accuracy(scores, 1) == pytest.approx(1 / 3)
+    assert top_k_accuracy(scores, 2) == pytest.approx(2 / 3)
+    assert confusion_matrix(scores)[:, 0].tolist() == [1, 1, 1]  # as top-1 has it
+    assert mean_class_accuracy(scores) == pytest.approx(1 / 3)
+
+
+def test_k_must_be_positive():
+    with pytest.raises(ValueError, match=r"k >= 1\. Received: k=0"):
+        top_k_accuracy(FIVE, 0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(2, 8))
+def test_metrics_agree_with_each_other(seed, videos, classes):
+    rng = np.random.default_rng(seed)
+    scores = hand_made(
+        rng.dirichlet(np.ones(classes), videos),
+        rng.integers(0, classes, videos),
+        labels=[f"class {index}" for index in range(classes)],
+    )
+    matrix, rows = confusion_matrix(scores), class_table(scores)
+    assert matrix.sum() == sum(row.videos for row in rows) == videos
+    assert top_k_accuracy(scores, 1) == pytest.approx(np.trace(matrix) / videos)
+    shares = [top_k_accuracy(scores, k) for k in range(1, classes + 1)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    bins = calibration(scores)
+    assert sum(row.videos for row in bins) == videos
+    assert sum(row.videos * row.accuracy for row in bins if row.videos) == pytest.approx(
+        np.trace(matrix)
+    )
+    assert all(row.low - 1e-6 <= row.confidence <= row.high + 1e-6 for row in bins if row.videos)
+
+
+def test_certainty_is_in_the_last_bin():
+    rows = calibration(hand_made(certain([0, 1]), [0, 0]))
+    assert [row.videos for row in rows] == [0] * 14 + [2]
+    assert calibration_error(rows) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("correct", "videos", "low", "high"),
+    [
+        (8, 10, 0.4901625, 0.9433178),
+        (0, 10, 0.0, 0.2775328),
+        (10, 10, 0.7224672, 1.0),
+        (81, 263, 0.2552577, 0.3661794),  # Newcombe, 1998, table I
+        (15, 148, 0.0623866, 0.1604881),
+        (0, 20, 0.0, 0.1611252),
+        (1, 29, 0.0061128, 0.1717551),
+    ],
+)
+def test_wilson_interval_has_the_published_values(correct, videos, low, high):
+    assert wilson_interval(correct, videos) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(("correct", "videos"), [(0, 0), (3, 2), (-1, 2)])
+def test_wilson_interval_needs_videos(correct, videos):
+    with pytest.raises(ValueError, match=f"Received: correct={correct}, videos={videos}"):
+        wilson_interval(correct, videos)
+
+
+@pytest.mark.parametrize(
+    ("scores", "received"),
+    [
+        (hand_made([], []), "0 videos, 0 with scores, 0 with a label"),
+        (hand_made([None, [1, 0, 0]], [0, -1]), "2 videos, 1 with scores, 1 with a label"),
+    ],
+)
+def test_nothing_to_measure_is_said(scores, received):
+    for measure in (summary, top_k_accuracy, mean_class_accuracy, confusion_matrix, calibration):
+        with pytest.raises(ValueError, match=f"nothing to measure. Received: {received}"):
+            measure(scores)
+
+
+def test_a_card_says_what_was_measured():
+    finished = dataclasses.replace(MORE, problems=(*MORE.problems[:-1], "broken"))
+    metric = card_metric(finished, "keras-acl evaluate tiny videos")
+    assert dataclasses.asdict(metric) == {
+        "dataset": "hand made",
+        "top1": 40.0,
+        "top5": None,
+        "videos": 5,
+        "protocol": "10 clips x 3 crops of 256, softmax averaged over 30 views",
+        "measured_by": "keras-acl evaluate tiny videos",
+    }
+    third = hand_made([[0.9, 0.02, 0.02, 0.02, 0.02, 0.02]] * 3, [0, 1, 5], labels=tuple("abcdef"))
+    metric = card_metric(third, "me")
+    assert (metric.top1, metric.top5) == (33.33, 66.67)
+
+
+def test_a_card_waits_for_the_whole_evaluation():
+    with pytest.raises(ValueError, match="1 of 9 videos are pending: finish the evaluation"):
+        card_metric(MORE, "me")
