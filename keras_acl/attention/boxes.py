@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_acl.attention.framing import crop_corner, resized
 from keras_acl.clip import ClipSpec
 from keras_acl.data.files import Row, read_table
 from keras_acl.data.synthetic import FPS
@@ -134,12 +135,14 @@ def figure_masks(mask: np.ndarray, times: np.ndarray, clip: ClipSpec) -> np.ndar
 
 def _seen(height: int, width: int, clip: ClipSpec) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the video at the centres of the pixels that the model sees."""
-    places = []
-    for side in (height, width):
-        resized = side * clip.test_size // min(height, width)  # as `read_frames`
-        first = math.ceil((resized - clip.size) / 2)  # as `centre_crop`
-        places.append((first + np.arange(clip.size) + 0.5) * side / resized)
-    return places[0], places[1]
+    sizes = resized(height, width, clip.test_size)
+    rows, columns = (
+        (first + np.arange(clip.size) + 0.5) * side / new
+        for first, side, new in zip(
+            crop_corner(height, width, clip), (height, width), sizes, strict=True
+        )
+    )
+    return rows, columns
 
 
 def _box(row: Row) -> Box:

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 
 from keras_acl.attention.following import VideoAttention, parts_of
+from keras_acl.attention.framing import crop_corner
 from keras_acl.attention.overlay import STREAMS, Section, save_sections
 from keras_acl.attention.video_overlay import PANEL, check_ending, panels, strip, video_writer
-from keras_acl.data.augmentation import centre_crop
+from keras_acl.clip import ClipSpec
 from keras_acl.data.decoding import probe, read_frames
 from keras_acl.writing import written_whole
 
@@ -150,7 +151,7 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
     on_sheet = set(np.linspace(0, len(times) - 1, COLUMNS).astype(int).tolist())
     shown = []
     with video_writer(file, clip.frames / clip.seconds) as add:
-        for number, (second, frame) in enumerate(_frames_at(path, times)):
+        for number, (second, frame) in enumerate(_frames_at(path, times, clip)):
             moments = [one.at(second) for one in followed]
             pictures = [panels(frame, one.spatial, one.temporal, strength) for one in moments]
             columns, clock = max(map(len, pictures)), _clock(second)
@@ -165,12 +166,15 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
     return shown
 
 
-def _frames_at(path: str, times: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    """The centre of the frames at these times, PANEL x PANEL: what a model sees, but larger."""
-    short_side = round(PANEL * 8 / 7)  # as ClipSpec.test_size is to ClipSpec.size
+def _frames_at(path: str, times: np.ndarray, clip: ClipSpec) -> Iterator[tuple[float, np.ndarray]]:
+    """What the model sees at these times, the centre square, but PANEL pixels a side."""
+    info = probe(path)
+    zoom = PANEL / clip.size
+    top, left = (round(place * zoom) for place in crop_corner(info.height, info.width, clip))
     for first in range(0, len(times), AT_ONCE):
         part = times[first : first + AT_ONCE]
-        frames = centre_crop(read_frames(path, part, short_side), PANEL)
+        frames = read_frames(path, part, round(clip.test_size * zoom))
+        frames = frames[:, top : top + PANEL, left : left + PANEL]
         yield from zip(part.tolist(), frames, strict=True)
 
 

@@ -1,8 +1,12 @@
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 from tiny_network import CLIP, NETWORK, random_clips, two_stream
 
+import keras_acl.attention.maps as module
 from keras_acl.attention import attention_maps
 from keras_acl.models import SlowClassifier, SlowFastClassifier
 
@@ -67,12 +71,71 @@ def test_a_clip_alone_has_the_maps_it_has_in_a_batch(model, clips):
     np.testing.assert_allclose(alone.temporal[0], both.temporal[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [SlowFastClassifier, SlowClassifier])
-def test_baselines_have_maps_too(kind, clips):
-    options = {key: value for key, value in NETWORK.items() if key != "channel_ratio"}
-    found = attention_maps(kind(3, clip=CLIP, **options), clips, batch_size=2)
+@pytest.mark.backends
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (SlowFastClassifier, {"channel_ratio": 2}),
+        (SlowClassifier, {}),
+        (SlowClassifier, {"scales": (1.0, 0.5)}),
+    ],
+)
+def test_baselines_have_maps_and_their_own_scores(kind, options, clips):
+    keras.utils.set_random_seed(1)
+    shared = {key: value for key, value in NETWORK.items() if key != "channel_ratio"}
+    baseline = kind(3, clip=CLIP, **shared, **options)
+    found = attention_maps(baseline, clips, batch_size=2)
     assert found.spatial.shape == (2, 32, 32)
     assert (found.temporal is None) == (kind is SlowClassifier)
+    expected = keras.ops.convert_to_numpy(keras.ops.softmax(baseline(clips, training=False)))
+    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+
+
+@pytest.mark.backends
+def test_what_is_compiled_is_kept_follows_the_weights_and_goes_with_the_model(clips):
+    model = two_stream(seed=3)
+    before = attention_maps(model, clips[:1])
+    compiled = module._compiled[model]
+    model.classifier.bias.assign([0.0, 0.0, 5.0])
+    after = attention_maps(model, clips[:1], [1])
+    assert module._compiled[model] is compiled
+    assert after.scores.argmax() == 2 != before.scores.argmax()
+    assert len(model.layers) == len(two_stream().layers)  # nothing was put into the model
+
+    attention_maps(model, clips[:1, :, :, :24])
+    assert module._compiled[model] is not compiled
+    assert module._compiled[model].size == (32, 24)
+    gone = weakref.ref(model)
+    del model, compiled
+    keras.utils.clear_session(free_memory=True)
+    gc.collect()
+    assert gone() is None
+
+
+def test_each_stream_runs_once(model, clips, monkeypatch):
+    calls = []
+    kind = type(model.temporal_stream)
+    original = kind.call
+
+    def counted(self, *arguments, **options):
+        calls.append(self.name)
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(kind, "call", counted)
+    compiled = module._StreamMaps(model, (32, 32))
+    compiled(clips)
+    assert sorted(name for name in calls if "_stream" in name) == [
+        "spatial_stream",
+        "temporal_stream",
+    ]
+
+
+def test_maps_of_another_size_have_their_peak_in_the_same_place(model, clips):
+    small, large = attention_maps(model, clips), attention_maps(model, clips, size=(64, 96))
+    assert large.temporal.shape == (2, 8, 64, 96)
+    for one, other in zip(small.spatial, large.spatial, strict=True):
+        place = np.array(np.unravel_index(other.argmax(), (64, 96))) / (2, 3)
+        assert one[tuple(place.astype(int))] > 0.9
 
 
 @pytest.mark.parametrize("classes", [[0], [0, 3], [-1, 0]])
@@ -84,3 +147,9 @@ def test_classes_that_do_not_fit_are_refused(model, clips, classes):
 def test_one_clip_without_a_batch_gets_a_hint(model, clips):
     with pytest.raises(ValueError, match="batch of one"):
         attention_maps(model, clips[0])
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(0, 4), (2, 0)])
+def test_nothing_to_compute_is_refused(model, clips, count, batch_size):
+    with pytest.raises(ValueError, match="at least one clip"):
+        attention_maps(model, clips[:count], batch_size=batch_size)

@@ -19,20 +19,45 @@ def clips_of(count: int) -> np.ndarray:
     return np.full((count, 8, 16, 16, 3), 100, np.uint8)
 
 
-def test_overlay_mixes_frame_and_colour():
-    frames = np.array([[[100, 100, 100], [200, 0, 40]]], np.uint8)
-    maps = np.array([[0.0, 1.0]])
-    # jet runs from (0, 0, 127.5) to (127.5, 0, 0)
-    assert overlay(frames, maps).tolist() == [[[50, 50, 114], [164, 0, 20]]]
-    np.testing.assert_array_equal(overlay(frames, maps, strength=0.0), frames)
+def brightness(picture: np.ndarray) -> np.ndarray:
+    return picture @ [0.299, 0.587, 0.114]
 
 
-def test_overlay_is_brightest_red_where_the_map_is_strongest():
-    maps = np.zeros((16, 16))
-    maps[3, 11] = 0.85
-    picture = overlay(np.zeros((16, 16, 3), np.uint8), maps).astype(int)
-    redness = picture[..., 0] - picture[..., 2]
-    assert np.unravel_index(redness.argmax(), (16, 16)) == (3, 11)
+def test_overlay_mixes_dimmed_frame_and_colour():
+    frames = np.array([[[100, 100, 100], [200, 0, 40], [200, 0, 40]]], np.uint8)
+    maps = np.array([[0.0, 1.0, 128 / 255]])
+    # inferno ends in (252, 255, 164), and has (188, 55, 84) in the middle
+    half = [0.7 * 200 * 127 / 255 + 188 * 128 / 255, 55 * 128 / 255, 0.7 * 40 * 127 / 255 + 84 / 2]
+    expected = [[[70, 70, 70], [252, 255, 164], half]]
+    np.testing.assert_allclose(overlay(frames, maps), expected, atol=1)
+
+
+def test_strength_says_how_soon_colour_covers_the_frame():
+    frame, maps = np.full((1, 1, 3), 255, np.uint8), np.full((1, 1), 0.25)
+    weak, middle, strong = (overlay(frame, maps, s)[0, 0, 1] for s in (0.25, 0.5, 1.0))
+    assert weak > middle > strong  # the colour of 0.25 is dark
+    # opacities 0.25 ** 3, 0.25, 1
+    assert weak == round(0.7 * 255 * (1 - 0.25**3) + strong * 0.25**3)
+    assert middle == pytest.approx(0.7 * 255 * 0.75 + strong * 0.25, abs=1)
+
+
+@pytest.mark.parametrize("strength", [0.0, -1, 1.5])
+def test_strength_out_of_range_is_refused(strength):
+    with pytest.raises(ValueError, match="0 < strength <= 1"):
+        overlay(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1)), strength)
+
+
+@pytest.mark.parametrize("strength", [0.2, 0.5, 1.0])
+def test_brightest_pixel_is_the_maximum_whatever_the_frame_shows(strength):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        frame = rng.choice(np.array([0, 255], np.uint8), (16, 16, 3))
+        maps = rng.random((16, 16)) * 0.97
+        place = tuple(rng.integers(0, 16, 2))
+        maps[place] = 1.0
+        frame[place] = 0
+        found = brightness(overlay(frame, maps, strength)).argmax()
+        assert np.unravel_index(found, (16, 16)) == place
 
 
 @pytest.mark.parametrize("temporal", [True, False])
