@@ -18,6 +18,10 @@ from keras_acl.evaluation.scores import Protocol, Scores
 from keras_acl.evaluation.scoring import ViewScorer
 from keras_acl.evaluation.views import ViewGrid, ViewMeans
 
+NOT_FINITE = "the model's scores of it are not finite"
+# Arguments of a model that its scores do not depend on.
+ONLY_IN_TRAINING = {"name", "trainable", "dropout", "form", "consistency", "consistency_weight"}
+
 
 def evaluate_views(
     model: keras.Model,
@@ -47,7 +51,7 @@ def evaluate_views(
         fully_convolutional: Average the softmax over positions, too, as PySlowFast does; see
             `ViewScorer`.
         output: Folder for `scores.npz` and `metrics.json`. An evaluation that was interrupted goes
-            on from what is in it.
+            on from what is in it; only files that could not be read are read again.
         dataset: Name of the data set, for reports and cards.
         batch_size: Views computed at once; no result depends on it.
         shard: (index, count): evaluate every `count`-th video, so that several processes with the
@@ -133,7 +137,7 @@ def score_videos(
 
 def _scored(
     scorer: ViewScorer, batch: list[tuple[int, np.ndarray]], size: int, means: ViewMeans
-) -> Generator[tuple[int, np.ndarray], None, None]:
+) -> Generator[tuple[int, np.ndarray | str], None, None]:
     """Score a batch; yield the videos of which all views are known now."""
     views = np.stack([view for _, view in batch])  # (B, T, H, W, 3)
     # Batches of one size: another one would be traced anew.
@@ -142,7 +146,7 @@ def _scored(
     for (place, _), scores in zip(batch, outputs, strict=False):
         mean = means.add(place, scores)
         if mean is not None:
-            yield place, mean
+            yield place, mean if np.isfinite(mean).all() else NOT_FINITE
 
 
 def _begin(
@@ -160,10 +164,13 @@ def _begin(
             f"labels=model.labels to the reader. Received: {len(known)} classes for a model of "
             f"{len(labels)}"
         )
+    if isinstance(videos, str | Path):
+        raise ValueError(f"Expected a list of videos. Received one path: {str(videos)!r}")
     missing = videos.missing if isinstance(videos, VideoList) else ()
     records = [v if isinstance(v, Video) else Video(str(v)) for v in videos]
     if not records:
         raise ValueError("There are no videos to evaluate. Received an empty list.")
+    on_disk = [*(Path(video.path).is_file() for video in records), *(False for _ in missing)]
     truth = [-1 if video.label is None else video.label for video in records]
     if max(truth) >= len(labels):
         raise ValueError(
@@ -174,7 +181,7 @@ def _begin(
         paths=(*(video.path for video in records), *missing),
         truth=np.array([*truth, *(-1 for _ in missing)], np.int32),
         probabilities=np.full((count, len(labels)), np.nan, np.float32),
-        problems=(*(None for _ in records), *(NOT_FOUND for _ in missing)),
+        problems=tuple(None if there else NOT_FOUND for there in on_disk),
         labels=known or labels,
         protocol=protocol,
         model=model_name(model),
@@ -191,10 +198,13 @@ def model_name(model: keras.Model) -> str:
 
 
 def _fingerprint(model: keras.Model, videos: Sequence[Video], protocol: Protocol) -> str:
-    """Equal for the same weights, videos (parts and labels) and protocol."""
-    digest = hashlib.sha256(f"{protocol}".encode())
+    """Equal for the same model (weights and what it does with a clip), videos and protocol."""
+    config = {
+        name: value for name, value in model.get_config().items() if name not in ONLY_IN_TRAINING
+    }
+    parts = [[video.label, video.start, video.end] for video in videos]
+    about = json.dumps([str(protocol), config, parts], sort_keys=True, default=str)
+    digest = hashlib.sha256(about.encode())
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).data)
-    parts = [[video.label, video.start, video.end] for video in videos]
-    digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:16]

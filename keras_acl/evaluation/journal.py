@@ -1,7 +1,9 @@
 """An evaluation in progress: what is done is kept, and processes that share the work meet again."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import time
 from pathlib import Path
 
@@ -31,21 +33,22 @@ class Journal:
         self._folder, self._shard = folder, shard
         found = [] if folder is None else _found(folder, scores)
         self._scores = merge([scores, *found])
+        self._missing = scores.failed
         self._problems = list(self._scores.problems)
         self._saved = time.monotonic()
 
     @property
     def pending(self) -> list[int]:
-        """Videos that this process has to do, in order."""
-        finished = self._scores.done | self._scores.failed
+        """Videos that this process has to do, in order; a file that broke before is tried again."""
+        finished = self._scores.done | self._missing
         index, count = self._shard
         return [video for video in range(index, len(finished), count) if not finished[video]]
 
     def add(self, video: int, result: np.ndarray | str) -> None:
         """Note the scores (L,) of a video, or why it has none."""
-        if isinstance(result, str):
-            self._problems[video] = result
-        else:
+        failed = isinstance(result, str)
+        self._problems[video] = result if failed else None
+        if not failed:
             self._scores.probabilities[video] = result
         if time.monotonic() - self._saved > SAVE_EVERY:
             self.save()
@@ -53,8 +56,7 @@ class Journal:
     def save(self) -> None:
         """Write what is known so far, if there is a folder."""
         if self._folder is not None:
-            index, count = self._shard
-            self.scores.save(self._folder / f"scores.{index}-of-{count}.part.npz")
+            self.scores.save(self._part(self._folder))
             self._saved = time.monotonic()
 
     @property
@@ -63,16 +65,27 @@ class Journal:
         return dataclasses.replace(self._scores, problems=tuple(self._problems))
 
     def finish(self) -> Scores:
-        """Join the parts of all processes; the last one writes `scores.npz` and `metrics.json`."""
+        """Join the parts of all processes; the last one writes `scores.npz` and `metrics.json`.
+
+        Two may end at once and both write. Each writes under a name of its own and renames that.
+        """
         if self._folder is None:
             return self.scores
         scores = merge([self.scores, *_found(self._folder, self.scores)])
         if scores.complete:
-            scores.save(self._folder / FILE)
-            write_metrics(scores, self._folder / METRICS)
+            part = self._part(self._folder)
+            scores.save(part)
+            os.replace(part, self._folder / FILE)
+            write_metrics(scores, part.with_suffix(".json"))
+            with contextlib.suppress(FileNotFoundError):  # without labels there are no metrics
+                os.replace(part.with_suffix(".json"), self._folder / METRICS)
             for part in _parts(self._folder):
                 part.unlink(missing_ok=True)
         return scores
+
+    def _part(self, folder: Path) -> Path:
+        index, count = self._shard
+        return folder / f"scores.{index}-of-{count}.part.npz"
 
 
 def write_metrics(scores: Scores, file: Path) -> None:

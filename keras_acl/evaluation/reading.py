@@ -34,13 +34,16 @@ def views_ahead(
     """
     stop = threading.Event()
     running: deque[tuple[int, queue.Queue]] = deque()
+    started: list[threading.Thread] = []
     coming = iter(enumerate(videos))
 
     def start_one() -> None:
         for index, video in coming:
             ready: queue.Queue = queue.Queue(AHEAD)
             work = (video, clip, grid, ready, stop)
-            threading.Thread(target=_decode, args=work, daemon=True).start()
+            started[:] = [thread for thread in started if thread.is_alive()]
+            started.append(threading.Thread(target=_decode, args=work, daemon=True))
+            started[-1].start()
             running.append((index, ready))
             return
 
@@ -56,6 +59,8 @@ def views_ahead(
             start_one()
     finally:
         stop.set()
+        for thread in started:
+            thread.join()
 
 
 def _decode(

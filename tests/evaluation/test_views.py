@@ -2,14 +2,14 @@ import weakref
 
 import numpy as np
 import pytest
+from evaluation.plain import plain_views
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from video_files import write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
-from keras_acl.data.decoding import DecodingError, part_of, probe, read_frames
-from keras_acl.data.sampling import grid_length, uniform_clips
+from keras_acl.data.decoding import DecodingError
 from keras_acl.data.sources import Video, find_videos
 from keras_acl.data.video_file import av
 from keras_acl.evaluation import views
@@ -66,17 +66,6 @@ def noise(tmp_path_factory):
     frames = np.random.default_rng(0).integers(0, 256, (100, 40, 58, 3), dtype=np.uint8)
     path = tmp_path_factory.mktemp("views") / "noise.mp4"
     return str(write_video(path, frames, options={"preset": "ultrafast", "g": "12"}))
-
-
-def plain_views(video: Video, clip: ClipSpec, grid: ViewGrid) -> list[np.ndarray]:
-    """Every clip read by itself, then every crop."""
-    start, seconds = part_of(video, probe(video.path))
-    found = []
-    for numbers in uniform_clips(grid_length(seconds, clip), clip, grid.clips):
-        frames = read_frames(video.path, start + numbers / clip.fps, clip.test_size)
-        for top, left in crop_corners(*frames.shape[1:3], clip.test_size, grid.crops):
-            found.append(frames[:, top : top + clip.test_size, left : left + clip.test_size])
-    return found
 
 
 @pytest.mark.parametrize("crops", [1, 3])

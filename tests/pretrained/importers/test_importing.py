@@ -35,27 +35,6 @@ def test_outputs_are_those_of_the_reference_implementation(imported):
             assert_close(features, reference)
 
 
-@pytest.mark.backends
-def test_fully_convolutional_probabilities(imported):
-    """The head slides over the maps of a larger crop; softmax at each position, then the mean."""
-    file, model, _ = imported
-    reference = expected(file, "probs_96")
-    if reference is None:
-        pytest.skip("only PySlowFast wrote them")
-    *maps, _ = run(model, clip(96))
-    maps = [x.mean(axis=1) for x in maps]  # over time
-    windows = [  # of 2x2, the maps of a 64 crop
-        np.lib.stride_tricks.sliding_window_view(x, (2, 2), axis=(1, 2)).mean(axis=(-2, -1))
-        for x in maps
-    ]
-    kernel, bias = map(keras.ops.convert_to_numpy, model.classifier.weights)
-    logits = np.concatenate(windows, axis=-1) @ kernel + bias  # (1, 2, 2, L)
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    softmax = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    assert softmax.shape == (1, 2, 2, 13)
-    assert_close(softmax.mean(axis=(1, 2)), reference)
-
-
 def test_architecture_is_read_from_the_tensors(imported):
     file, model, _ = imported
     assert (model.depth, model.width, model.num_classes) == (50, 8, 13)
