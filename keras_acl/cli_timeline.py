@@ -60,7 +60,7 @@ def show_timelines(
     else:
         for row in rows:
             _print_segments(row)
-        if output is not None:
+        if output is not None and any("seconds" in row for row in rows):
             screen.print(f"CSV, JSON and pictures: {output}")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)
@@ -76,7 +76,7 @@ def _print_segments(row: dict) -> None:
     for segment in row["segments"]:
         start, end = (minutes(segment[name], digits=1) for name in ("start", "end"))
         table.add_row(start, end, segment["label"], f"{segment['score']:.3f}")
-    if "seconds" not in row:
+    if "seconds" not in row:  # nothing was read
         screen.print(f"{row['path']}: cannot be read: {row['problem']}")
         return
     if row["segments"]:
