@@ -82,9 +82,7 @@ def test_a_slow_network_with_scales_has_no_fully_convolutional_form():
 
 
 def test_crops_smaller_than_in_training_are_refused():
-    with pytest.raises(
-        ValueError, match=r"large as in training.*Received: 24 pixels, trained with"
-    ):
+    with pytest.raises(ValueError, match=r"large as in training.*Received: 24 pixels, trained"):
         ViewScorer(tiny.slow(), True).predict_on_batch(tiny.clips(height=24, width=24))
 
 
