@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from keras_acl.attention.overlay import save_figure
@@ -68,8 +69,10 @@ def plot_timeline(
     if timeline.problem:
         title += f" ({timeline.problem})"
     figure.suptitle(title, fontsize=10, x=0.01, ha="left", parse_math=False)
-    figure.legend(*axes[-2].get_legend_handles_labels(), loc="outside lower left", ncols=5,
-                  fontsize=8, frameon=False)  # fmt: skip
+    handles, names = axes[-2].get_legend_handles_labels()
+    if any(segment.label not in colours for segment in chosen):
+        handles, names = [*handles, Patch(color=OTHERS)], [*names, "other classes"]
+    figure.legend(handles, names, loc="outside lower left", ncols=6, fontsize=8, frameon=False)
     save_figure(figure, file)
 
 

@@ -90,6 +90,10 @@ def test_more_classes_than_colours_and_none(drawn, tmp_path):
     curves, bars = drawn[0].axes
     assert len(curves.patches) == 10
     assert len(bars.patches) == 14
+    assert [text.get_text() for text in drawn[0].legends[0].texts][9:] == [
+        "class 9",
+        "other classes",
+    ]
     flat = Timeline("v.mp4", times, np.full((count, count), 1 / count), labels)
     plot_timeline(flat, tmp_path / "t.png")
     assert len(drawn[1].axes[1].patches) == 0
