@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keras_acl import load_pretrained
+from keras_acl.evaluation import Scores, card_metric
 from keras_acl.history import read_history
 from keras_acl.pretrained.golden import golden_outputs
 
@@ -41,21 +42,31 @@ def test_demo_says_what_is_wrong_with_a_folder(tmp_path, monkeypatch, capsys):
         )
 
 
-def test_consistency_experiment_measures_both_and_repeats_nothing(tmp_path, monkeypatch, capsys):
-    arguments = ["--output", str(tmp_path), "--clips", "16", "--test-clips", "16"]
-    arguments += ["--epochs", "1", "--size", "32", "--distractors", "0"]
-    first = run_example(monkeypatch, capsys, "consistency_on_off.py", *arguments)
-    assert "seed 0, consistency on" in first
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    second = run_example(monkeypatch, capsys, "consistency_on_off.py", *arguments)
-    assert "seed 0, consistency on" not in second
-    assert first.splitlines()[-7:] == second.splitlines()[-7:]  # the same table
-
-
-def test_consistency_experiment_keeps_results_of_other_settings(tmp_path, monkeypatch, capsys):
-    (tmp_path / "seed0-off.json").write_text('{"settings": {"epochs": 3}}')
-    with pytest.raises(SystemExit, match="other settings; give another --output"):
-        run_example(monkeypatch, capsys, "consistency_on_off.py", "--output", str(tmp_path))
+def test_the_ablation_measures_and_repeats_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    arguments = ["--output", str(tmp_path), "--clips", "16", "--test-clips", "16", "--seeds", "0"]
+    arguments += ["--epochs", "2", "--size", "32", "--tasks", "appearance_motion", "--variants"]
+    arguments += ["no_fusion", "ac", "slow_scam", "--regimes", "rule", "context", "weak"]
+    first = run_example(monkeypatch, capsys, "ablation.py", *arguments)
+    assert "1 of 6: rule-appearance_motion-no_fusion-0" in first
+    rows = (tmp_path / "runs.csv").read_text().splitlines()
+    assert len(rows) == 7
+    assert rows[0].startswith("regime,task,variant,seed,accuracy,")
+    record = json.loads((tmp_path / "runs" / "weak-appearance_motion-ac-0.json").read_text())
+    assert record["regime"]["weight"] == 0.5
+    assert record["history"]["consistency"]
+    table = (tmp_path / "results.md").read_text()
+    accuracy = 100 * record["measured"]["accuracy"]
+    before = json.loads((tmp_path / "runs" / "rule-appearance_motion-no_fusion-0.json").read_text())
+    change = accuracy - 100 * before["measured"]["accuracy"]  # only λ differs: the rule's run
+    [line] = re.findall(r"^\| appearance_motion: λ = 0.5 .*$", table, flags=re.MULTILINE)
+    assert f"| {change:+.1f} (" in line
+    for name in ("variants.png", "regimes.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    second = run_example(monkeypatch, capsys, "ablation.py", *arguments)
+    assert "no_fusion-0, " not in second
+    with pytest.raises(SystemExit, match="another budget; give another --output"):
+        run_example(monkeypatch, capsys, "ablation.py", *arguments, "--epochs", "1")
 
 
 def test_the_demo_checkpoint_is_trained_measured_and_saved(tmp_path, monkeypatch, capsys):
@@ -64,7 +75,10 @@ def test_the_demo_checkpoint_is_trained_measured_and_saved(tmp_path, monkeypatch
     printed = run_example(monkeypatch, capsys, "train_demo.py", *arguments)
     model = load_pretrained(tmp_path / "demo")
     [metric] = model.card.metrics
-    assert f'"top1": {metric.top1}' in printed
+    scores = Scores.load(tmp_path / "demo")
+    assert metric == card_metric(scores, metric.measured_by)
+    assert f"Top-1 {metric.top1:.2f}%" in printed
+    assert scores.paths[0] == "cyan_clockwise/0000.mp4"
     assert metric.videos == 16
     assert "--count 2 --test-count 1 --epochs 1 --seed 3" in metric.measured_by
     golden = json.loads((tmp_path / "demo" / "golden.json").read_text())

@@ -1,0 +1,145 @@
+"""What each part of the method gives: Table 5 in the small, on figures that move, with masks.
+
+Trains small networks (SlowFast with and without lateral fusion, Slow, Slow + SCAM, AC, AC + SCAM;
+the temporal maps of section 3.3; the forms of Eq. 3) on the same clips from the same seeds, and
+again under other circumstances: no distractors, more of them, few clips, longer training, other λ,
+a context that misleads. It measures accuracy on new clips and where each stream looks, and writes
+`runs.csv`, `results.md` and two pictures. What came out is in `examples/ablation/`.
+
+A run takes one to three minutes on a CPU core, all of them some hours. Finished runs are kept in
+OUTPUT/runs and not repeated; the same command started twice shares the work.
+
+    python examples/ablation.py --output examples/ablation
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+
+if __name__ == "__main__":  # before Keras is imported: a process a core is faster than two threads
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import filelock
+import keras
+from ablation_results import write_results
+from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS, Budget, Run, perform
+
+from keras_acl.writing import written_whole
+
+TASKS = ("motion", "appearance_motion")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = read_options(arguments)
+    runs = [run for run in plan(options.seeds) if wanted(run, options)]
+    if not runs:
+        raise SystemExit("No run is left: --groups, --variants and --tasks exclude one another.")
+    for number, run in enumerate(runs, 1):
+        started = time.monotonic()
+        if do(run, options):
+            seconds = time.monotonic() - started
+            print(f"{number} of {len(runs)}: {run}, {seconds:.0f} s", flush=True)
+    write_results(options.output)
+
+
+def read_options(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--cache", type=Path, help="drawn clips; default: OUTPUT/cache")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES))
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    for field in dataclasses.fields(Budget):
+        name = "--" + field.name.replace("_", "-")
+        parser.add_argument(name, type=type(field.default), default=field.default)
+    options = parser.parse_args(arguments)
+    options.budget = Budget(
+        **{f.name: getattr(options, f.name) for f in dataclasses.fields(Budget)}
+    )
+    options.cache = options.cache or options.output / "cache"
+    return options
+
+
+def plan(seeds: list[int]) -> list[Run]:
+    """All runs, what matters most first; those that are compared share a seed."""
+    runs = [
+        Run(variant, task, "rule", seed) for seed in seeds for task in TASKS for variant in TABLE5
+    ]
+    pair = ("no_fusion", "ac")
+    hard = "appearance_motion"
+    runs += [Run(variant, hard, "rule", seed) for seed in seeds for variant in EQUATIONS]
+    for names in (
+        ("context", "spatial_first", "few", "crowd"),
+        ("no_ramp", "late", "weak", "strong"),
+        ("long",),
+    ):
+        for seed in seeds:
+            for regime in names:
+                changed = ("ac",) if REGIMES[regime] in same_without_ac() else pair
+                runs += [Run(variant, hard, regime, seed) for variant in changed]
+    runs += [
+        Run(variant, task, "alone", seed) for seed in seeds for task in TASKS for variant in TABLE5
+    ]
+    return runs
+
+
+def same_without_ac() -> list:
+    """Regimes that change λ only: without the term their runs are those of the rule."""
+    rule = REGIMES["rule"]
+    return [
+        regime
+        for regime in REGIMES.values()
+        if dataclasses.replace(regime, meaning="", ramp=0, weight=0)
+        == dataclasses.replace(rule, meaning="", ramp=0, weight=0)
+    ]
+
+
+def wanted(run: Run, options) -> bool:
+    return (
+        run.variant in options.variants
+        and run.regime in options.regimes
+        and run.task in options.tasks
+    )
+
+
+def do(run: Run, options) -> bool:
+    """Perform a run, unless it is done or another process is at it."""
+    file = options.output / "runs" / f"{run}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists():
+        check_budget(file, run, options.budget)
+        return False
+    lock = filelock.FileLock(f"{file}.lock", timeout=0)
+    try:
+        with lock:
+            if file.exists():
+                return False
+            keras.backend.clear_session()
+            started = time.monotonic()
+            result = perform(run, options.budget, options.cache)
+            result["seconds"] = round(time.monotonic() - started, 1)
+            with written_whole(file) as beside:
+                beside.write_text(
+                    json.dumps({**result, "asked": dataclasses.asdict(options.budget)})
+                )
+    except filelock.Timeout:
+        return False
+    finally:
+        Path(f"{file}.lock").unlink(missing_ok=True) if not lock.is_locked else None
+    return True
+
+
+def check_budget(file: Path, run: Run, budget: Budget) -> None:
+    found = json.loads(file.read_text())["asked"]
+    if found != dataclasses.asdict(budget):
+        raise SystemExit(f"{file} holds a run with another budget; give another --output.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""What the runs of the ablation add up to: `runs.csv`, `results.md` and two pictures."""
+
+import csv
+import json
+import math
+import statistics
+from pathlib import Path
+
+from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS
+from matplotlib.figure import Figure
+
+from keras_acl.attention.overlay import save_figure
+from keras_acl.writing import written_whole
+
+KEYS = ("regime", "task", "variant", "seed")
+MEASURES = {
+    "accuracy": "accuracy",
+    "accuracy_shifted": "other crowd",
+    "accuracy_spatial": "spatial alone",
+    "accuracy_temporal": "temporal alone",
+    "pointing_spatial": "S on actor",
+    "pointing_temporal": "T on actor",
+    "correlation": "S with T",
+}
+BASE, TERM = "no_fusion", "ac"
+# Quantiles of Student's t: a two-sided 95 % interval by degrees of freedom.
+T95 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+Cell = dict[int, dict[str, float]]  # what was measured, by seed
+
+
+def write_results(output: Path) -> None:
+    """Read every finished run and write what they say."""
+    cells = read_runs(output / "runs")
+    write_table(output / "runs.csv", cells)
+    with written_whole(output / "results.md") as beside:
+        beside.write_text(report(cells), encoding="utf-8")
+    draw_variants(cells, output / "variants.png")
+    draw_regimes(cells, output / "regimes.png")
+    print(f"{sum(map(len, cells.values()))} runs: {output / 'results.md'}")
+
+
+def read_runs(folder: Path) -> dict[tuple[str, str, str], Cell]:
+    """(regime, task, variant) -> seed -> measured."""
+    cells: dict[tuple[str, str, str], Cell] = {}
+    for file in sorted(folder.glob("*.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        run = result["run"]
+        cell = cells.setdefault((run["regime"], run["task"], run["variant"]), {})
+        cell[run["seed"]] = {**result["measured"], "seconds": result["seconds"]}
+    return cells
+
+
+def write_table(file: Path, cells) -> None:
+    """A row a run."""
+    names = sorted({name for cell in cells.values() for row in cell.values() for name in row})
+    with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow([*KEYS, *names])
+        for key, cell in sorted(cells.items()):
+            for seed, row in sorted(cell.items()):
+                values = [f"{row[name]:.4f}" if name in row else "" for name in names]
+                writer.writerow([*key, seed, *values])
+
+
+def report(cells) -> str:
+    """The tables, as Markdown."""
+    parts = [
+        "# Results of `examples/ablation.py`\n\n"
+        "Per cent, mean ± standard deviation over the seeds (their number in brackets). *Other "
+        "crowd*: accuracy without distractors for networks trained among them, and the other way "
+        "round. *Alone*: accuracy of one stream's logits. *On actor*: how often the strongest "
+        "place of a stream's map of the labelled class is where the actor passes. *S with T*: "
+        "correlation of both streams' maps, times 100."
+    ]
+    for regime in ("rule", "alone"):
+        for task in sorted({task for name, task, _ in cells if name == regime}):
+            heading = f"## Table 5 in the small: {task}, {REGIMES[regime].meaning}"
+            parts.append(f"{heading}\n\n{variant_table(cells, regime, task, TABLE5)}")
+    hard = "appearance_motion"
+    if any(("rule", hard, variant) in cells for variant in EQUATIONS):
+        rows = (BASE, TERM, *EQUATIONS)
+        parts.append(
+            "## The temporal maps of section 3.3 and the forms of Eq. 3\n\n"
+            + variant_table(cells, "rule", hard, rows)
+        )
+    parts.append(
+        "## AC against the same network without the term, paired by seed\n\n"
+        "Difference in points with its 95 % interval (Student's t), and in how many of the seeds "
+        "it is above 0.\n\n" + difference_table(cells)
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def variant_table(cells, regime: str, task: str, variants) -> str:
+    rows = [f"| | {' | '.join(MEASURES.values())} |", "|---" * (len(MEASURES) + 1) + "|"]
+    chances = [
+        row["chance"]
+        for (r, t, _), c in cells.items()
+        if (r, t) == (regime, task)
+        for row in c.values()
+    ]
+    for variant in variants:
+        cell = cells.get((regime, task, variant))
+        if cell:
+            shown = " | ".join(
+                mean_and_spread([r[m] for r in cell.values() if m in r]) for m in MEASURES
+            )
+            rows.append(f"| {VARIANTS[variant]} ({len(cell)}) | {shown} |")
+    chance = 100 * statistics.mean(chances)
+    return "\n".join(rows) + f"\n\nThe actor passes over {chance:.1f} % of the picture."
+
+
+def mean_and_spread(values: list[float]) -> str:
+    if not values:
+        return "–"
+    mean = f"{100 * statistics.mean(values):.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def difference_table(cells) -> str:
+    names = ("accuracy", "accuracy_temporal", "pointing_spatial", "pointing_temporal")
+    heads = " | ".join(MEASURES[name] for name in names)
+    rows = [f"| | without the term: accuracy | {heads} |", "|---" * (len(names) + 2) + "|"]
+    for regime, task, title in comparisons(cells):
+        base, term = base_of(cells, regime, task), cells[regime, task, TERM]
+        shown = [describe(paired(base, term, name)) for name in names]
+        alone = mean_and_spread([base[seed]["accuracy"] for seed in term if seed in base])
+        rows.append(f"| {title} | {alone} | {' | '.join(shown)} |")
+    return "\n".join(rows)
+
+
+def comparisons(cells) -> list[tuple[str, str, str]]:
+    """Regimes and tasks in which both networks were trained."""
+    found = []
+    for regime, record in REGIMES.items():
+        for task in sorted({task for name, task, _ in cells if name == regime}):
+            base, term = base_of(cells, regime, task), cells.get((regime, task, TERM), {})
+            if set(base) & set(term):
+                found.append((regime, task, f"{task}: {record.meaning}"))
+    return found
+
+
+def base_of(cells, regime: str, task: str) -> Cell:
+    """The runs without the term; where only λ differs, those of the rule."""
+    return cells.get((regime, task, BASE)) or cells.get(("rule", task, BASE), {})
+
+
+def paired(base: Cell, term: Cell, name: str) -> list[float]:
+    """Differences by seed, in points."""
+    seeds = sorted(set(base) & set(term))
+    return [100 * (term[seed][name] - base[seed][name]) for seed in seeds]
+
+
+def interval(differences: list[float]) -> tuple[float, float]:
+    """Mean and half the width of its 95 % interval; NaN for a single seed."""
+    mean, count = statistics.mean(differences), len(differences)
+    if count < 2:
+        return mean, math.nan
+    t = T95[min(count - 1, len(T95) - 1)]
+    return mean, t * statistics.stdev(differences) / math.sqrt(count)
+
+
+def describe(differences: list[float]) -> str:
+    mean, half = interval(differences)
+    above = sum(value > 0 for value in differences)
+    spread = "" if math.isnan(half) else f" ± {half:.1f}"
+    return f"{mean:+.1f}{spread} ({above} of {len(differences)})"
+
+
+def draw_variants(cells, file: Path) -> None:
+    """Every seed as a dot and the mean as a line, by variant."""
+    tasks = sorted({task for regime, task, _ in cells if regime == "rule"})
+    names = ("accuracy", "pointing_spatial", "pointing_temporal")
+    figure = Figure(figsize=(3.6 * len(names), 2.6 * max(len(tasks), 1)), layout="constrained")
+    grid = figure.subplots(max(len(tasks), 1), len(names), squeeze=False)
+    for row, task in zip(grid, tasks, strict=False):
+        for axis, name in zip(row, names, strict=True):
+            for place, variant in enumerate(reversed(TABLE5)):
+                cell = cells.get(("rule", task, variant), {})
+                values = [100 * r[name] for r in cell.values() if name in r]
+                colour = "tab:red" if variant.startswith("ac") else "tab:blue"
+                axis.plot(values, [place] * len(values), "o", color=colour, alpha=0.4, ms=4)
+                if values:
+                    axis.plot(statistics.mean(values), place, "|", color=colour, ms=18, mew=2)
+            axis.set_yticks(range(len(TABLE5)), [VARIANTS[v] for v in reversed(TABLE5)])
+            axis.tick_params(labelleft=axis is row[0])
+            axis.set_title(f"{task}: {MEASURES[name]}, %", fontsize=9)
+            axis.grid(alpha=0.3, axis="x")
+    save_figure(figure, file)
+
+
+def draw_regimes(cells, file: Path) -> None:
+    """What the term changes, with its interval, in each regime."""
+    listed = comparisons(cells)
+    names = ("accuracy", "pointing_temporal")
+    figure = Figure(figsize=(10, 1.2 + 0.32 * len(listed)), layout="constrained")
+    for axis, name in zip(figure.subplots(1, 2), names, strict=True):
+        for place, (regime, task, _) in enumerate(reversed(listed)):
+            values = paired(base_of(cells, regime, task), cells[regime, task, TERM], name)
+            mean, half = interval(values)
+            half = 0 if math.isnan(half) else half
+            axis.errorbar(mean, place, xerr=half, fmt="o", color="tab:red", capsize=3)
+            axis.plot(values, [place] * len(values), ".", color="black", alpha=0.3)
+        axis.axvline(0, color="black", lw=0.8)
+        axis.set_yticks(range(len(listed)), [title for *_, title in reversed(listed)], fontsize=8)
+        axis.tick_params(labelleft=name == names[0])
+        axis.set_title(f"AC minus no term: {MEASURES[name]}, points", fontsize=9)
+        axis.grid(alpha=0.3, axis="x")
+    save_figure(figure, file)

@@ -1,0 +1,300 @@
+"""One run of the ablation: which network, trained how, and what is measured of it."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_acl import ClipSpec, recipes
+from keras_acl.attention import attention_maps, energy_inside, pointing_game
+from keras_acl.data import MovingFigures
+from keras_acl.layers import AttentionConsistency
+from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+
+SPAN = 32  # frames drawn of a clip; the network sees some of them
+RECTANGLE = 0.2  # side of the misleading one, as a share of the picture
+MISLED = 0.8  # share of the training clips in which it has its class's colour
+
+# Table 5, then section 3.3 and the forms of Eq. 3.
+VARIANTS = {
+    "fusion": "SlowFast with lateral fusion",
+    "no_fusion": "SlowFast without fusion",
+    "slow": "Slow",
+    "slow_scam": "Slow + SCAM",
+    "ac": "AC",
+    "ac_scam": "AC + SCAM",
+    "ac_mean": "AC, mean of the frames' maps",
+    "ac_random": "AC, one random frame's map",
+    "ac_literal": "AC, Eq. 2 and 3 as printed",
+    "ac_literal_mean": "AC, Eq. 3 as printed, mean of the frames' maps",
+    "ac_l2": "AC, maps of unit norm",
+    "ac_stop": "AC, spatial stream not pulled",
+}
+TABLE5 = ("fusion", "no_fusion", "slow", "slow_scam", "ac", "ac_scam")
+EQUATIONS = ("ac_mean", "ac_random", "ac_literal", "ac_literal_mean", "ac_l2", "ac_stop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How much every run gets; the same for all that are compared."""
+
+    size: int = 48
+    frames: int = 8
+    speed_ratio: int = 4  # α
+    clips: int = 1600
+    test_clips: int = 640
+    epochs: int = 6
+    learning_rate: float = 0.4  # for 64 clips a batch
+    batch_size: int = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Regime:
+    """What is unlike the rule in a group of runs.
+
+    Args:
+        meaning: In words.
+        distractors: Other figures in the training clips.
+        fewer: Divides the training clips and multiplies the epochs: as many steps.
+        longer: Multiplies the epochs.
+        ramp: Share of the training over which λ grows from 0.
+        weight: λ.
+        spatial_first: Train the spatial stream alone before, for half the epochs.
+        context: A rectangle whose colour gives the class away, in most training clips only.
+    """
+
+    meaning: str
+    distractors: int = 3
+    fewer: int = 1
+    longer: int = 1
+    ramp: float = 1 / 3
+    weight: float = 1.5
+    spatial_first: bool = False
+    context: bool = False
+
+
+REGIMES = {
+    "rule": Regime("three distractors, λ = 1.5 ramped over the first third"),
+    "alone": Regime("no distractors in training", distractors=0),
+    "no_ramp": Regime("λ = 1.5 from the first step", ramp=0),
+    "late": Regime("λ ramped over the whole training", ramp=1),
+    "weak": Regime("λ = 0.5", weight=0.5),
+    "strong": Regime("λ = 5", weight=5),
+    "spatial_first": Regime("spatial stream trained alone first", spatial_first=True),
+    "few": Regime("a quarter of the clips, as many steps", fewer=4),
+    "long": Regime("three times as long", longer=3),
+    "crowd": Regime("six distractors", distractors=6),
+    "context": Regime("a rectangle tells the class in training only", context=True),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training: its name is its file."""
+
+    variant: str
+    task: str
+    regime: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.regime}-{self.task}-{self.variant}-{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """Arrays as a recipe wants its training data: by batch, with a length."""
+
+    clips: np.ndarray
+    batch_size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.batch_size)
+
+    def __getitem__(self, index: int):
+        return (self.clips[index * self.batch_size : (index + 1) * self.batch_size],)
+
+
+def perform(run: Run, budget: Budget, cache: Path) -> dict:
+    """Train once and measure; the same run gives the same clips and the same first weights."""
+    regime = REGIMES[run.regime]
+    budget = dataclasses.replace(
+        budget,
+        clips=budget.clips // regime.fewer,
+        epochs=budget.epochs * regime.fewer * regime.longer,
+    )
+    figures = figures_of(run.task, regime.distractors, budget)
+    clips, labels, _ = drawn(figures, budget, budget.clips, 2 * run.seed, cache)
+    if regime.context:
+        clips = with_context(clips, labels, len(figures.labels), MISLED, run.seed)
+    keras.utils.set_random_seed(run.seed)
+    model = network(run.variant, figures.labels, budget, regime.weight)
+    if regime.spatial_first:
+        start_from_slow(model, figures.labels, clips, labels, budget, run.seed)
+    history = train(model, clips, labels, budget, regime.ramp, run.seed)
+    return {
+        "run": dataclasses.asdict(run),
+        "budget": dataclasses.asdict(budget),
+        "regime": dataclasses.asdict(regime),
+        "history": history,
+        "measured": measure(model, run, regime, budget, cache),
+    }
+
+
+def network(variant: str, labels, budget: Budget, weight: float = 1.5) -> keras.Model:
+    """The network of a variant, small enough for a CPU."""
+    clip = ClipSpec(frames=budget.frames, span=SPAN, size=budget.size)
+    count, alpha = len(labels), budget.speed_ratio
+    # Few channels: the 2D form of the convolutions is the faster one on a CPU.
+    common = {"clip": clip, "labels": labels, "depth": 11, "width": 16, "form": "2d"}
+    if variant == "fusion":
+        return SlowFastClassifier(count, speed_ratio=alpha, channel_ratio=2, **common)
+    if variant in ("slow", "slow_scam"):
+        scales = (1.0, 0.5) if variant == "slow_scam" else (1.0,)
+        return SlowClassifier(count, speed_ratio=alpha, scales=scales, **common)
+    options = {
+        "ac_mean": {"temporal": "mean"},
+        "ac_random": {"temporal": "random", "seed": 0},
+        "ac_literal": {"normalize": None, "classes": "all"},
+        "ac_literal_mean": {"normalize": None, "classes": "all", "temporal": "mean"},
+        "ac_l2": {"normalize": "l2"},
+        "ac_stop": {"stop_gradient": "spatial"},
+    }
+    return TwoStreamClassifier(
+        count,
+        speed_ratio=alpha,
+        channel_ratio=2,
+        scales=(1.0, 0.5) if variant == "ac_scam" else (1.0,),
+        consistency_weight=None if variant == "no_fusion" else weight,
+        consistency=AttentionConsistency(**options.get(variant, {})),
+        **common,
+    )
+
+
+def train(model, clips, labels, budget: Budget, ramp: float, seed: int) -> dict:
+    """Fit with the package's recipe; returns the training curves."""
+    recipe = recipes.finetune(
+        epochs=budget.epochs,
+        learning_rate=budget.learning_rate,
+        warmup_epochs=1,
+        consistency_warmup_epochs=round(ramp * budget.epochs),
+        seed=seed,
+    )
+    batches = Batches(clips, budget.batch_size)
+    callbacks = recipe.compile(model, batches)
+    order = np.random.default_rng(seed).permutation(len(clips))
+    history = model.fit(
+        clips[order],
+        labels[order],
+        batch_size=budget.batch_size,
+        epochs=budget.epochs,
+        validation_data=(clips[:16], labels[:16]),  # for the precise batch statistics before it
+        callbacks=callbacks,
+        verbose=0,
+    ).history
+    shown = ("loss", "accuracy", "consistency")
+    return {name: [float(v) for v in history[name]] for name in shown if name in history}
+
+
+def start_from_slow(model, labels, clips, classes, budget: Budget, seed: int) -> None:
+    """Train a Slow network and give its stream and its dense weights to the spatial stream."""
+    slow = network("slow", labels, budget)
+    train(slow, clips, classes, dataclasses.replace(budget, epochs=budget.epochs // 2), 0, seed)
+    model.spatial_stream.set_weights(slow.spatial_stream.get_weights())
+    kernel, bias = slow.classifier.get_weights()
+    mine = np.zeros(model.classifier.kernel.shape, "float32")  # rows [spatial | temporal]
+    mine[: len(kernel)] = kernel
+    model.classifier.set_weights([mine, bias])
+
+
+def measure(model, run: Run, regime: Regime, budget: Budget, cache: Path) -> dict:
+    """Accuracies, and where the streams look for the labelled class, on clips of another seed."""
+    crowd = figures_of(run.task, regime.distractors, budget)
+    clips, labels, swept = drawn(crowd, budget, budget.test_clips, 2 * run.seed + 1, cache)
+    other = figures_of(run.task, 0 if regime.distractors else 3, budget)
+    shifted, shifted_labels, _ = drawn(
+        other, budget, budget.test_clips // 2, 2 * run.seed + 1, cache
+    )
+    if regime.context:
+        clips = with_context(clips, labels, len(crowd.labels), 0, run.seed + 1)
+    maps = attention_maps(model, clips, labels, batch_size=16)
+    temporal = None if maps.temporal is None else maps.temporal.mean(axis=1)
+    values = {
+        "accuracy": (maps.scores.argmax(axis=1) == labels).mean(),
+        "accuracy_shifted": (_scores(model, shifted)["both"] == shifted_labels).mean(),
+        "chance": swept.mean(),
+        "pointing_spatial": pointing_game(maps.spatial, swept).mean(),
+        "inside_spatial": energy_inside(maps.spatial, swept).mean(),
+    }
+    if temporal is not None:
+        alone = _scores(model, clips)
+        values |= {
+            "accuracy_spatial": (alone["spatial"] == labels).mean(),
+            "accuracy_temporal": (alone["temporal"] == labels).mean(),
+            "pointing_temporal": pointing_game(temporal, swept).mean(),
+            "inside_temporal": energy_inside(temporal, swept).mean(),
+            "correlation": _correlation(maps.spatial, temporal).mean(),
+        }
+    return {name: float(value) for name, value in values.items()}
+
+
+class _StreamClasses(keras.Model):
+    """The class that both streams say, and each alone, under `predict`."""
+
+    def __init__(self, model):
+        super().__init__(name="stream_classes")
+        self.model = model
+
+    def call(self, clips):
+        logits = {"both": self.model(clips, training=False)}
+        names, weights = ("spatial", "temporal"), self.model.class_weights
+        for name, features, kernel in zip(names, self.model.features(clips), weights, strict=False):
+            pooled = ops.mean(ops.cast(features, "float32"), axis=(1, 2, 3))
+            logits[name] = ops.matmul(pooled, kernel) + self.model.classifier.bias
+        return {name: ops.argmax(value, axis=-1) for name, value in logits.items()}
+
+
+def _scores(model, clips) -> dict[str, np.ndarray]:
+    return _StreamClasses(model).predict(clips, batch_size=16, verbose=0)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Pearson's, over the places of each clip."""
+    first, second = (maps.reshape(len(maps), -1) for maps in (first, second))
+    first, second = (maps - maps.mean(axis=1, keepdims=True) for maps in (first, second))
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return (first * second).sum(axis=1) / np.maximum(norms, 1e-12)
+
+
+def figures_of(task: str, distractors: int, budget: Budget) -> MovingFigures:
+    """The clips of a task."""
+    return MovingFigures(task, distractors, SPAN, budget.size)
+
+
+def drawn(figures: MovingFigures, budget: Budget, count: int, seed: int, cache: Path):
+    """Clips (N, T, H, W, 3), labels and where the actor is at any time (N, H, W); kept on disk."""
+    name = f"{figures.task}-{figures.distractors}-{figures.size}-{budget.frames}-{count}-{seed}"
+    file = cache / f"{name}.npz"
+    if not file.exists():
+        clips, labels, masks = figures.arrays(count, seed)
+        chosen = np.linspace(0, SPAN - 1, budget.frames).astype(int)
+        cache.mkdir(parents=True, exist_ok=True)
+        beside = cache / f"saving-{name}-{np.random.default_rng().integers(1 << 40)}.npz"
+        np.savez(beside, clips=clips[:, chosen], labels=labels, swept=masks.any(axis=1))
+        beside.replace(file)
+    with np.load(file) as arrays:
+        return arrays["clips"], arrays["labels"], arrays["swept"]
+
+
+def with_context(clips, labels, classes: int, told: float, seed: int) -> np.ndarray:
+    """Put a still rectangle into every clip; in the share `told` its colour is the class's."""
+    rng = np.random.default_rng([seed, 7])
+    colours = np.random.default_rng(7).integers(0, 256, (classes, 3))
+    clips, size = clips.copy(), round(RECTANGLE * clips.shape[2])
+    for clip, label in zip(clips, labels, strict=True):
+        colour = colours[label if rng.random() < told else rng.integers(classes)]
+        y, x = rng.integers(0, clip.shape[1] - size, 2)
+        clip[:, y : y + size, x : x + size] = colour
+    return clips
