@@ -37,7 +37,18 @@ def test_explain_writes_a_video_and_a_sheet_of_each(call, model, figures, tmp_pa
 def test_explain_compares_two_models_in_a_gif(call, model, figures, tmp_path):
     video = figures / "up" / "0000.mp4"
     code, out, _ = call(
-        "explain", model, video, "--compare", model, "--label", "left", "--gif", "--out", tmp_path
+        "explain",
+        model,
+        video,
+        "--compare",
+        model,
+        "--label",
+        "left",
+        "--gif",
+        "--clips",
+        1,
+        "--out",
+        tmp_path,
     )
     assert code == 0
     assert ": left " in out

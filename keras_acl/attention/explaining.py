@@ -148,8 +148,7 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
     """Encode frame by frame; return what the contact sheet shows, (second, panels a model)."""
     clip, name = followed[0].model.clip, _shortened(Path(path).name)
     times = np.array(list(followed[0].seconds()))
-    on_sheet = set(np.linspace(0, len(times) - 1, COLUMNS).astype(int).tolist())
-    shown = []
+    shown: dict[int, tuple] = {}  # of each sixth of the video the moment of most attention
     with video_writer(file, clip.frames / clip.seconds) as add:
         for number, (second, frame) in enumerate(_frames_at(path, times, clip)):
             moments = [one.at(second) for one in followed]
@@ -161,9 +160,11 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
                 for row, title, corner in zip(pictures, titles, corners, strict=True)
             ]
             add(np.concatenate(rows))
-            if number in on_sheet:
-                shown.append((clock, pictures))
-    return shown
+            column, first = number * COLUMNS // len(times), moments[0]
+            strongest = 0.0 if first.temporal is None else float(first.temporal.max())
+            if column not in shown or strongest > shown[column][0]:
+                shown[column] = strongest, clock, pictures
+    return [moment[1:] for moment in shown.values()]
 
 
 def _frames_at(path: str, times: np.ndarray, clip: ClipSpec) -> Iterator[tuple[float, np.ndarray]]:

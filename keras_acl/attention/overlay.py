@@ -78,12 +78,15 @@ def save_contact_sheet(
         maps: Their maps.
         labels: Class names.
         titles: A line over each clip, before the class and its score.
-        columns: Frames shown of each clip.
+        columns: Frames shown of each clip: of as many equal parts of it the one with the strongest
+            place of the temporal map; without a temporal stream evenly spaced ones.
     """
-    shown = np.linspace(0, clips.shape[1] - 1, columns).astype(int)
     streams = [maps.spatial, maps.temporal][: 1 if maps.temporal is None else 2]
     sections = []
     for index, clip in enumerate(clips):
+        shown = _frames_to_show(
+            len(clip), None if maps.temporal is None else maps.temporal[index], columns
+        )
         rows = {"frames": clip[shown]}
         for name, stream in zip(STREAMS, streams, strict=False):
             stream = stream[index] if stream.ndim == 3 else stream[index, shown]
@@ -127,6 +130,16 @@ def save_figure(figure: Figure, file) -> None:
     """Write a figure; a picture that exists is whole."""
     with written_whole(file) as beside:
         figure.savefig(beside, format=Path(file).suffix.lstrip(".") or "png", dpi=110)
+
+
+def _frames_to_show(count: int, temporal: np.ndarray | None, columns: int) -> np.ndarray:
+    """Frame numbers; a temporal map that lights up for a moment must not fall between them."""
+    columns = min(columns, count)
+    if temporal is None:
+        return np.linspace(0, count - 1, columns).astype(int)
+    parts = np.array_split(temporal.max(axis=(1, 2)), columns)
+    begins = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    return begins + np.array([part.argmax() for part in parts])
 
 
 def _title(maps: AttentionMaps, index: int, labels, titles) -> str:

@@ -9,7 +9,7 @@ import keras
 import matplotlib.image
 import numpy as np
 
-from keras_acl.attention.maps import AttentionMaps, attention_maps
+from keras_acl.attention.maps import AttentionMaps, attention_maps, stretch
 from keras_acl.attention.measures import measure
 from keras_acl.attention.overlay import STREAMS, Section, overlay, save_contact_sheet, save_sections
 from keras_acl.writing import written_whole
@@ -125,8 +125,9 @@ class AttentionSnapshots(keras.callbacks.Callback):
 def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
     """Draw `progress.png` of the snapshots in a folder: a section a clip, a column an epoch.
 
-    Shown is the middle frame of each clip, at no more than COLUMNS epochs. Nothing is drawn
-    without a snapshot.
+    Shown is the middle frame of each clip under the map of the whole clip (of the temporal stream
+    the mean over the frames, Eq. 2), at no more than COLUMNS epochs. Nothing is drawn without a
+    snapshot.
 
     Args:
         folder: Holds `epoch_0001.npz`, ...; those of other clips are passed over.
@@ -157,10 +158,10 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
 
 
 def _save_packed(file: Path, maps: AttentionMaps, clips: np.ndarray) -> None:
-    """Write what `save_progress` needs of an epoch: of the temporal maps the middle frame's."""
+    """Write what `save_progress` needs of an epoch: one map a stream, as the loss compares them."""
     kept = [maps.spatial]
     if maps.temporal is not None:
-        kept.append(maps.temporal[:, maps.temporal.shape[1] // 2])
+        kept.append(stretch(maps.temporal.mean(axis=1)))  # Eq. 2
     np.savez_compressed(
         file,
         maps=np.round(np.stack(kept) * 255).astype(np.uint8),  # (streams, B, H, W)

@@ -3,6 +3,7 @@ import pytest
 from matplotlib.image import imread
 
 from keras_acl.attention import AttentionMaps, overlay, save_contact_sheet
+from keras_acl.attention.overlay import _frames_to_show
 
 
 def maps_of(count: int, temporal: bool = True) -> AttentionMaps:
@@ -71,6 +72,14 @@ def test_contact_sheet_has_a_row_for_frames_and_each_stream(tmp_path, temporal):
     # the maps are in colour, the grey frames are not: a colourless third or half of the sheet
     coloured = np.ptp(single[..., :3], axis=-1).max(axis=1) > 0.1
     assert coloured.mean() == pytest.approx(0.6 if temporal else 0.45, abs=0.12)
+
+
+def test_frames_of_most_temporal_attention_are_shown():
+    temporal = np.zeros((8, 4, 4))
+    temporal[[1, 3, 5], 0, 2] = 0.4, 1.0, 0.2
+    assert _frames_to_show(8, temporal, 4).tolist() == [1, 3, 5, 6]
+    assert _frames_to_show(8, None, 4).tolist() == [0, 2, 4, 7]
+    assert _frames_to_show(2, temporal[:2], 4).tolist() == [0, 1]
 
 
 def test_a_failed_picture_leaves_the_old_one(tmp_path, monkeypatch):

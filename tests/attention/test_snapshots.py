@@ -50,6 +50,7 @@ def test_snapshots_follow_the_training_and_a_resumed_one_goes_on(tmp_path):
     now = attention_maps(model, CLIPS, [2, 0])
     np.testing.assert_allclose(second["scores"], now.scores, atol=1e-4)
     assert np.abs(second["maps"][0] / 255.0 - now.spatial).max() < 0.05
+    np.testing.assert_allclose(second["maps"].reshape(4, -1).max(axis=1), 255)
     assert np.abs(first["scores"] - second["scores"]).max() > 1e-4
     two = imread(tmp_path / "a" / "progress.png").shape[1]
 
