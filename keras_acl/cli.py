@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl import cli_attention, cli_evaluation, cli_timeline, cli_weights
+from keras_acl import cli_attention, cli_evaluation, cli_report, cli_timeline, cli_weights
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(cli_evaluation.evaluate)
 app.command()(cli_evaluation.costs)
+app.command()(cli_report.report)
 app.command("import")(cli_weights.import_)
 app.command()(cli_weights.publish)
 app.command()(cli_weights.presets)

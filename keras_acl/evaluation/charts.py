@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -78,7 +79,7 @@ def matrix_chart(matrix: np.ndarray, labels: Sequence[str], salt: str) -> str:
             axis.set(xlabel="predicted class, by its number", ylabel="true class, by its number")
             axis.spines[:].set_visible(True)
         return svg(title)
-    cell = 30 if count <= 16 else 25
+    cell = 27 if count <= 16 else 24
     names = [_short(label) for label in labels]
     margin = 40 + 6.2 * max(map(len, names))
     side = round(max(count * cell + margin, 240))
@@ -89,8 +90,8 @@ def matrix_chart(matrix: np.ndarray, labels: Sequence[str], salt: str) -> str:
             colour = ACCENT if row == column else OTHER
             place = (column - 0.5, row - 0.5)
             axis.add_patch(Rectangle(place, 1, 1, facecolor=colour, alpha=0.12 + 0.88 * share))
-            style = {"color": PAGE if share > 0.5 else INK, "ha": "center", "va": "center"}
-            axis.text(column, row, str(matrix[row, column]), **style)
+            ink = PAGE if share > 0.5 else INK
+            axis.text(column, row, str(matrix[row, column]), color=ink, ha="center", va="center")
         axis.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
         turned = {"rotation": 60, "rotation_mode": "anchor", "ha": "right"}
         axis.set_xticks(range(count), names, **turned)
@@ -144,7 +145,7 @@ def change_chart(rows: Sequence[Difference], salt: str) -> str:
             star = " *" if row.adjusted < SIGNIFICANT else ""
             side = {"ha": "left" if change >= 0 else "right", "va": "center", "fontsize": 10}
             sign = 1 if change >= 0 else -1
-            axis.annotate(f"{change:+.1f}{star}", (change, bar.get_y() + 0.36), (4 * sign, 0),
+            axis.annotate(signed(change) + star, (change, bar.get_y() + 0.36), (4 * sign, 0),
                           textcoords="offset points", **side)  # fmt: skip
         axis.axvline(0, color=INK, linewidth=1)
         axis.set_yticks(places, [_short(row.name) for row in rows])
@@ -158,7 +159,7 @@ def change_chart(rows: Sequence[Difference], salt: str) -> str:
 
 def profile_chart(rows: Sequence[Difference], salt: str) -> str:
     """The change of many classes as bars without names, in the order given."""
-    with _chart(f"{salt}-profile", 2 * CHART, 240) as (figure, svg):
+    with _chart(f"{salt}-profile", CHART, 260) as (figure, svg):
         axis = figure.subplots()
         bars = axis.bar(range(len(rows)), [100 * row.change for row in rows], 1.0,
                         color=_colours(rows))  # fmt: skip
@@ -169,6 +170,12 @@ def profile_chart(rows: Sequence[Difference], salt: str) -> str:
         axis.set_xticks([])
         axis.grid(axis="y")
     return svg(_change_title(rows))
+
+
+def signed(value: float) -> str:
+    """A number with one digit and its sign, a true minus; zero has none."""
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text[1:] == "0.0" else text
 
 
 def _change_title(rows: Sequence[Difference]) -> str:
@@ -187,12 +194,12 @@ def _colours(rows: Sequence[Difference]) -> list[str]:
 def _matrix_picture(shares: np.ndarray) -> np.ndarray:
     """(L, L, 4) float RGBA: the diagonal in one hue, mistakes in another, opaque as they are many.
 
-    The square root lets a single mistake be seen.
+    A single mistake can be seen, too.
     """
     picture = np.empty((*shares.shape, 4))
     picture[..., :3] = OTHER_RGB
     picture[np.arange(len(shares)), np.arange(len(shares)), :3] = ACCENT_RGB
-    picture[..., 3] = np.sqrt(shares)
+    picture[..., 3] = np.where(shares > 0, 0.25 + 0.75 * np.sqrt(shares), 0)
     return picture
 
 
@@ -203,7 +210,7 @@ def _short(name: str) -> str:
 @contextlib.contextmanager
 def _chart(salt: str, width: float, height: float) -> Iterator[tuple[Figure, "_Svg"]]:
     """A figure of so many pixels, and what makes an SVG of it once the block is left."""
-    style = {
+    style: dict[Any, Any] = {
         "svg.fonttype": "none",  # text stays text: it can be read out, copied and restyled
         "svg.hashsalt": salt,
         "text.usetex": False,

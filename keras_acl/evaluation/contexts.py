@@ -1,4 +1,4 @@
-"""What a report says, as data for its template: pure functions of scores."""
+"""What a report says of one run, as data for its template: pure functions of scores."""
 
 import dataclasses
 import os
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from keras_acl.evaluation import charts
-from keras_acl.evaluation.comparison import Comparison, compare
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,
     ClassAccuracy,
@@ -24,8 +23,6 @@ from keras_acl.evaluation.strips import StripRow
 
 ENDS = 10  # classes at each end of a table that is too long to be shown whole
 PAIRS = 15  # most confused pairs
-FLIPPED = 20  # videos shown that only one run recognises
-NAMED_BARS = 40  # classes up to which every one has a named bar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +89,7 @@ def run_context(
     """
     scores = run.scores
     values, matrix, bins = summary(scores), confusion_matrix(scores), calibration(scores)
+    filled = [row for row in bins if row.videos]
     folder, names = short_paths(scores)
     problems = [
         {"name": names[index], "reason": problem, "missing": problem == NOT_FOUND}
@@ -114,9 +112,8 @@ def run_context(
         "pairs": confused_pairs(matrix, scores.labels),
         "table": _class_tables(class_table(scores)),
         "calibration": charts.calibration_chart(bins, values.calibration_error, salt),
-        "surer": sum(row.videos * (row.confidence - row.accuracy) for row in bins if row.videos)
-        > 0,
-        "bins": [row for row in bins if row.videos],
+        "surer": sum(row.videos * (row.confidence - row.accuracy) for row in filled) > 0,
+        "bins": filled,
         "groups": group_rows(class_table(scores), groups),
         "hardest": [
             {
@@ -132,46 +129,6 @@ def run_context(
         "has_strips": bool(strips.rows),
         "strip_note": strips.note,
     }
-
-
-def comparison_context(
-    first: Run, second: Run, groups: Mapping[str, Sequence[str]], names: tuple[str, str]
-) -> dict[str, Any]:
-    """Everything that is said of the difference of two runs.
-
-    Raises:
-        ValueError: If they cannot be compared, see `compare`.
-    """
-    comparison = compare(first.scores, second.scores, groups)
-    rows = sorted(
-        (row for row in comparison.classes if row.videos), key=lambda row: (-row.change, row.name)
-    )
-    named = [*rows[:15], *rows[-15:]] if len(rows) > NAMED_BARS else rows
-    return {
-        "names": names,
-        "overall": comparison.overall,
-        "groups": comparison.groups,
-        "classes": rows,
-        "significant": sum(row.adjusted < charts.SIGNIFICANT for row in rows),
-        "corrected": len(comparison.classes),
-        "bars": charts.change_chart(named, "change"),
-        "all_named": len(named) == len(rows),
-        "profile": charts.profile_chart(rows, "change") if len(named) < len(rows) else "",
-        "flipped": flipped_videos(first.scores, second.scores, comparison),
-        "same_protocol": first.scores.protocol == second.scores.protocol,
-        "videos": (len(first.scores.paths), len(second.scores.paths)),
-    }
-
-
-def display_names(first: Run, second: Run) -> tuple[str, str]:
-    """Names that tell two runs apart."""
-    names = first.name, second.name
-    if names[0] == names[1]:
-        folders = first.folder.resolve().name, second.folder.resolve().name
-        names = f"{names[0]} ({folders[0]})", f"{names[1]} ({folders[1]})"
-    if names[0] == names[1]:
-        names = f"{names[0]}, first", f"{names[1]}, second"
-    return names
 
 
 def confused_pairs(matrix: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -210,42 +167,6 @@ def group_rows(
             }
         )
     return result
-
-
-def flipped_videos(first: Scores, second: Scores, comparison: Comparison) -> list[dict[str, Any]]:
-    """Videos that only one of two runs recognises, those whose score changed most first.
-
-    Returns:
-        Two tables: gained and lost, each with the number of all such videos.
-    """
-    places = {path: index for index, path in enumerate(second.paths)}
-    _, names = short_paths(first)
-    done = first.done & (first.truth >= 0), second.done
-    tables: tuple[list, list] = ([], [])
-    for i, path in enumerate(first.paths):
-        j = places.get(path, -1)
-        if j < 0 or not (done[0][i] and done[1][j]):
-            continue
-        truth = int(first.truth[i])
-        before, after = first.probabilities[i], second.probabilities[j]
-        said = int(before.argmax()), int(after.argmax())
-        if (said[0] == truth) == (said[1] == truth):
-            continue
-        tables[int(said[0] == truth)].append(
-            {
-                "name": names[i],
-                "truth": first.labels[truth],
-                "said": [first.labels[said[0]], first.labels[said[1]]],
-                "scores": [float(before[truth]), float(after[truth])],
-            }
-        )
-    for table in tables:
-        table.sort(key=lambda row: (-abs(row["scores"][1] - row["scores"][0]), row["name"]))
-    counts = comparison.overall.gained, comparison.overall.lost
-    return [
-        {"rows": table[:FLIPPED], "count": count}
-        for table, count in zip(tables, counts, strict=True)
-    ]
 
 
 def short_paths(scores: Scores) -> tuple[str, list[str]]:

@@ -1,5 +1,6 @@
 """A report of one run or of the difference of two: one HTML page that needs nothing else."""
 
+import collections
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,14 +9,14 @@ from typing import Any
 import jinja2
 
 from keras_acl.data.decoding import DecodingError
+from keras_acl.evaluation import charts
 from keras_acl.evaluation.contexts import (
     HardVideo,
     Strips,
-    comparison_context,
-    display_names,
     hardest_videos,
     run_context,
 )
+from keras_acl.evaluation.differences import comparison_context, display_names
 from keras_acl.evaluation.groups import known_groups, read_groups
 from keras_acl.evaluation.runs import Run, read_run
 from keras_acl.evaluation.strips import attention_strip
@@ -67,9 +68,10 @@ def write_report(
         groups = known_groups(labels)
     elif not isinstance(groups, Mapping):
         groups = read_groups(groups, labels)
-    names = (runs[0].name,) if other is None else display_names(*runs)
-    # Before the strips, which take their time: runs that cannot be compared are an error.
-    difference = None if other is None else comparison_context(*runs, groups, names)
+    names, difference = (runs[0].name,), None
+    if other is not None:  # before the strips take their time: it may be an error
+        names = display_names(runs[0], runs[1])
+        difference = comparison_context(runs[0], runs[1], groups, names)
     hard = [hardest_videos(one.scores, hardest) for one in runs]
     count = _Counter(sum(map(len, hard)), progress)
     strips = [
@@ -102,23 +104,36 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "p": p_value}
+    environment.filters |= {
+        "percent": percent,
+        "interval": interval,
+        "points": points,
+        "p": p_value,
+    }
     template = environment.get_template(TEMPLATE)
     return template.render(runs=contexts, names=names, difference=difference)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share in [0, 1] as "43.8 %"; a dash for none."""
+    """A share in [0, 1] as "43.8 %", in one piece; a dash for none."""
     if share is None or math.isnan(share):
         return "–"
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """An interval of shares as "28.2 to 60.7 %"; a dash for none."""
+    if bounds is None:
+        return "–"
+    low, high = (f"{100 * bound:.1f}" for bound in bounds)
+    return f"{low} to {high}\N{NO-BREAK SPACE}%"
 
 
 def points(change: float) -> str:
     """A difference of shares as "+3.1", with a true minus; a dash for none."""
     if math.isnan(change):
         return "–"
-    return f"{100 * change:+.1f}".replace("-", "−")
+    return charts.signed(100 * change)
 
 
 def p_value(p: float) -> str:
@@ -161,18 +176,20 @@ def _strips(
         reason = str(error).rstrip(".")
         return Strips(note=f"No attention is shown, because the model is not available: {reason}.")
     rows, notes = {}, {}
+    labels, paths = run.scores.labels, collections.Counter(run.scores.paths)
     for video in videos:
-        labels = run.scores.labels
         said = f"for the predicted class: {labels[video.predicted]}"
         true = f"for the true class: {labels[video.truth]}"
         path = run.scores.paths[video.index]
+        if paths[path] > 1:  # scores do not say from when to when
+            notes[video.index] = "No attention is shown: this is one of several parts of the file."
+            count.add()
+            continue
         try:
             classes = (video.predicted, video.truth)
             rows[video.index] = attention_strip(model, path, classes, (said, true))
         except DecodingError as error:
-            notes[video.index] = (
-                f"No attention is shown: the video cannot be read now: {error.reason}."
-            )
+            notes[video.index] = f"No attention is shown: the video cannot be read: {error.reason}."
         count.add()
     return Strips(rows, notes)
 

@@ -68,7 +68,9 @@ def attention_strip(
 
 
 def shrink(pictures: np.ndarray) -> np.ndarray:
-    """Mean over blocks, so that the side is SIDE or a little more: (N, H, W, ...) -> (N, h, w, ...).
+    """Mean over blocks, so that the side is SIDE or a little more, where it was larger.
+
+    (N, H, W, ...) -> (N, h, w, ...)
 
     Args:
         pictures: uint8 frames (N, H, W, 3), or float32 maps (N, H, W).
