@@ -6,9 +6,24 @@ from typing import TYPE_CHECKING
 from keras_acl.clip import ClipSpec
 
 if TYPE_CHECKING:
-    from keras_acl import attention, callbacks, data, layers, models, pretrained, profiling, recipes
+    from keras_acl import (
+        attention,
+        callbacks,
+        data,
+        evaluation,
+        layers,
+        models,
+        pretrained,
+        profiling,
+        recipes,
+    )
+    from keras_acl.attention import explain
+    from keras_acl.evaluation import evaluate_views
+    from keras_acl.extraction import features, save_features
     from keras_acl.inference import load_model, predict_videos
     from keras_acl.pretrained import list_presets, load_pretrained, save_pretrained
+    from keras_acl.timeline import predict_timeline
+    from keras_acl.timeline_plot import plot_timeline
 
 __version__ = "0.1.0"
 __all__ = [
@@ -16,23 +31,36 @@ __all__ = [
     "attention",
     "callbacks",
     "data",
+    "evaluate_views",
+    "evaluation",
+    "explain",
+    "features",
     "layers",
     "list_presets",
     "load_model",
     "load_pretrained",
     "models",
+    "plot_timeline",
+    "predict_timeline",
     "predict_videos",
     "pretrained",
     "profiling",
     "recipes",
+    "save_features",
     "save_pretrained",
 ]
 # Functions at the top, by the module that has them.
 _FUNCTIONS = {
+    "evaluate_views": "evaluation",
+    "explain": "attention",
+    "features": "extraction",
     "list_presets": "pretrained",
     "load_model": "inference",
     "load_pretrained": "pretrained",
+    "plot_timeline": "timeline_plot",
+    "predict_timeline": "timeline",
     "predict_videos": "inference",
+    "save_features": "extraction",
     "save_pretrained": "pretrained",
 }
 

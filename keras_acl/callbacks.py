@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_acl.devices import compile_with_xla
 from keras_acl.writing import written_whole
 
 LABELS = "labels.json"
@@ -132,6 +133,7 @@ class TrainingForward(keras.Model):
     def __init__(self, model):
         super().__init__(name="training_forward")
         self.model = model
+        self.compile(jit_compile=compile_with_xla())
 
     def call(self, clips):
         """Return logits."""

@@ -296,7 +296,9 @@ def main() -> None:
     try:
         app()
     except ImportError as error:
-        errors.print(f"Error: {error}. The extras are imagenet, jax and torch.", style="red")
+        errors.print(
+            f"Error: {error}. The extras are imagenet, jax, parquet and torch.", style="red"
+        )
         sys.exit(1)
     except (ValueError, OSError, RuntimeError) as error:
         errors.print(f"Error: {error}", style="red")

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_acl.data import DecodingError, Video, VideoList, read_csv, read_directory
 from keras_acl.data.files import find_videos
+from keras_acl.devices import compile_with_xla
 from keras_acl.inference import read_uniform_clips
 from keras_acl.writing import written_whole
 
@@ -184,6 +185,7 @@ class _PooledFeatures(keras.Model):
     def __init__(self, model):
         super().__init__(name="pooled_features")
         self.model = model
+        self.compile(jit_compile=compile_with_xla())
 
     def call(self, clips):
         return self.model.pool(*self.model.features(clips))

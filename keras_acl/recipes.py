@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_acl.callbacks import ConsistencyLoss, PreciseBatchNorm, ResumableCheckpoint
-from keras_acl.devices import has_accelerator
+from keras_acl.devices import compile_with_xla, has_accelerator
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.losses import Crossentropy, TopAccuracy
 from keras_acl.optimizers import CoupledSGD, WarmupCosine
@@ -185,15 +185,6 @@ def mixed_precision_policy() -> str:
     For the model's constructor: `TwoStreamClassifier(..., dtype=mixed_precision_policy())`.
     """
     return "mixed_bfloat16" if has_accelerator() else "float32"
-
-
-def compile_with_xla() -> bool:
-    """The default of `jit_compile`: XLA wherever it is faster.
-
-    On a CPU, TensorFlow's graph is several times faster than its XLA; torch has its own compiler.
-    """
-    backend = keras.backend.backend()
-    return backend == "jax" or (backend == "tensorflow" and has_accelerator())
 
 
 def _check_labels(model, data) -> None:

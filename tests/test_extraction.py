@@ -13,8 +13,6 @@ from keras_acl.data import Video, VideoList
 from keras_acl.extraction import Features, features, list_videos, save_features
 from keras_acl.inference import read_uniform_clips
 
-ARROW = importlib.util.find_spec("pyarrow") is not None
-
 
 @pytest.fixture(scope="module")
 def model():
@@ -121,7 +119,6 @@ def test_parquet_says_what_to_install(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not ARROW, reason="pyarrow is not installed")
 @pytest.mark.parametrize("by_clip", [False, True])
 def test_parquet_holds_a_row_a_video(tmp_path, by_clip):
     rows = two_rows()

@@ -1,11 +1,14 @@
 """The README's code runs as printed, but for the size of things."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from pretrained.importers.parity import FOLDER
+from tiny_network import CLIP, NETWORK
 
+import keras_acl
 from keras_acl import list_presets
 from keras_acl.data import MovingFigures
 
@@ -59,6 +62,36 @@ def test_from_pretrained_weights(tmp_path, videos):
     exec(block("load_pretrained(", changes), names)
     assert names["model"].num_classes == 8
     assert (tmp_path / "weights/mine/model.weights.h5").is_file()
+
+
+def test_evaluation(tmp_path, videos, capsys):
+    (tmp_path / "videos").rename(tmp_path / "test")
+    model = keras_acl.models.TwoStreamClassifier(
+        8, clip=CLIP, labels=MovingFigures("motion").labels, **NETWORK
+    )
+    exec(block("evaluate_views(", {}), {"keras_acl": keras_acl, "model": model})
+    printed = capsys.readouterr().out
+    assert "10 clips x 3 crops of 37" in printed
+    assert "Difference(name='all', videos=16" in printed
+    assert (tmp_path / "runs/test/metrics.json").is_file()
+
+
+def test_where_it_looks(tmp_path, videos):
+    shutil.copy("videos/left/0000.mp4", "clip.mp4")
+    Path("boxes.csv").write_text("path,start,end,left,top,right,bottom\nclip.mp4,,,0,0,40,40\n")
+    exec(block("keras_acl.explain(", {}), {})
+    assert (tmp_path / "clip_attention.mp4").is_file()
+    assert (tmp_path / "clip_attention.png").is_file()
+
+
+def test_long_recordings(tmp_path, videos):
+    shutil.copy("videos/left/0000.mp4", "match.mp4")
+    model = keras_acl.models.TwoStreamClassifier(8, clip=CLIP, **NETWORK)
+    names = {"keras_acl": keras_acl, "model": model}
+    exec(block("predict_timeline(", {}), names)
+    assert (tmp_path / "match.png").is_file()
+    assert (tmp_path / "features.npz").is_file()
+    assert names["extracted"].features.shape[0] == 1
 
 
 def test_import(capsys):

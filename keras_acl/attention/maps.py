@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.devices import has_accelerator
+from keras_acl.devices import compile_with_xla
 from keras_acl.layers import ClassActivationMaps
 from keras_acl.models import SlowClassifier
 
@@ -107,11 +107,7 @@ class _StreamMaps(keras.Model):
         self.size = size
         self.parts = list(model.layers)
         self.activation_maps = ClassActivationMaps()
-        backend = keras.backend.backend()
-        # As recipes do: XLA on a CPU is slow with TensorFlow.
-        self.compile(
-            jit_compile=backend == "jax" or (backend == "tensorflow" and has_accelerator())
-        )
+        self.compile(jit_compile=compile_with_xla())
 
     def build(self, input_shape):
         self.built = True  # all it has is the classifier's

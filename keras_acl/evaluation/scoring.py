@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_acl.devices import compile_with_xla
 from keras_acl.models import SlowClassifier
 
 
@@ -35,6 +36,7 @@ class ViewScorer(keras.Model):
                 "A Slow network with several scales has no fully convolutional form: leave "
                 f"`fully_convolutional` out. Received: scales={model.scales}"
             )
+        self.compile(jit_compile=compile_with_xla())
 
     def call(self, clips):
         """Return the softmax."""
