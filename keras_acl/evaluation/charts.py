@@ -73,7 +73,7 @@ def matrix_chart(matrix: np.ndarray, labels: Sequence[str], salt: str) -> str:
     title = f"Confusion matrix of {count} classes: {right} of {total} videos on the diagonal"
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     if count > NAMED_CLASSES:
-        with _chart(f"{salt}-matrix", 560, 560) as (figure, svg):
+        with _chart(f"{salt}-matrix", 480, 480) as (figure, svg):
             axis = figure.subplots()
             axis.imshow(_matrix_picture(shares), interpolation="none")
             axis.set(xlabel="predicted class, by its number", ylabel="true class, by its number")
