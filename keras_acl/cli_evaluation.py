@@ -42,7 +42,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder for the scores.", show_default="runs/evaluate-MODEL-SOURCE"),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Views computed at once.")] = 6,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Views computed at once.", show_default="3; 30 on a GPU"),
+    ] = None,
     shard: Annotated[
         str | None, typer.Option(help="1/4: the first of four processes that share the work.")
     ] = None,
@@ -60,6 +63,9 @@ def evaluate(
         from keras_acl.pretrained import load_any
 
     loaded = load_any(model)
+    # Paths that a report finds from anywhere, and that are the same in every run.
+    source = os.path.abspath(source) if os.path.exists(source) else source
+    videos = None if videos is None else videos.absolute()
     listed, dataset = _read(source, loaded.labels, videos, annotations, split)
     names = [Path(name.split("://")[-1]).name.removesuffix(".keras") for name in (model, source)]
     output = output or Path("runs") / "-".join(["evaluate", *names]).removesuffix(".csv")

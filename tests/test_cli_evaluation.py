@@ -29,7 +29,7 @@ def test_evaluate_a_folder(call, saved, tmp_path):
     code, out, _ = call("evaluate", *arguments, "--output", tmp_path / "run")
     assert code == 0
     assert "2 clips x 1 crop of 37, softmax averaged over 2 views" in out
-    assert "8 videos asked for, 8 found, 0 could not be read" in out
+    assert "8 videos asked for, 8 found, 0 failed" in out
     scores = Scores.load(tmp_path / "run")
     assert scores.truth.tolist() == list(range(8))
     assert scores.dataset == "videos"
@@ -68,7 +68,7 @@ def test_evaluate_a_table_with_a_broken_video(call, saved, tmp_path):
     arguments = ("--clips", 1, "--crops", 1, "--output", tmp_path / "run")
     code, out, err = call("evaluate", saved / "model", table, *arguments)
     assert code == 0
-    assert "2 videos asked for, 2 found, 1 could not be read" in out
+    assert "2 videos asked for, 2 found, 1 failed" in out
     assert f"Not in the mean: {tmp_path / 'broken.mp4'}" in err
 
 

@@ -15,6 +15,7 @@ from keras_acl.evaluation.metrics import (
     top_k_accuracy,
     wilson_interval,
 )
+from keras_acl.evaluation.report import write_report
 from keras_acl.evaluation.scores import Protocol, Scores, merge
 from keras_acl.evaluation.views import ViewGrid, crop_corners, iterate_views
 
@@ -42,4 +43,5 @@ __all__ = [
     "summary",
     "top_k_accuracy",
     "wilson_interval",
+    "write_report",
 ]

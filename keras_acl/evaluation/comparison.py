@@ -122,15 +122,15 @@ def holm(values: Sequence[float]) -> list[float]:
 
 def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Class of each common video, and whether each run recognised it; (n,) each."""
-    places = {key: index for index, key in enumerate(_numbered(second.paths))}
-    pairs = [(i, places[key]) for i, key in enumerate(_numbered(first.paths)) if key in places]
+    places = {key: index for index, key in enumerate(numbered_paths(second.paths))}
+    pairs = [(i, places[key]) for i, key in enumerate(numbered_paths(first.paths)) if key in places]
     mine, other = np.array(pairs, int).reshape(-1, 2).T
     usable = first.done[mine] & second.done[other] & (first.truth[mine] >= 0)
     mine, other = mine[usable], other[usable]
     truth = first.truth[mine]
     if not len(truth) or (second.truth[other] != truth).any():
         raise ValueError(
-            "Expected two evaluations of the same labelled videos. Received: "
+            "Expected two evaluations of the same labelled videos, under the same paths. Received: "
             f"{len(truth)} videos in common, "
             f"{int((second.truth[other] != truth).sum())} of them with another label"
         )
@@ -139,7 +139,7 @@ def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.n
     return truth, before, after
 
 
-def _numbered(paths: Sequence[str]) -> Iterator[tuple[str, int]]:
+def numbered_paths(paths: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Each path with how often it came before: parts of one file share theirs."""
     seen = collections.Counter()
     for path in paths:

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_acl.data.decoding import DecodingError
 from keras_acl.data.videos import Video, VideoList
+from keras_acl.devices import has_accelerator
 from keras_acl.evaluation.journal import Journal
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.reading import views_ahead
@@ -32,7 +33,7 @@ def evaluate_views(
     fully_convolutional: bool = False,
     output: str | Path | None = None,
     dataset: str = "",
-    batch_size: int = 6,
+    batch_size: int | None = None,
     shard: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], object] | None = None,
 ) -> Scores:
@@ -53,7 +54,8 @@ def evaluate_views(
         output: Folder for `scores.npz` and `metrics.json`. An evaluation that was interrupted goes
             on from what is in it; only files that could not be read are read again.
         dataset: Name of the data set, for reports and cards.
-        batch_size: Views computed at once; no result depends on it.
+        batch_size: Views computed at once; no result depends on it. By default 3 on a CPU, where
+            more are no faster and take more memory, and 30 on a GPU or TPU.
         shard: (index, count): evaluate every `count`-th video, so that several processes with the
             same `output` share the work. The one that ends last writes `scores.npz`.
         progress: Called as `progress(done, total)` in views.
@@ -71,6 +73,8 @@ def evaluate_views(
         >>> scores = keras_acl.evaluate_views(model, videos, output="runs/ucf101-test")
         >>> print(keras_acl.evaluation.summary(scores))
     """
+    if batch_size is None:
+        batch_size = 30 if has_accelerator() else 3
     if batch_size < 1 or not 0 <= shard[0] < shard[1]:
         raise ValueError(
             "Expected batch_size >= 1 and a shard (index, count) with 0 <= index < count. "
@@ -187,8 +191,13 @@ def _begin(
         model=model_name(model),
         dataset=dataset,
         fingerprint=_fingerprint(model, records, protocol),
+        parts=np.array([*map(_part, records), *([np.nan] * 2 for _ in missing)]),
     )
     return records, scores
+
+
+def _part(video: Video) -> list[float]:
+    return [np.nan if second is None else second for second in (video.start, video.end)]
 
 
 def model_name(model: keras.Model) -> str:

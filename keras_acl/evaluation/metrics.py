@@ -80,7 +80,7 @@ class Summary:
         return (
             f"Top-1 {self.top1:.2%} (95 % interval {low:.1%} to {high:.1%}){top5}, mean over "
             f"classes {self.mean_class:.2%}; {self.protocol}. {self.asked} videos asked for, "
-            f"{self.found} found, {self.failed} could not be read."
+            f"{self.found} found, {self.failed} failed."
         )
 
 

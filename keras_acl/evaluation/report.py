@@ -1,6 +1,5 @@
 """A report of one run or of the difference of two: one HTML page that needs nothing else."""
 
-import collections
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -176,18 +175,14 @@ def _strips(
         reason = str(error).rstrip(".")
         return Strips(note=f"No attention is shown, because the model is not available: {reason}.")
     rows, notes = {}, {}
-    labels, paths = run.scores.labels, collections.Counter(run.scores.paths)
+    labels = run.scores.labels
     for video in videos:
         said = f"for the predicted class: {labels[video.predicted]}"
         true = f"for the true class: {labels[video.truth]}"
-        path = run.scores.paths[video.index]
-        if paths[path] > 1:  # scores do not say from when to when
-            notes[video.index] = "No attention is shown: this is one of several parts of the file."
-            count.add()
-            continue
         try:
             classes = (video.predicted, video.truth)
-            rows[video.index] = attention_strip(model, path, classes, (said, true))
+            record = run.scores.video(video.index)
+            rows[video.index] = attention_strip(model, record, classes, (said, true))
         except DecodingError as error:
             notes[video.index] = f"No attention is shown: the video cannot be read: {error.reason}."
         count.add()

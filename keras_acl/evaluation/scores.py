@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_acl.data.videos import Video
 from keras_acl.writing import written_whole
 
 FILE = "scores.npz"
@@ -45,9 +46,9 @@ class Scores:
     """What a model says of every video of a data set.
 
     A video is done (it has scores), failed (it has a problem) or pending (neither). Saved as an
-    `.npz` without pickles, with the arrays `path` (N,) text, `label` (N,) int32, `problem` (N,)
-    text, empty where there is none, `scores` (N, L) float32, `classes` (L,) text, and `about`, a
-    JSON text of everything else.
+    `.npz` without pickles, with the arrays `path` (N,) text, `part` (N, 2) float64, `label` (N,)
+    int32, `problem` (N,) text, empty where there is none, `scores` (N, L) float32, `classes` (L,)
+    text, and `about`, a JSON text of everything else.
 
     Args:
         paths: Every video that was asked for, in the order given; those that are not on disk last.
@@ -60,6 +61,8 @@ class Scores:
         dataset: Name of the data set.
         fingerprint: Of the model's weights, the videos and the protocol; equal if the evaluation
             is the same.
+        parts: (N, 2) float64, first and last second of the part of the file that counts; NaN where
+            it is the beginning or the end; by default all are whole files.
 
     Raises:
         ValueError: If the numbers of videos or classes differ, or a class has no label.
@@ -74,9 +77,12 @@ class Scores:
     model: str = ""
     dataset: str = ""
     fingerprint: str = ""
+    parts: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 2)))
 
     def __post_init__(self) -> None:
         count, classes = len(self.paths), len(self.labels)
+        if not len(self.parts):
+            object.__setattr__(self, "parts", np.full((count, 2), np.nan))
         shapes = (self.truth.shape, self.probabilities.shape, len(self.problems))
         if shapes != ((count,), (count, classes), count):
             raise ValueError(
@@ -104,6 +110,12 @@ class Scores:
         """Whether no video is pending."""
         return bool((self.done | self.failed).all())
 
+    def video(self, index: int) -> Video:
+        """The record of a video, to read it again."""
+        label = int(self.truth[index])
+        start, end = (None if np.isnan(second) else float(second) for second in self.parts[index])
+        return Video(self.paths[index], None if label < 0 else label, start, end)
+
     def same_evaluation(self, other: "Scores") -> bool:
         """Whether `other` is of the same videos, model and protocol, however much of it is done."""
         names = ("paths", "labels", "protocol", "fingerprint")
@@ -123,6 +135,7 @@ class Scores:
             np.savez_compressed(  # numpy would add a suffix to a name
                 stream,
                 path=np.array(self.paths, np.str_),
+                part=self.parts,
                 label=self.truth.astype(np.int32),
                 problem=np.array([problem or "" for problem in self.problems], np.str_),
                 scores=self.probabilities.astype(np.float32),
@@ -159,6 +172,7 @@ class Scores:
                     model=about["model"],
                     dataset=about["dataset"],
                     fingerprint=about["fingerprint"],
+                    parts=arrays["part"],
                 )
         except FileNotFoundError:  # removed just now, by the process that joined the parts
             raise

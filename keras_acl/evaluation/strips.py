@@ -36,7 +36,7 @@ class StripRow:
 
 
 def attention_strip(
-    model, path: str, classes: Sequence[int], names: Sequence[str]
+    model, video: Video, classes: Sequence[int], names: Sequence[str]
 ) -> list[StripRow]:
     """Draw frames of the middle clip of a video, and the attention of each stream for each class.
 
@@ -44,7 +44,7 @@ def attention_strip(
 
     Args:
         model: A classifier of this package.
-        path: The video.
+        video: What to read.
         classes: Whose attention.
         names: What to call them.
 
@@ -54,7 +54,7 @@ def attention_strip(
     Raises:
         DecodingError: If the video cannot be read.
     """
-    clip = read_uniform_clips(Video(path), model.clip, 1)[0]  # (T, size, size, 3)
+    clip = read_uniform_clips(video, model.clip, 1)[0]  # (T, size, size, 3)
     maps = attention_maps(model, np.stack([clip] * len(classes)), classes, batch_size=1)
     shown = np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)
     frames = shrink(clip[shown])

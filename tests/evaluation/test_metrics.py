@@ -86,7 +86,7 @@ def test_videos_that_failed_or_have_no_label_are_counted_not_scored():
     assert str(values) == (
         "Top-1 40.00% (95 % interval 11.8% to 76.9%), mean over classes 41.67%; "
         "10 clips x 3 crops of 256, softmax averaged over 30 views. "
-        "9 videos asked for, 8 found, 1 could not be read."
+        "9 videos asked for, 8 found, 1 failed."
     )
 
 

@@ -219,11 +219,19 @@ def test_a_video_that_is_gone_costs_its_strip(figures, tmp_path):
 
 
 @pytest.mark.usefixtures("no_charts")
-def test_parts_of_one_file_have_no_strip(figures, tmp_path):
+def test_the_strip_of_a_part_is_of_that_part(figures, tmp_path, monkeypatch):
     run, scores = figures
-    parts = dataclasses.replace(scores, paths=(scores.paths[0], scores.paths[0], scores.paths[2]))
-    page = written(tmp_path, save_run(tmp_path / "run", parts), model=run)
-    assert page.text.count("this is one of several parts of the file") == 2
+    read = []
+
+    def strip(model, video, classes, names):
+        read.append((video.path, video.start, video.end))
+        return []
+
+    monkeypatch.setattr("keras_acl.evaluation.report.attention_strip", strip)
+    parts = dataclasses.replace(scores, parts=np.array([[0.1, 0.3], [np.nan, 0.2], [np.nan] * 2]))
+    written(tmp_path, save_run(tmp_path / "run", parts), model=run)
+    seconds = (0.1, None, None), (0.3, 0.2, None)
+    assert sorted(read) == sorted(zip(scores.paths, *seconds, strict=True))
 
 
 @pytest.mark.usefixtures("no_charts")

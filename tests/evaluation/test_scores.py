@@ -46,6 +46,7 @@ def test_the_file_is_as_documented_and_holds_no_pickle(scores, tmp_path):
         content = dict(arrays)
     assert {name: (array.dtype.kind, array.shape) for name, array in content.items()} == {
         "path": ("U", (4,)),
+        "part": ("f", (4, 2)),
         "label": ("i", (4,)),
         "problem": ("U", (4,)),
         "scores": ("f", (4, 3)),

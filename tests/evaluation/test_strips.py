@@ -34,7 +34,7 @@ def opened(image: str) -> np.ndarray:
 
 @pytest.mark.backends
 def test_strip_shows_frames_and_each_class_in_each_stream(model, video):
-    rows = attention_strip(model, video, (2, 0), ("predicted", "true"))
+    rows = attention_strip(model, Video(video), (2, 0), ("predicted", "true"))
     assert [row.name for row in rows] == [
         "frames",
         "spatial stream, predicted",
@@ -59,7 +59,7 @@ def test_strip_shows_frames_and_each_class_in_each_stream(model, video):
 
 def test_strip_of_one_stream(video):
     model = SlowClassifier(3, clip=two_stream().clip, depth=11, width=8, speed_ratio=4)
-    rows = attention_strip(model, video, (0,), ("true",))
+    rows = attention_strip(model, Video(video), (0,), ("true",))
     assert [row.name for row in rows] == ["frames", "spatial stream, true"]
 
 
@@ -67,7 +67,7 @@ def test_strip_of_a_broken_video(model, tmp_path):
     (tmp_path / "broken.mp4").write_bytes(b"not a video")
     for name in ("broken.mp4", "missing.mp4"):
         with pytest.raises(DecodingError):
-            attention_strip(model, str(tmp_path / name), (0,), ("true",))
+            attention_strip(model, Video(str(tmp_path / name)), (0,), ("true",))
 
 
 def test_shrink_takes_means():
