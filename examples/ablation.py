@@ -27,7 +27,16 @@ if __name__ == "__main__":  # before Keras is imported: a process a core is fast
 import filelock
 import keras
 from ablation_results import write_results
-from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS, Budget, Run, perform
+from ablation_runs import (
+    EQUATIONS,
+    REGIMES,
+    TABLE5,
+    VARIANTS,
+    Budget,
+    Run,
+    only_weight_differs,
+    perform,
+)
 
 from keras_acl.writing import written_whole
 
@@ -38,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = read_options(arguments)
     runs = [run for run in plan(options.seeds) if wanted(run, options)]
     if not runs:
-        raise SystemExit("No run is left: --groups, --variants and --tasks exclude one another.")
+        raise SystemExit("No run is left: --regimes, --variants and --tasks exclude one another.")
     for number, run in enumerate(runs, 1):
         started = time.monotonic()
         if do(run, options):
@@ -81,23 +90,12 @@ def plan(seeds: list[int]) -> list[Run]:
     ):
         for seed in seeds:
             for regime in names:
-                changed = ("ac",) if REGIMES[regime] in same_without_ac() else pair
+                changed = ("ac",) if only_weight_differs(REGIMES[regime]) else pair
                 runs += [Run(variant, hard, regime, seed) for variant in changed]
     runs += [
         Run(variant, task, "alone", seed) for seed in seeds for task in TASKS for variant in TABLE5
     ]
     return runs
-
-
-def same_without_ac() -> list:
-    """Regimes that change λ only: without the term their runs are those of the rule."""
-    rule = REGIMES["rule"]
-    return [
-        regime
-        for regime in REGIMES.values()
-        if dataclasses.replace(regime, meaning="", ramp=0, weight=0)
-        == dataclasses.replace(rule, meaning="", ramp=0, weight=0)
-    ]
 
 
 def wanted(run: Run, options) -> bool:
@@ -130,8 +128,6 @@ def do(run: Run, options) -> bool:
                 )
     except filelock.Timeout:
         return False
-    finally:
-        Path(f"{file}.lock").unlink(missing_ok=True) if not lock.is_locked else None
     return True
 
 

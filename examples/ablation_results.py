@@ -6,7 +6,7 @@ import math
 import statistics
 from pathlib import Path
 
-from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS
+from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS, only_weight_differs
 from matplotlib.figure import Figure
 
 from keras_acl.attention.overlay import save_figure
@@ -44,6 +44,8 @@ def read_runs(folder: Path) -> dict[tuple[str, str, str], Cell]:
     """(regime, task, variant) -> seed -> measured."""
     cells: dict[tuple[str, str, str], Cell] = {}
     for file in sorted(folder.glob("*.json")):
+        if file.name.startswith("saving-"):  # of a process that is at it, or was killed
+            continue
         result = json.loads(file.read_text(encoding="utf-8"))
         run = result["run"]
         cell = cells.setdefault((run["regime"], run["task"], run["variant"]), {})
@@ -143,7 +145,8 @@ def comparisons(cells) -> list[tuple[str, str, str]]:
 
 def base_of(cells, regime: str, task: str) -> Cell:
     """The runs without the term; where only λ differs, those of the rule."""
-    return cells.get((regime, task, BASE)) or cells.get(("rule", task, BASE), {})
+    regime = "rule" if only_weight_differs(REGIMES[regime]) else regime
+    return cells.get((regime, task, BASE), {})
 
 
 def paired(base: Cell, term: Cell, name: str) -> list[float]:

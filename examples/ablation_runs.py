@@ -1,6 +1,7 @@
 """One run of the ablation: which network, trained how, and what is measured of it."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -8,8 +9,14 @@ import numpy as np
 from keras import ops
 
 from keras_acl import ClipSpec, recipes
-from keras_acl.attention import attention_maps, energy_inside, pointing_game
+from keras_acl.attention import (
+    attention_maps,
+    energy_inside,
+    pointing_game,
+    stream_correlation,
+)
 from keras_acl.data import MovingFigures
+from keras_acl.devices import compile_with_xla
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 
@@ -88,6 +95,13 @@ REGIMES = {
     "crowd": Regime("six distractors", distractors=6),
     "context": Regime("a rectangle tells the class in training only", context=True),
 }
+
+
+def only_weight_differs(regime: Regime) -> bool:
+    """Whether the runs without the term are those of the rule."""
+    same = {"meaning": "", "ramp": 0, "weight": 0}
+    rule = dataclasses.replace(REGIMES["rule"], **same)
+    return dataclasses.replace(regime, **same) == rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +215,7 @@ def train(model, clips, labels, budget: Budget, ramp: float, seed: int) -> dict:
 def start_from_slow(model, labels, clips, classes, budget: Budget, seed: int) -> None:
     """Train a Slow network and give its stream and its dense weights to the spatial stream."""
     slow = network("slow", labels, budget)
-    train(slow, clips, classes, dataclasses.replace(budget, epochs=budget.epochs // 2), 0, seed)
+    train(slow, clips, classes, dataclasses.replace(budget, epochs=-(-budget.epochs // 2)), 0, seed)
     model.spatial_stream.set_weights(slow.spatial_stream.get_weights())
     kernel, bias = slow.classifier.get_weights()
     mine = np.zeros(model.classifier.kernel.shape, "float32")  # rows [spatial | temporal]
@@ -220,22 +234,23 @@ def measure(model, run: Run, regime: Regime, budget: Budget, cache: Path) -> dic
     if regime.context:
         clips = with_context(clips, labels, len(crowd.labels), 0, run.seed + 1)
     maps = attention_maps(model, clips, labels, batch_size=16)
+    classes = functools.partial(_StreamClasses(model).predict, batch_size=16, verbose=0)
     temporal = None if maps.temporal is None else maps.temporal.mean(axis=1)
     values = {
         "accuracy": (maps.scores.argmax(axis=1) == labels).mean(),
-        "accuracy_shifted": (_scores(model, shifted)["both"] == shifted_labels).mean(),
+        "accuracy_shifted": (classes(shifted)["both"] == shifted_labels).mean(),
         "chance": swept.mean(),
         "pointing_spatial": pointing_game(maps.spatial, swept).mean(),
         "inside_spatial": energy_inside(maps.spatial, swept).mean(),
     }
     if temporal is not None:
-        alone = _scores(model, clips)
+        alone = classes(clips)
         values |= {
             "accuracy_spatial": (alone["spatial"] == labels).mean(),
             "accuracy_temporal": (alone["temporal"] == labels).mean(),
             "pointing_temporal": pointing_game(temporal, swept).mean(),
             "inside_temporal": energy_inside(temporal, swept).mean(),
-            "correlation": _correlation(maps.spatial, temporal).mean(),
+            "correlation": stream_correlation(maps.spatial, temporal).mean(),
         }
     return {name: float(value) for name, value in values.items()}
 
@@ -246,6 +261,7 @@ class _StreamClasses(keras.Model):
     def __init__(self, model):
         super().__init__(name="stream_classes")
         self.model = model
+        self.compile(jit_compile=compile_with_xla())
 
     def call(self, clips):
         logits = {"both": self.model(clips, training=False)}
@@ -254,18 +270,6 @@ class _StreamClasses(keras.Model):
             pooled = ops.mean(ops.cast(features, "float32"), axis=(1, 2, 3))
             logits[name] = ops.matmul(pooled, kernel) + self.model.classifier.bias
         return {name: ops.argmax(value, axis=-1) for name, value in logits.items()}
-
-
-def _scores(model, clips) -> dict[str, np.ndarray]:
-    return _StreamClasses(model).predict(clips, batch_size=16, verbose=0)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson's, over the places of each clip."""
-    first, second = (maps.reshape(len(maps), -1) for maps in (first, second))
-    first, second = (maps - maps.mean(axis=1, keepdims=True) for maps in (first, second))
-    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return (first * second).sum(axis=1) / np.maximum(norms, 1e-12)
 
 
 def figures_of(task: str, distractors: int, budget: Budget) -> MovingFigures:

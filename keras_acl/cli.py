@@ -12,6 +12,7 @@ import typer
 from rich.table import Column, Table
 
 from keras_acl import cli_attention, cli_evaluation, cli_report, cli_timeline, cli_weights
+from keras_acl.cli_options import INTERRUPTED, SavedModel
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
 app = typer.Typer(
@@ -30,7 +31,6 @@ app.command()(cli_weights.presets)
 app.command("features")(cli_timeline.features)
 app.command("explain")(cli_attention.explain)
 app.command("attention")(cli_attention.attention)
-INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 
 
 class Network(enum.StrEnum):
@@ -40,14 +40,6 @@ class Network(enum.StrEnum):
     SMALL = "small"
     R50 = "r50"
     R101 = "r101"
-
-
-SavedModel = Annotated[
-    str,
-    typer.Argument(
-        help="A .keras file, a run folder, a saved folder, a preset's name or hf://USER/REPO."
-    ),
-]
 
 
 @app.command()
@@ -155,15 +147,9 @@ def predict(
 
     Example: keras-acl predict runs/videos clip.mp4 --top 5
     """
-    from keras_acl.data.files import find_videos
+    from keras_acl.data.files import list_files
 
-    paths = [
-        path
-        for video in videos
-        for path in (find_videos(video) if video.is_dir() else [str(video)])
-    ]
-    if not paths:
-        raise ValueError(f"There is no video file in {', '.join(map(str, videos))}")
+    paths = list_files(videos)
     if timeline:
         cli_timeline.show_timelines(model, paths, stride, threshold, output, as_json)
         return

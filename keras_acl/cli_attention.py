@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from keras_acl.cli_options import SavedModel
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
 
 # In the table; the others are in the JSON.
@@ -25,12 +26,9 @@ SHOWN = (
 
 
 def explain(
-    model: Annotated[
-        str,
-        typer.Argument(help="A .keras file, a run folder, a saved folder or a preset's name."),
-    ],
+    model: SavedModel,
     videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("."),
+    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("."),
     label: Annotated[
         str | None, typer.Option(help="Whose attention.", show_default="the predicted class")
     ] = None,
@@ -44,17 +42,11 @@ def explain(
 ) -> None:
     """Write videos that show where each stream looks, and a contact sheet of each.
 
-    Example: keras-acl explain runs/videos clip.mp4 --out attention/
+    Example: keras-acl explain runs/videos clip.mp4 --output attention/
     """
-    from keras_acl.data.files import find_videos
+    from keras_acl.data.files import list_files
 
-    paths = [
-        Path(path)
-        for video in videos
-        for path in (find_videos(video) if video.is_dir() else [video])
-    ]
-    if not paths:
-        raise ValueError(f"There is no video file in {', '.join(map(str, videos))}")
+    paths = [Path(path) for path in list_files(videos)]
     with no_startup_noise():
         from keras_acl.attention import explain as write
         from keras_acl.attention.explaining import find_class
@@ -68,7 +60,7 @@ def explain(
     bad = 0
     with progress_bar("explaining") as progress:
         for done, (path, name) in enumerate(zip(paths, _names(paths), strict=True), 1):
-            file = out / f"{name}_attention{'.gif' if gif else '.mp4'}"
+            file = output / f"{name}_attention{'.gif' if gif else '.mp4'}"
             try:
                 found = write(loaded[0], path, file, label, clips=clips, compare=second)
             except DecodingError as error:
@@ -82,10 +74,7 @@ def explain(
 
 
 def attention(
-    model: Annotated[
-        str,
-        typer.Argument(help="A .keras file, a run folder, a saved folder or a preset's name."),
-    ],
+    model: SavedModel,
     boxes: Annotated[
         Path,
         typer.Argument(

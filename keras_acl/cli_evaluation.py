@@ -9,18 +9,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from keras_acl.cli_options import INTERRUPTED, SavedModel
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
 from keras_acl.writing import written_whole
 
-INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 SHOWN = 5  # unreadable files that are named
+BENCHMARKS = ("ucf101", "kinetics")
 
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(help="A .keras file, a run folder, a saved folder, a preset or hf://…"),
-    ],
+    model: SavedModel,
     source: Annotated[
         str,
         typer.Argument(help="Folder of class folders, a CSV (path,label), ucf101 or kinetics."),
@@ -59,17 +57,17 @@ def evaluate(
     """
     part = _shard(shard)
     with no_startup_noise():
-        from keras_acl.evaluation import evaluate_views, summary
+        from keras_acl.evaluation import evaluate_views
         from keras_acl.pretrained import load_any
 
     loaded = load_any(model)
     # Paths that a report finds from anywhere, and that are the same in every run.
-    source = os.path.abspath(source) if os.path.exists(source) else source
+    if source not in BENCHMARKS and os.path.exists(source):
+        source = os.path.abspath(source)
     videos = None if videos is None else videos.absolute()
     listed, dataset = _read(source, loaded.labels, videos, annotations, split)
     names = [Path(name.split("://")[-1]).name.removesuffix(".keras") for name in (model, source)]
     output = output or Path("runs") / "-".join(["evaluate", *names]).removesuffix(".csv")
-    _note_source(output, model, source, videos)
     try:
         with progress_bar("evaluating", unit="views") as progress:
             scores = evaluate_views(
@@ -87,13 +85,22 @@ def evaluate(
     except KeyboardInterrupt:
         errors.print("\nInterrupted. The same command goes on after the last finished video.")
         raise typer.Exit(INTERRUPTED) from None
-    for path, problem in [(p, q) for p, q in zip(scores.paths, scores.problems, strict=True) if q][
-        :SHOWN
-    ]:
+    _note_model(output, model, scores.fingerprint)
+    _show(scores, output, as_json)
+
+
+def _show(scores, output: Path, as_json: bool) -> None:
+    """What came out: the videos that failed, then the numbers."""
+    from keras_acl.evaluation import summary
+
+    failed = [(p, why) for p, why in zip(scores.paths, scores.problems, strict=True) if why]
+    for path, problem in failed[:SHOWN]:
         errors.print(f"Not in the mean: {path}: {problem}", style="yellow")
+    if len(failed) > SHOWN:
+        errors.print(f"Not in the mean: {len(failed) - SHOWN} more", style="yellow")
     if not scores.complete:
         pending = int((~(scores.done | scores.failed)).sum())
-        screen.print(f"This part is done; {pending} videos wait for the other parts: {output}")
+        errors.print(f"This part is done; {pending} videos wait for the other parts: {output}")
         return
     values = summary(scores)
     if as_json:
@@ -145,7 +152,7 @@ def _read(source: str, labels, videos: Path | None, annotations: Path | None, sp
     """The videos of a source and the name of the data set."""
     from keras_acl.data import read_csv, read_directory, read_kinetics, read_ucf101
 
-    if source in ("ucf101", "kinetics"):
+    if source in BENCHMARKS:
         if videos is None or annotations is None:
             raise ValueError(f"{source} needs --videos and --annotations: where its files are")
         if source == "ucf101":
@@ -163,13 +170,11 @@ def _read(source: str, labels, videos: Path | None, annotations: Path | None, sp
     return read_csv(path, labels), path.stem
 
 
-def _note_source(output: Path, model: str, source: str, videos: Path | None) -> None:
-    """Leave in the folder what a report needs to load the model and the videos again."""
-    local = Path(model).exists()
-    note = {
-        "model": os.path.abspath(model) if local else model,
-        "source": source,
-        "videos": None if videos is None else str(videos),
-    }
+def _note_model(output: Path, model: str, fingerprint: str) -> None:
+    """Leave in the folder what a report needs to load the model again."""
+    # Another folder of a preset's name is not the model.
+    saved = (Path(model), Path(model) / "model.keras", Path(model) / "metadata.json")
+    local = any(file.is_file() for file in saved)
+    note = {"model": os.path.abspath(model) if local else model, "fingerprint": fingerprint}
     with written_whole(output / "evaluation.json") as beside:
         beside.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ def report(
     run2: Annotated[
         Path | None, typer.Argument(help="A second one, compared with the first.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     groups: Annotated[
         Path | None,
         typer.Option(help="CSV of named groups of classes (group,label).", show_default="paper's"),
@@ -26,11 +26,11 @@ def report(
 ) -> None:
     """Write a page about an evaluation, or about the difference of two: one HTML file.
 
-    Example: keras-acl report runs/test --out report.html
+    Example: keras-acl report runs/test --output report.html
     """
     with no_startup_noise():
         from keras_acl.evaluation.report import write_report
 
     with progress_bar("looking") as progress:
-        write_report(run, out, run2, groups, model, hardest, progress)
-    screen.print(f"{out} ({out.stat().st_size / 1000:,.0f} kB; it needs no other file)")
+        write_report(run, output, run2, groups, model, hardest, progress)
+    screen.print(f"{output} ({output.stat().st_size / 1000:,.0f} kB; it needs no other file)")

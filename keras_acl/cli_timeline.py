@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from keras_acl.cli_options import SavedModel
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
 
 
@@ -99,17 +100,12 @@ def _names(paths: Sequence[str]) -> list[str]:
 
 
 def features(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A .keras file, a run folder, a saved folder, a preset's name or hf://USER/REPO."
-        ),
-    ],
+    model: SavedModel,
     videos: Annotated[
         list[Path],
         typer.Argument(help="A folder of class folders, a CSV (path,label), or videos."),
     ],
-    out: Annotated[Path, typer.Option(help="File to write: .npz, or .parquet (needs pyarrow).")],
+    output: Annotated[Path, typer.Option(help="File to write: .npz, or .parquet (needs pyarrow).")],
     clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 1,
     average: Annotated[
         bool, typer.Option(help="One vector a video, or one for each of its clips.")
@@ -117,14 +113,14 @@ def features(
 ) -> None:
     """Write the pooled features that the dense layer sees, video by video.
 
-    Example: keras-acl features k400 videos/ --out features.npz
+    Example: keras-acl features k400 videos/ --output features.npz
     """
     with no_startup_noise():
         from keras_acl.extraction import check_output, list_videos, save_features
         from keras_acl.extraction import features as extract
         from keras_acl.pretrained import load_any
 
-    check_output(out)
+    check_output(output)
     found = list_videos(videos)
     loaded = load_any(model)
     with progress_bar("reading") as progress:
@@ -132,8 +128,8 @@ def features(
     for path, problem in zip(extracted.paths, extracted.problems, strict=True):
         if problem:
             errors.print(f"{path}: cannot be read: {problem}", style="yellow")
-    save_features(extracted, out)
+    save_features(extracted, output)
     good = sum(problem is None for problem in extracted.problems)
-    screen.print(f"{good} of {len(found)} videos, {extracted.features.shape[-1]} numbers: {out}")
+    screen.print(f"{good} of {len(found)} videos, {extracted.features.shape[-1]} numbers: {output}")
     if good < len(found):
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_acl.data import DecodingError, Video, VideoList, read_csv, read_directory
-from keras_acl.data.files import find_videos
+from keras_acl.data.files import find_videos, list_files
 from keras_acl.devices import compile_with_xla
 from keras_acl.inference import read_uniform_clips
 from keras_acl.writing import written_whole
@@ -154,14 +154,7 @@ def list_videos(sources: Sequence[str | Path]) -> VideoList:
         found = find_videos(sources[0])
         if found and all(Path(path).parent != sources[0] for path in found):
             return read_directory(sources[0])
-    paths = [
-        path
-        for source in sources
-        for path in (find_videos(source) if source.is_dir() else [str(source)])
-    ]
-    if not paths:
-        raise ValueError(f"There is no video file in {', '.join(map(str, sources))}")
-    return VideoList([Video(path) for path in paths])
+    return VideoList([Video(path) for path in list_files(sources)])
 
 
 def _write_parquet(features: Features, problems: list[str], file: Path) -> None:

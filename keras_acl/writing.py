@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     """
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"saving-{file.name}")
+    # Its own, should two processes write the same file; the ending stays, as it chooses formats.
+    beside = file.with_name(f"saving-{os.getpid()}-{secrets.token_hex(4)}-{file.name}")
     try:
         yield beside
         os.replace(beside, file)

@@ -21,7 +21,7 @@ def figures(tmp_path_factory):
 def test_explain_writes_a_video_and_a_sheet_of_each(call, model, figures, tmp_path):
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     code, out, err = call(
-        "explain", model, figures, tmp_path / "bad.mp4", "--out", tmp_path / "out", "--clips", 1
+        "explain", model, figures, tmp_path / "bad.mp4", "--output", tmp_path / "out", "--clips", 1
     )
     assert code == 1
     assert [line for line in err.splitlines() if line] == [
@@ -47,7 +47,7 @@ def test_explain_compares_two_models_in_a_gif(call, model, figures, tmp_path):
         "--gif",
         "--clips",
         1,
-        "--out",
+        "--output",
         tmp_path,
     )
     assert code == 0
@@ -57,7 +57,7 @@ def test_explain_compares_two_models_in_a_gif(call, model, figures, tmp_path):
 
 def test_explain_mistakes(call, model, figures, tmp_path):
     video = figures / "up" / "0000.mp4"
-    code, _, err = call("explain", model, video, "--label", "lefd", "--out", tmp_path)
+    code, _, err = call("explain", model, video, "--label", "lefd", "--output", tmp_path)
     assert code == 1
     assert "Unknown class 'lefd'. Expected one of the model's classes. Nearest: left" in err
     code, _, err = call("explain", tmp_path / "none.keras", video)
@@ -67,7 +67,7 @@ def test_explain_mistakes(call, model, figures, tmp_path):
     assert code == 1
     assert "There is no video file in" in err
     (tmp_path / "file").write_text("")
-    code, _, err = call("explain", model, video, "--out", tmp_path / "file")
+    code, _, err = call("explain", model, video, "--output", tmp_path / "file")
     assert code == 1
     assert "cannot be made: File exists" in err
 

@@ -45,9 +45,9 @@ def test_parts_of_an_evaluation_meet(call, saved, tmp_path):
     arguments = ("evaluate", saved / "model", saved / "videos", "--clips", 1, "--crops", 1)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     call(*arguments, "--output", whole)
-    code, out, _ = call(*arguments, "--output", parts, "--shard", "2/2")
+    code, _, err = call(*arguments, "--output", parts, "--shard", "2/2")
     assert code == 0
-    assert "4 videos wait for the other parts" in out
+    assert "4 videos wait for the other parts" in err
     code, out, _ = call(*arguments, "--output", parts, "--shard", "1/2")
     assert "Top-1" in out
     np.testing.assert_allclose(

@@ -4,7 +4,7 @@ from evaluation.made_scores import LABELS, made_scores, save_run
 
 def test_report_of_a_run(call, tmp_path):
     run = save_run(tmp_path / "run", made_scores())
-    code, out, err = call("report", run, "--out", tmp_path / "page" / "report.html")
+    code, out, err = call("report", run, "--output", tmp_path / "page" / "report.html")
     assert (code, err) == (0, "")
     assert f"{tmp_path / 'page' / 'report.html'} (" in out
     assert "some_net on moves" in (tmp_path / "page" / "report.html").read_text()
@@ -15,7 +15,7 @@ def test_report_of_two_runs_with_groups(call, tmp_path):
     groups = tmp_path / "groups.csv"
     groups.write_text("group,label\nmine,eating\n")
     code, _, _ = call(
-        "report", *runs, "--groups", groups, "--hardest", 3, "--out", tmp_path / "two.html"
+        "report", *runs, "--groups", groups, "--hardest", 3, "--output", tmp_path / "two.html"
     )
     assert code == 0
     page = (tmp_path / "two.html").read_text()

@@ -150,7 +150,7 @@ def test_features_of_class_folders(call, model, tmp_path):
     folder = write_figures(tmp_path / "videos", 1)
     (folder / "up" / "broken.mp4").write_text("not a video")
     out_file = tmp_path / "f.npz"
-    code, out, err = call("features", RUN, folder, "--out", out_file, "--clips", 2)
+    code, out, err = call("features", RUN, folder, "--output", out_file, "--clips", 2)
     assert code == 1
     assert "broken.mp4: cannot be read: Invalid data" in err
     assert "3 of 4 videos" in out
@@ -162,23 +162,25 @@ def test_features_of_class_folders(call, model, tmp_path):
 
 def test_features_of_files_by_clip(call, recording, tmp_path):
     out_file = tmp_path / "f.npz"
-    code, _, _ = call("features", RUN, recording, "--out", out_file, "--clips", 3, "--no-average")
+    code, _, _ = call(
+        "features", RUN, recording, "--output", out_file, "--clips", 3, "--no-average"
+    )
     assert code == 0
     with np.load(out_file) as file:
         assert file["features"].shape[:2] == (1, 3)
 
 
 def test_a_wrong_ending_is_told_before_the_work(call, tmp_path):
-    code, _, err = call("features", "no model", "no video", "--out", tmp_path / "f.csv")
+    code, _, err = call("features", "no model", "no video", "--output", tmp_path / "f.csv")
     assert code == 1
     assert "written to .npz or .parquet" in err
     assert err.count("\n") == 1
 
 
 def test_features_of_a_missing_file(call, model, tmp_path):
-    code, _, err = call("features", RUN, tmp_path / "a.csv", "--out", tmp_path / "f.npz")
+    code, _, err = call("features", RUN, tmp_path / "a.csv", "--output", tmp_path / "f.npz")
     assert code == 1
     assert "a.csv" in err
-    code, _, err = call("features", RUN, tmp_path / "a.mp4", "--out", tmp_path / "f.npz")
+    code, _, err = call("features", RUN, tmp_path / "a.mp4", "--output", tmp_path / "f.npz")
     assert code == 1
     assert "a.mp4: cannot be read: No such file" in err

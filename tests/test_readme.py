@@ -12,7 +12,8 @@ import keras_acl
 from keras_acl import list_presets
 from keras_acl.data import MovingFigures
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -59,7 +60,7 @@ def test_from_scratch(tmp_path, videos):
 def test_from_pretrained_weights(tmp_path, videos):
     names: dict = {}
     changes = {'"k400", num_classes=101': '"demo", num_classes=8', "epochs=4": "epochs=1"}
-    exec(block("load_pretrained(", changes), names)
+    exec(block("save_pretrained(model", changes), names)
     assert names["model"].num_classes == 8
     assert (tmp_path / "weights/mine/model.weights.h5").is_file()
 
@@ -112,6 +113,13 @@ def test_table_of_presets_is_that_of_the_records():
         assert f"{row.parameters / 1e6:.2f} M" in line
         if row.top1 is not None:
             assert f"{row.top1:.2f} / {row.top5:.2f}" in line
+
+
+def test_files_that_are_named_exist():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    scripts = re.findall(r"(?:examples|tests)/[\w/.]*\w", README)
+    for name in [*(link for link in links if "://" not in link), *scripts]:
+        assert (ROOT / name).exists(), name
 
 
 def test_every_command_is_documented_and_exists():

@@ -112,17 +112,17 @@ def save_sections(file, sections: Sequence[Section]) -> None:
     figure = Figure(figsize=(CELL * columns + 0.25, sum(heights)), layout=engine)
     parts = figure.subfigures(len(sections), 1, squeeze=False, height_ratios=heights)[:, 0]
     for section, part in zip(sections, parts, strict=True):
-        part.suptitle(section.title, fontsize=10, x=0.01, ha="left")
+        part.suptitle(section.title, fontsize=10, x=0.01, ha="left", parse_math=False)
         axes = part.subplots(len(section.rows), columns, squeeze=False)
         for row, (name, pictures) in zip(axes, section.rows.items(), strict=True):
-            row[0].set_ylabel(name, fontsize=9)
+            row[0].set_ylabel(name, fontsize=9, parse_math=False)
             for axis, picture in zip(row, pictures, strict=True):
                 axis.imshow(picture)
                 axis.set(xticks=[], yticks=[])
                 axis.spines[:].set_visible(False)
         for axis, name in zip(axes[0], section.columns, strict=True):
             if name:
-                axis.set_title(name, fontsize=8)
+                axis.set_title(name, fontsize=8, parse_math=False)
     save_figure(figure, file)
 
 

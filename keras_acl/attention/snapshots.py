@@ -158,7 +158,7 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
 
 
 def _save_packed(file: Path, maps: AttentionMaps, clips: np.ndarray) -> None:
-    """Write what `save_progress` needs of an epoch: one map a stream, as the loss compares them."""
+    """Write what `save_progress` needs of an epoch: one map a stream, frames averaged."""
     kept = [maps.spatial]
     if maps.temporal is not None:
         kept.append(stretch(maps.temporal.mean(axis=1)))  # Eq. 2

@@ -46,6 +46,25 @@ def find_videos(folder: str | Path) -> list[str]:
     return [str(path) for path in sorted(found, key=Path.as_posix)]
 
 
+def list_files(sources: Sequence[str | Path]) -> list[str]:
+    """The files among the sources, and the video files in the folders among them.
+
+    Args:
+        sources: Files and folders.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    paths = [
+        path
+        for source in map(Path, sources)
+        for path in (find_videos(source) if source.is_dir() else [str(source)])
+    ]
+    if not paths:
+        raise ValueError(f"There is no video file in {', '.join(map(str, sources))}")
+    return paths
+
+
 def checked_folder(folder: str | Path) -> Path:
     """The folder as a Path.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from keras_acl.evaluation.groups import known_groups
+from keras_acl.evaluation.groups import check_groups, known_groups
 from keras_acl.evaluation.scores import Scores
 
 
@@ -81,10 +81,7 @@ def compare(
         )
     truth, before, after = _paired(first, second)
     groups = known_groups(first.labels) if groups is None else groups
-    for name, members in groups.items():
-        unknown = set(members) - set(first.labels)
-        if unknown:
-            raise ValueError(f"Group {name!r} has unknown classes: {', '.join(sorted(unknown))}")
+    check_groups(groups, first.labels)
     indices = {label: index for index, label in enumerate(first.labels)}
     return Comparison(
         overall=_adjusted([_difference("all", before, after)])[0],
@@ -122,8 +119,8 @@ def holm(values: Sequence[float]) -> list[float]:
 
 def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Class of each common video, and whether each run recognised it; (n,) each."""
-    places = {key: index for index, key in enumerate(numbered_paths(second.paths))}
-    pairs = [(i, places[key]) for i, key in enumerate(numbered_paths(first.paths)) if key in places]
+    places = {key: index for index, key in enumerate(video_keys(second))}
+    pairs = [(i, places[key]) for i, key in enumerate(video_keys(first)) if key in places]
     mine, other = np.array(pairs, int).reshape(-1, 2).T
     usable = first.done[mine] & second.done[other] & (first.truth[mine] >= 0)
     mine, other = mine[usable], other[usable]
@@ -139,12 +136,13 @@ def _paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray, np.n
     return truth, before, after
 
 
-def numbered_paths(paths: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Each path with how often it came before: parts of one file share theirs."""
+def video_keys(scores: Scores) -> Iterator[tuple]:
+    """What pairs the videos of two runs: path, part, and how often both came before."""
     seen = collections.Counter()
-    for path in paths:
-        yield path, seen[path]
-        seen[path] += 1
+    for path, part in zip(scores.paths, scores.parts.tolist(), strict=True):
+        key = (path, *(None if math.isnan(second) else second for second in part))
+        yield *key, seen[key]
+        seen[key] += 1
 
 
 def _difference(name: str, before: np.ndarray, after: np.ndarray) -> Difference:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_acl.evaluation import charts
-from keras_acl.evaluation.comparison import Comparison, compare, numbered_paths
+from keras_acl.evaluation.comparison import Comparison, compare, video_keys
 from keras_acl.evaluation.contexts import short_paths
 from keras_acl.evaluation.runs import Run
 from keras_acl.evaluation.scores import Scores
@@ -59,11 +59,11 @@ def flipped_videos(first: Scores, second: Scores, comparison: Comparison) -> lis
     Returns:
         Two tables: gained and lost, each with the number of all such videos.
     """
-    places = {key: index for index, key in enumerate(numbered_paths(second.paths))}
+    places = {key: index for index, key in enumerate(video_keys(second))}
     _, names = short_paths(first)
     done = first.done & (first.truth >= 0), second.done
     tables: tuple[list, list] = ([], [])
-    for i, key in enumerate(numbered_paths(first.paths)):
+    for i, key in enumerate(video_keys(first)):
         j = places.get(key, -1)
         if j < 0 or not (done[0][i] and done[1][j]):
             continue

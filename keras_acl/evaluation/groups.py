@@ -63,3 +63,15 @@ def known_groups(labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
         for name, members in GROUPS.items()
     }
     return {name: members for name, members in found.items() if members}
+
+
+def check_groups(groups: Mapping[str, Sequence[str]], labels: Sequence[str]) -> None:
+    """Refuse groups with classes that there are not.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    for name, members in groups.items():
+        unknown = set(members) - set(labels)
+        if unknown:
+            raise ValueError(f"Group {name!r} has unknown classes: {', '.join(sorted(unknown))}")

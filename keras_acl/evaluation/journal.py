@@ -1,9 +1,7 @@
 """An evaluation in progress: what is done is kept, and processes that share the work meet again."""
 
-import contextlib
 import dataclasses
 import json
-import os
 import time
 from pathlib import Path
 
@@ -67,18 +65,14 @@ class Journal:
     def finish(self) -> Scores:
         """Join the parts of all processes; the last one writes `scores.npz` and `metrics.json`.
 
-        Two may end at once and both write. Each writes under a name of its own and renames that.
+        Two may end at once and write the same.
         """
         if self._folder is None:
             return self.scores
         scores = merge([self.scores, *_found(self._folder, self.scores)])
         if scores.complete:
-            part = self._part(self._folder)
-            scores.save(part)
-            os.replace(part, self._folder / FILE)
-            write_metrics(scores, part.with_suffix(".json"))
-            with contextlib.suppress(FileNotFoundError):  # without labels there are no metrics
-                os.replace(part.with_suffix(".json"), self._folder / METRICS)
+            scores.save(self._folder / FILE)
+            write_metrics(scores, self._folder / METRICS)
             for part in _parts(self._folder):
                 part.unlink(missing_ok=True)
         return scores

@@ -16,7 +16,7 @@ from keras_acl.evaluation.contexts import (
     run_context,
 )
 from keras_acl.evaluation.differences import comparison_context, display_names
-from keras_acl.evaluation.groups import known_groups, read_groups
+from keras_acl.evaluation.groups import check_groups, known_groups, read_groups
 from keras_acl.evaluation.runs import Run, read_run
 from keras_acl.evaluation.strips import attention_strip
 from keras_acl.pretrained.hub import load_any
@@ -67,6 +67,7 @@ def write_report(
         groups = known_groups(labels)
     elif not isinstance(groups, Mapping):
         groups = read_groups(groups, labels)
+    check_groups(groups, labels)
     names, difference = (runs[0].name,), None
     if other is not None:  # before the strips take their time: it may be an error
         names = display_names(runs[0], runs[1])

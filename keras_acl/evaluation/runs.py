@@ -55,6 +55,9 @@ def read_run(path: str | Path) -> Run:
     notes: list[str] = []
     about = _read_json(folder / "evaluation.json", notes)
     noted = about.get("model")
+    if about.get("fingerprint", scores.fingerprint) != scores.fingerprint:
+        notes.append("evaluation.json belongs to another evaluation, so the model is not known.")
+        noted = None
     if noted is None and (folder / "model.keras").is_file():
         noted = folder
     places = [folder]
