@@ -12,9 +12,9 @@ import numpy as np
 from keras_acl.data.decoding import DecodingError
 from keras_acl.data.videos import Video, VideoList
 from keras_acl.devices import has_accelerator
+from keras_acl.evaluation.decoding_ahead import views_ahead
 from keras_acl.evaluation.journal import Journal
 from keras_acl.evaluation.metrics import NOT_FOUND
-from keras_acl.evaluation.reading import views_ahead
 from keras_acl.evaluation.scores import Protocol, Scores
 from keras_acl.evaluation.scoring import ViewScorer
 from keras_acl.evaluation.views import ViewGrid, ViewMeans

@@ -12,7 +12,7 @@ from models import tiny
 from tiny_network import CLIP
 
 from keras_acl.data import Video, VideoList
-from keras_acl.evaluation import evaluating, reading
+from keras_acl.evaluation import decoding_ahead, evaluating
 from keras_acl.evaluation.evaluating import evaluate_views
 from keras_acl.evaluation.metrics import NOT_FOUND, summary
 from keras_acl.evaluation.scores import Scores
@@ -66,13 +66,13 @@ def quick_scores(videos) -> np.ndarray:
 @pytest.fixture
 def decoded(monkeypatch) -> list[str]:
     """Names of the videos that are decoded, in no order."""
-    names, views = [], reading.iterate_views
+    names, views = [], decoding_ahead.iterate_views
 
     def counted(video, *arguments):
         names.append(Path(video.path).stem)
         yield from views(video, *arguments)
 
-    monkeypatch.setattr(reading, "iterate_views", counted)
+    monkeypatch.setattr(decoding_ahead, "iterate_views", counted)
     return names
 
 
@@ -191,7 +191,7 @@ def test_files_that_cannot_be_read_are_in_the_result_not_in_the_mean(model, bad,
 def test_a_video_that_breaks_in_the_middle_leaves_nothing(
     model, videos, quick, monkeypatch, batch_size
 ):
-    views = reading.iterate_views
+    views = decoding_ahead.iterate_views
 
     def breaking(video, *arguments):
         for number, view in enumerate(views(video, *arguments)):
@@ -199,7 +199,7 @@ def test_a_video_that_breaks_in_the_middle_leaves_nothing(
                 raise evaluating.DecodingError(video.path, "it breaks off after 1.00 s")
             yield view
 
-    monkeypatch.setattr(reading, "iterate_views", breaking)
+    monkeypatch.setattr(decoding_ahead, "iterate_views", breaking)
     calls = []
     scores = evaluate(
         model, videos, batch_size=batch_size, progress=lambda *call: calls.append(call)

@@ -7,7 +7,7 @@ import stages
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video, VideoList
-from keras_acl.evaluation import NOT_FOUND, Protocol, Scores, ViewGrid, evaluating, reading
+from keras_acl.evaluation import NOT_FOUND, Protocol, Scores, ViewGrid, decoding_ahead, evaluating
 from keras_acl.evaluation.views import iterate_views
 from keras_acl.models import SlowClassifier
 
@@ -79,7 +79,7 @@ def test_testing_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
         read.append(video.path)
         return iterate_views(video, clip, grid)
 
-    monkeypatch.setattr(reading, "iterate_views", iterate)
+    monkeypatch.setattr(decoding_ahead, "iterate_views", iterate)
     monkeypatch.setattr(evaluating, "views_ahead", one_at_a_time)
     arguments = (tmp_path, VideoList(videos, ("a", "b")), "two figures")
     with pytest.raises(KeyboardInterrupt):
@@ -96,7 +96,7 @@ def test_testing_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
 
 
 def one_at_a_time(videos, clip, grid):
-    return reading.views_ahead(videos, clip, grid, threads=1)
+    return decoding_ahead.views_ahead(videos, clip, grid, threads=1)
 
 
 def test_publishing_is_for_those_who_ask(tmp_path, monkeypatch, capsys):

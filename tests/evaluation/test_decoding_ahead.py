@@ -9,8 +9,8 @@ from evaluation.plain import plain_views, write_pictures
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video
 from keras_acl.data.decoding import DecodingError
-from keras_acl.evaluation import reading
-from keras_acl.evaluation.reading import AHEAD, views_ahead
+from keras_acl.evaluation import decoding_ahead
+from keras_acl.evaluation.decoding_ahead import AHEAD, views_ahead
 from keras_acl.evaluation.views import ViewGrid
 
 CLIP = ClipSpec(frames=4, span=8, size=28)
@@ -53,7 +53,7 @@ def test_a_broken_video_ends_with_its_error(videos, tmp_path):
 
 
 def test_a_video_that_breaks_in_the_middle(videos, monkeypatch):
-    views = reading.iterate_views
+    views = decoding_ahead.iterate_views
 
     def breaking(video, *arguments):
         for number, view in enumerate(views(video, *arguments)):
@@ -61,7 +61,7 @@ def test_a_video_that_breaks_in_the_middle(videos, monkeypatch):
                 raise DecodingError(video.path, "it breaks off")
             yield view
 
-    monkeypatch.setattr(reading, "iterate_views", breaking)
+    monkeypatch.setattr(decoding_ahead, "iterate_views", breaking)
     found = list(views_ahead(videos, CLIP, GRID))
     assert [place for place, _ in found] == [0] * 6 + [1] * 5 + [2] * 6 + [3] * 6
     assert isinstance(found[10][1], DecodingError)
@@ -73,7 +73,7 @@ def test_other_errors_are_raised_here(videos, monkeypatch):
             raise MemoryError("no memory")
         yield from ()
 
-    monkeypatch.setattr(reading, "iterate_views", failing)
+    monkeypatch.setattr(decoding_ahead, "iterate_views", failing)
     with pytest.raises(MemoryError, match="no memory"):
         list(views_ahead(videos, CLIP, GRID))
 
@@ -93,7 +93,7 @@ def test_few_views_are_ready_however_many_there_are(monkeypatch):
             made.append(video)
             yield number
 
-    monkeypatch.setattr(reading, "iterate_views", endless)
+    monkeypatch.setattr(decoding_ahead, "iterate_views", endless)
     videos = [Video(f"{number}.mp4") for number in range(10)]
     with contextlib.closing(views_ahead(videos, CLIP, ViewGrid(100, 3), threads=2)) as views:
         for taken in range(1, 6):
