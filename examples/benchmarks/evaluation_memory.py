@@ -1,10 +1,9 @@
 """How much memory the evaluation with many views takes.
 
 Evaluates the R50 4x16 (random weights: the memory is the same) on 340 x 256 videos of 2 to 5 s,
-which it makes, or on a folder of yours, and prints the peak of the process' resident memory. It
-shows that 30 views a video need less than 2 GiB, and, with other `--clips` and `--count`, that the
-peak does not grow with the number of views or videos. Ends with an error above `--limit`. A view
-takes 0.7 s of one CPU core, so 40 videos with 30 views take 14 minutes.
+which it makes, or on a folder of yours, and prints the peak of the process' resident memory; with
+other `--clips` and `--count` it tells whether that grows with the number of views or videos. Ends
+with an error above `--limit`, 2 GiB by default. A view takes 1 to 2 s of CPU time.
 
     python examples/benchmarks/evaluation_memory.py
     python examples/benchmarks/evaluation_memory.py --videos FOLDER --count 40 --clips 10 --crops 3
