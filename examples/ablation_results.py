@@ -150,9 +150,9 @@ def base_of(cells, regime: str, task: str) -> Cell:
 
 
 def paired(base: Cell, term: Cell, name: str) -> list[float]:
-    """Differences by seed, in points."""
+    """Differences by seed, in points; none where there was nothing to measure."""
     seeds = sorted(set(base) & set(term))
-    return [100 * (term[seed][name] - base[seed][name]) for seed in seeds]
+    return [100 * (term[seed][name] - base[seed][name]) for seed in seeds if name in term[seed]]
 
 
 def interval(differences: list[float]) -> tuple[float, float]:
@@ -165,6 +165,8 @@ def interval(differences: list[float]) -> tuple[float, float]:
 
 
 def describe(differences: list[float]) -> str:
+    if not differences:
+        return "–"
     mean, half = interval(differences)
     above = sum(value > 0 for value in differences)
     spread = "" if math.isnan(half) else f" ± {half:.1f}"
@@ -201,6 +203,8 @@ def draw_regimes(cells, file: Path) -> None:
     for axis, name in zip(figure.subplots(1, 2), names, strict=True):
         for place, (regime, task, _) in enumerate(reversed(listed)):
             values = paired(base_of(cells, regime, task), cells[regime, task, TERM], name)
+            if not values:
+                continue
             mean, half = interval(values)
             half = 0 if math.isnan(half) else half
             axis.errorbar(mean, place, xerr=half, fmt="o", color="tab:red", capsize=3)

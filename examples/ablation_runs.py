@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from ablation_videos import FolderClips, folder_clips
 from keras import ops
 
 from keras_acl import ClipSpec, recipes
@@ -70,6 +71,7 @@ class Regime:
         weight: λ.
         spatial_first: Train the spatial stream alone before, for half the epochs.
         context: A rectangle whose colour gives the class away, in most training clips only.
+        folder: Clips of real videos instead of moving figures; without masks, so without pointing.
     """
 
     meaning: str
@@ -80,6 +82,7 @@ class Regime:
     weight: float = 1.5
     spatial_first: bool = False
     context: bool = False
+    folder: bool = False
 
 
 REGIMES = {
@@ -94,6 +97,7 @@ REGIMES = {
     "long": Regime("three times as long", longer=3),
     "crowd": Regime("six distractors", distractors=6),
     "context": Regime("a rectangle tells the class in training only", context=True),
+    "folder": Regime("other recordings, as many steps", folder=True),
 }
 
 
@@ -131,9 +135,13 @@ class Batches:
         return (self.clips[index * self.batch_size : (index + 1) * self.batch_size],)
 
 
-def perform(run: Run, budget: Budget, cache: Path) -> dict:
+def perform(run: Run, budget: Budget, cache: Path, videos: Path | None = None) -> dict:
     """Train once and measure; the same run gives the same clips and the same first weights."""
     regime = REGIMES[run.regime]
+    if regime.folder:
+        return perform_on_folder(
+            run, budget, folder_clips(videos, clip_of(budget), run.seed, cache)
+        )
     budget = dataclasses.replace(
         budget,
         clips=budget.clips // regime.fewer,
@@ -157,10 +165,42 @@ def perform(run: Run, budget: Budget, cache: Path) -> dict:
     }
 
 
+def perform_on_folder(run: Run, budget: Budget, data: FolderClips) -> dict:
+    """The same on real videos: accuracy on other recordings; where the actor is nobody knows."""
+    regime, steps = REGIMES[run.regime], budget.clips * budget.epochs
+    count = len(data.clips)
+    budget = dataclasses.replace(budget, clips=count, epochs=max(round(steps / count), 1))
+    keras.utils.set_random_seed(run.seed)
+    model = network(run.variant, [str(name) for name in data.labels], budget, regime.weight)
+    history = train(model, data.clips, data.classes, budget, regime.ramp, run.seed)
+    maps = attention_maps(model, data.test_clips, data.test_classes, batch_size=16)
+    alone = _StreamClasses(model).predict(data.test_clips, batch_size=16, verbose=0)
+    temporal = maps.temporal.mean(axis=1)
+    measured = {
+        "accuracy": (alone["both"] == data.test_classes).mean(),
+        "accuracy_spatial": (alone["spatial"] == data.test_classes).mean(),
+        "accuracy_temporal": (alone["temporal"] == data.test_classes).mean(),
+        "correlation": stream_correlation(maps.spatial, temporal).mean(),
+    }
+    return {
+        "run": dataclasses.asdict(run),
+        "budget": dataclasses.asdict(budget),
+        "regime": dataclasses.asdict(regime),
+        "history": history,
+        "recordings": data.recordings.tolist(),
+        "test_videos": len(data.test_clips),
+        "measured": {name: float(value) for name, value in measured.items()},
+    }
+
+
+def clip_of(budget: Budget) -> ClipSpec:
+    """What the networks eat."""
+    return ClipSpec(frames=budget.frames, span=SPAN, size=budget.size)
+
+
 def network(variant: str, labels, budget: Budget, weight: float = 1.5) -> keras.Model:
     """The network of a variant, small enough for a CPU."""
-    clip = ClipSpec(frames=budget.frames, span=SPAN, size=budget.size)
-    count, alpha = len(labels), budget.speed_ratio
+    clip, count, alpha = clip_of(budget), len(labels), budget.speed_ratio
     # Few channels: the 2D form of the convolutions is the faster one on a CPU.
     common = {"clip": clip, "labels": labels, "depth": 11, "width": 16, "form": "2d"}
     if variant == "fusion":

@@ -125,8 +125,10 @@ def train(
 def predict(
     model: SavedModel,
     videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
-    clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 3,
-    top: Annotated[int, typer.Option(min=1, help="Classes shown.")] = 3,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Clips a video.", show_default="3")
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Classes shown.", show_default="3")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     timeline: Annotated[
         bool, typer.Option("--timeline", help="What happens when, in long recordings.")
@@ -151,6 +153,8 @@ def predict(
 
     paths = list_files(videos)
     if timeline:
+        if (clips, top) != (None, None):
+            raise ValueError("--clips and --top do not go with --timeline, which sees everything")
         cli_timeline.show_timelines(model, paths, stride, threshold, output, as_json)
         return
     if (stride, threshold, output) != (None, None, None):
@@ -161,8 +165,8 @@ def predict(
 
     loaded = load_any(model)
     with progress_bar("predicting") as progress:
-        predictions = predict_videos(loaded, paths, clips, progress)
-    names = loaded.labels or [f"class {index}" for index in range(loaded.num_classes)]
+        predictions = predict_videos(loaded, paths, clips or 3, progress)
+    names = loaded.class_names
     if as_json:
         rows = [
             {
@@ -170,7 +174,7 @@ def predict(
                 "problem": prediction.problem,
                 "predictions": [
                     {"label": names[index], "score": round(score, 6)}
-                    for index, score in prediction.top(top)
+                    for index, score in prediction.top(top or 3)
                 ],
             }
             for prediction in predictions
@@ -179,7 +183,7 @@ def predict(
     else:
         table = Table(Column("video", overflow="fold"), "class", "score")
         for prediction in predictions:
-            lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top)]
+            lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top or 3)]
             lines = lines or [(f"cannot be read: {prediction.problem}", "")]
             table.add_row(
                 prediction.path, "\n".join(c for c, _ in lines), "\n".join(s for _, s in lines)

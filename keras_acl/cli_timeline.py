@@ -113,6 +113,8 @@ def features(
 ) -> None:
     """Write the pooled features that the dense layer sees, video by video.
 
+    If it is interrupted, the same command goes on where it stopped.
+
     Example: keras-acl features k400 videos/ --output features.npz
     """
     with no_startup_noise():
@@ -124,7 +126,10 @@ def features(
     found = list_videos(videos)
     loaded = load_any(model)
     with progress_bar("reading") as progress:
-        extracted = extract(loaded, found, clips, average=average, progress=progress)
+        unfinished = output.with_name(f"{output.name}.unfinished.npz")
+        extracted = extract(
+            loaded, found, clips, average=average, progress=progress, resume=unfinished
+        )
     for path, problem in zip(extracted.paths, extracted.problems, strict=True):
         if problem:
             errors.print(f"{path}: cannot be read: {problem}", style="yellow")

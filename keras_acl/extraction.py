@@ -1,9 +1,10 @@
 """Features of videos: what the dense layer of a trained model sees."""
 
+import contextlib
 import dataclasses
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ import numpy as np
 from keras_acl.data import DecodingError, Video, VideoList, read_csv, read_directory
 from keras_acl.data.files import find_videos, list_files
 from keras_acl.devices import compile_with_xla
+from keras_acl.fingerprint import fingerprint
 from keras_acl.inference import read_uniform_clips
 from keras_acl.writing import written_whole
 
@@ -42,6 +44,7 @@ def features(
     average: bool = True,
     batch_size: int = 8,
     progress: Callable[[int, int], object] | None = None,
+    resume: str | Path | None = None,
 ) -> Features:
     """Compute the globally pooled features of both streams, [spatial | temporal].
 
@@ -55,6 +58,8 @@ def features(
         average: Over the clips of a video; otherwise each clip's features are kept.
         batch_size: Clips computed at once.
         progress: Called as `progress(done, total)` in videos.
+        resume: A `.npz` file to keep what is done in should the work be interrupted; the same call
+            goes on from it and removes it when it is through.
 
     Returns:
         A `Features`, a row for each video. One that cannot be read has a problem and a row of NaN.
@@ -72,17 +77,19 @@ def features(
     size = min(batch_size, clips * len(records))
     problems: list[str | None] = [None] * len(records)
     rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
-    waiting: dict[int, np.ndarray] = {}
-    for index, record in enumerate(records):
-        try:
-            waiting[index] = read_uniform_clips(record, model.clip, clips)
-        except DecodingError as error:
-            problems[index] = error.reason
-        if waiting and (clips * len(waiting) >= size or index == len(records) - 1):
-            rows[list(waiting)] = _pool(pooled, list(waiting.values()), size)
-            waiting = {}
-        if progress is not None:
-            progress(index + 1, len(records))
+    with _kept(rows, resume, lambda: fingerprint(model, [str(record) for record in records])):
+        todo = np.flatnonzero(np.isnan(rows).any(axis=(1, 2))).tolist()
+        waiting: dict[int, np.ndarray] = {}
+        for done, index in enumerate(todo, len(records) - len(todo) + 1):
+            try:
+                waiting[index] = read_uniform_clips(records[index], model.clip, clips)
+            except DecodingError as error:
+                problems[index] = error.reason
+            if waiting and (clips * len(waiting) >= size or index == todo[-1]):
+                rows[list(waiting)] = _pool(pooled, list(waiting.values()), size)
+                waiting = {}
+            if progress is not None:
+                progress(done, len(records))
     return Features(
         paths=tuple(record.path for record in records),
         labels=_names(records, getattr(videos, "labels", ())),
@@ -170,6 +177,27 @@ def _write_parquet(features: Features, problems: list[str], file: Path) -> None:
         "problem": arrow.array(problems, arrow.string()),
     }
     importlib.import_module("pyarrow.parquet").write_table(arrow.table(columns), file)
+
+
+@contextlib.contextmanager
+def _kept(rows: np.ndarray, resume: str | Path | None, about: Callable[[], str]) -> Iterator[None]:
+    """Fill `rows` from the file of an interrupted run; write it if this one is interrupted, too."""
+    if resume is None:
+        yield
+        return
+    file, now = Path(resume), about()
+    if file.exists():
+        with np.load(file) as kept:
+            if str(kept["about"]) == now and kept["rows"].shape == rows.shape:
+                rows[:] = kept["rows"]
+    try:
+        yield
+    except BaseException:
+        if not np.isnan(rows).all():
+            with written_whole(file) as beside:
+                np.savez(beside, rows=rows, about=now)
+        raise
+    file.unlink(missing_ok=True)
 
 
 class _PooledFeatures(keras.Model):

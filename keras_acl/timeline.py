@@ -202,7 +202,7 @@ def predict_timeline(
         path=str(video),
         times=np.array(times),
         scores=np.concatenate(scores),
-        labels=model.labels or tuple(f"class {index}" for index in range(model.num_classes)),
+        labels=model.class_names,
         problem="; ".join(faults) or None,
     )
 

@@ -9,6 +9,7 @@ from models.tiny import randomize, slow, slowfast, two_stream
 from tiny_network import CLIP
 from video_files import numbered_frames, write_video
 
+from keras_acl import extraction
 from keras_acl.data import Video, VideoList
 from keras_acl.extraction import Features, features, list_videos, save_features
 from keras_acl.inference import read_uniform_clips
@@ -84,6 +85,36 @@ def test_records_bring_their_part_and_their_class(model, paths):
 def test_nothing_to_do_is_an_error(model, paths, change):
     with pytest.raises(ValueError, match=r"at least one. Received: "):
         features(model, **{"videos": paths, **change})
+
+
+def test_an_interrupted_run_goes_on(model, paths, tmp_path, monkeypatch):
+    file, read = tmp_path / "unfinished.npz", []
+
+    def reading(video, *arguments):
+        read.append(video.path)
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        return read_uniform_clips(video, *arguments)
+
+    monkeypatch.setattr(extraction, "read_uniform_clips", reading)
+    with pytest.raises(KeyboardInterrupt):
+        features(model, paths, batch_size=1, resume=file)
+    assert file.exists()
+    seen = []
+    progress = lambda *done: seen.append(done)  # noqa: E731
+    found = features(model, paths, batch_size=1, resume=file, progress=progress)
+    assert read == [*paths, paths[2]]
+    assert seen == [(3, 3)]
+    assert not file.exists()
+    np.testing.assert_allclose(found.features, features(model, paths).features, rtol=1e-4)
+
+
+def test_what_another_run_left_is_not_used(model, paths, tmp_path):
+    file = tmp_path / "unfinished.npz"
+    width = model.classifier.kernel.shape[0]
+    np.savez(file, rows=np.zeros((1, 1, width), np.float32), about="another model")
+    found = features(model, paths[:1], resume=file)
+    np.testing.assert_array_equal(found.features, features(model, paths[:1]).features)
 
 
 # Files

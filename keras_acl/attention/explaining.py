@@ -104,7 +104,7 @@ def explain(
 def _found(one: VideoAttention) -> tuple[str, float, str]:
     """Label, score and predicted label."""
     score = float(one.scores[one.chosen])
-    return class_name(one.model, one.chosen), score, class_name(one.model, one.predicted)
+    return one.model.class_names[one.chosen], score, one.model.class_names[one.predicted]
 
 
 def find_class(model, label: str | int | None) -> int | None:
@@ -127,11 +127,6 @@ def find_class(model, label: str | int | None) -> int | None:
     else:
         expected = f"one of {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}"
     raise ValueError(f"Unknown class {label!r}. Expected {expected}.")
-
-
-def class_name(model, index: int) -> str:
-    """Name of a class, or "class 3" where there is none."""
-    return model.labels[index] if model.labels else f"class {index}"
 
 
 def _check_folder(folder: Path) -> None:
@@ -198,9 +193,9 @@ def _titles(followed: list[VideoAttention]) -> list[str]:
     """The line above each model's panels: class, score, and which model if there are two."""
     titles = []
     for one in followed:
-        title = f"{class_name(one.model, one.chosen)} {one.scores[one.chosen]:.0%}"
+        title = f"{one.model.class_names[one.chosen]} {one.scores[one.chosen]:.0%}"
         if one.chosen != one.predicted:
-            best = class_name(one.model, one.predicted)
+            best = one.model.class_names[one.predicted]
             title += f" (predicted: {best} {one.scores[one.predicted]:.0%})"
         titles.append(title)
     if len(followed) == 1:

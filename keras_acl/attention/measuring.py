@@ -110,7 +110,7 @@ def _measured(model, one: Marked, chosen: int | None) -> Measured:
     maps = attention_maps(model, frames[None], None if chosen is None else [chosen])
     values = {name: float(value[0]) for name, value in measure(maps, masks[None]).items()}
     index = int(maps.classes[0])
-    return Measured(one.path, model.labels[index] if model.labels else f"class {index}", values)
+    return Measured(one.path, model.class_names[index], values)
 
 
 def _outside(one: Marked, info: VideoInfo) -> str | None:

@@ -98,7 +98,7 @@ class AttentionSnapshots(keras.callbacks.Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        save_progress(self.folder, self.clips, self.model.labels, self._last)
+        save_progress(self.folder, self.clips, self.model.class_names, self._last)
 
     def _log(self, picture: Path, measures: dict[str, float]) -> None:
         # TensorBoard's own writer: the same on every backend.
@@ -132,7 +132,7 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
     Args:
         folder: Holds `epoch_0001.npz`, ...; those of other clips are passed over.
         clips: (B, T, H, W, 3) uint8.
-        labels: Class names, or `None`.
+        labels: Class names.
         last: The last epoch that counts; later ones are of another run.
     """
     saved = [one for one in _saved(folder, clips) if one[0] <= last]
@@ -151,8 +151,7 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
         columns = []
         for epoch, one in shown:
             chosen = int(one["classes"][index])
-            name = labels[chosen] if labels else f"class {chosen}"
-            columns.append(f"epoch {epoch}\n{name} {one['scores'][index, chosen]:.0%}")
+            columns.append(f"epoch {epoch}\n{labels[chosen]} {one['scores'][index, chosen]:.0%}")
         sections.append(Section(f"clip {index + 1}", columns, rows))
     save_sections(folder / "progress.png", sections)
 

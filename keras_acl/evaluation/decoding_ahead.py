@@ -2,8 +2,7 @@
 
 import queue
 import threading
-from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 
@@ -12,16 +11,18 @@ from keras_acl.data.decoding import DecodingError
 from keras_acl.data.videos import Video
 from keras_acl.evaluation.views import ViewGrid, iterate_views
 
-AHEAD = 4  # views a thread may have ready
+AHEAD = 4  # views ready for each thread
+Item = tuple[int, np.ndarray | DecodingError]
 
 
 def views_ahead(
     videos: Sequence[Video], clip: ClipSpec, grid: ViewGrid, threads: int = 2
-) -> Generator[tuple[int, np.ndarray | DecodingError], None, None]:
-    """Yield every view of every video, in order; a video that breaks ends with its error.
+) -> Generator[Item, None, None]:
+    """Yield every view of every video as it is decoded; a video that breaks ends with its error.
 
-    Each thread decodes one video and holds a few views, so the memory does not depend on how many
-    views or videos there are. Close it (`contextlib.closing`) where the walk may stop early.
+    Each thread decodes one video at a time, all of them into one bounded queue, so the memory does
+    not depend on how many views or videos there are. The views of a video come in order, with those
+    of others between them. Close it (`contextlib.closing`) where the walk may stop early.
 
     Args:
         videos: What to read.
@@ -33,55 +34,57 @@ def views_ahead(
         The place of the video in `videos`, with a view (T, size, size, 3) or a `DecodingError`.
     """
     stop = threading.Event()
-    running: deque[tuple[int, queue.Queue]] = deque()
-    started: list[threading.Thread] = []
-    coming = iter(enumerate(videos))
+    ready: queue.Queue = queue.Queue(AHEAD * threads)
+    todo: queue.SimpleQueue = queue.SimpleQueue()
+    for work in enumerate(videos):
+        todo.put(work)
 
-    def start_one() -> None:
-        for index, video in coming:
-            ready: queue.Queue = queue.Queue(AHEAD)
-            work = (video, clip, grid, ready, stop)
-            started[:] = [thread for thread in started if thread.is_alive()]
-            started.append(threading.Thread(target=_decode, args=work, daemon=True))
-            started[-1].start()
-            running.append((index, ready))
-            return
+    def put(item) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                pass
 
+    def decode() -> None:
+        try:
+            for item in _views(todo, clip, grid):
+                put(item)
+                if stop.is_set():
+                    return
+        except BaseException as error:  # handed to the thread that waits for the views
+            put(error)
+        finally:
+            put(None)
+
+    started = [threading.Thread(target=decode, daemon=True) for _ in range(threads)]
+    for thread in started:
+        thread.start()
     try:
-        for _ in range(threads):
-            start_one()
+        running = threads
         while running:
-            index, ready = running.popleft()
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException) and not isinstance(item, DecodingError):
-                    raise item
-                yield index, item
-            start_one()
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                running -= 1
+            else:
+                yield item
     finally:
         stop.set()
         for thread in started:
             thread.join()
 
 
-def _decode(
-    video: Video, clip: ClipSpec, grid: ViewGrid, ready: queue.Queue, stop: threading.Event
-) -> None:
-    """Put the views of one video into a queue, then None; an error takes the place of a view."""
-
-    def put(item) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                pass
-        return False
-
-    try:
-        for view in iterate_views(video, clip, grid):
-            if not put(view):
-                return
-    except BaseException as error:  # handed to the thread that waits for the views
-        put(error)
-    finally:
-        put(None)
+def _views(todo: queue.SimpleQueue, clip: ClipSpec, grid: ViewGrid) -> Iterator[Item]:
+    """The views of the videos that this thread gets hold of."""
+    while True:
+        try:
+            place, video = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            for view in iterate_views(video, clip, grid):
+                yield place, view
+        except DecodingError as error:
+            yield place, error

@@ -1,8 +1,6 @@
 """Evaluate with many views a video, as the literature does; interrupted runs go on."""
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
@@ -18,10 +16,9 @@ from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.scores import Protocol, Scores
 from keras_acl.evaluation.scoring import ViewScorer
 from keras_acl.evaluation.views import ViewGrid, ViewMeans
+from keras_acl.fingerprint import fingerprint
 
 NOT_FINITE = "the model's scores of it are not finite"
-# Arguments of a model that its scores do not depend on.
-ONLY_IN_TRAINING = {"name", "trainable", "dropout", "form", "consistency", "consistency_weight"}
 
 
 def evaluate_views(
@@ -160,7 +157,7 @@ def _begin(
     dataset: str,
 ) -> tuple[list[Video], Scores]:
     """The videos to read, and the evaluation with nothing done; missing files come last."""
-    labels = model.labels or tuple(str(index) for index in range(model.num_classes))
+    labels = model.class_names
     known = tuple(videos.labels) if isinstance(videos, VideoList) else ()
     if known and (len(known) != len(labels) or (model.labels and known != model.labels)):
         raise ValueError(
@@ -190,7 +187,8 @@ def _begin(
         protocol=protocol,
         model=model_name(model),
         dataset=dataset,
-        fingerprint=_fingerprint(model, records, protocol),
+        # Without the paths, which `Scores` holds: a folder may move.
+        fingerprint=fingerprint(model, str(protocol), [[v.label, v.start, v.end] for v in records]),
         parts=np.array([*map(_part, records), *([np.nan] * 2 for _ in missing)]),
     )
     return records, scores
@@ -204,16 +202,3 @@ def model_name(model: keras.Model) -> str:
     """The name on the model's card, or that of its class."""
     card = getattr(model, "card", None)
     return card.name if card is not None else type(model).__name__
-
-
-def _fingerprint(model: keras.Model, videos: Sequence[Video], protocol: Protocol) -> str:
-    """Equal for the same model (weights and what it does with a clip), videos and protocol."""
-    config = {
-        name: value for name, value in model.get_config().items() if name not in ONLY_IN_TRAINING
-    }
-    parts = [[video.label, video.start, video.end] for video in videos]
-    about = json.dumps([str(protocol), config, parts], sort_keys=True, default=str)
-    digest = hashlib.sha256(about.encode())
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight).data)
-    return digest.hexdigest()[:16]

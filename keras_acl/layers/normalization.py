@@ -35,7 +35,11 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         """Normalise; in training by the statistics of each group."""
         size, batch = self.clips_per_group, inputs.shape[0]
         grouped = size and batch and batch > size and batch % size == 0
-        if not (training and self.trainable and grouped):
+        if not (training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        if not grouped and self._fusible():
+            return self._call_fused(inputs)
+        if not grouped:
             return super().call(inputs, training=training, mask=mask)
         shape = ops.shape(inputs)
         x = ops.reshape(inputs, (batch // size, size, *shape[1:]))  # (G, B/G, ..., C)
@@ -49,6 +53,29 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         if self.center:
             x = x + ops.cast(self.beta, x.dtype)
         return ops.cast(ops.reshape(x, shape), self.compute_dtype)
+
+    def _fusible(self) -> bool:
+        plain = self.axis == -1 and not (self.synchronized or self.renorm)
+        single = self.compute_dtype != "float64"
+        return plain and single and keras.backend.backend() == "tensorflow"
+
+    def _call_fused(self, inputs):
+        """One operation each way instead of Keras' twenty, which take a third of a small step."""
+        import tensorflow as tf
+
+        shape, channels = tf.shape(inputs), inputs.shape[-1]
+        x = tf.reshape(inputs, (1, 1, -1, channels))  # the operation wants four axes
+        values, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            x,
+            self.gamma if self.scale else tf.ones(channels),
+            self.beta if self.center else tf.zeros(channels),
+            epsilon=self.epsilon,
+        )
+        count = tf.cast(tf.size(inputs) // channels, variance.dtype)
+        biased = variance * (count - 1) / count
+        self._move(self.moving_mean, mean[None])
+        self._move(self.moving_variance, biased[None])
+        return tf.ensure_shape(tf.reshape(values, shape), inputs.shape)
 
     def _move(self, variable, group_statistics):
         average = ops.reshape(ops.mean(group_statistics, axis=0), variable.shape)

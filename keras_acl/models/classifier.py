@@ -74,6 +74,11 @@ class VideoClassifier(keras.Model):
         return self._labels
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """What to call the classes: `labels`, or "class 0", "class 1", ... where there are none."""
+        return self._labels or tuple(f"class {index}" for index in range(self.num_classes))
+
+    @property
     def input_shape(self) -> tuple:
         """`(None, T, None, None, 3)`."""
         return (None, self.clip.frames, None, None, 3)

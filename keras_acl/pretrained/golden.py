@@ -24,11 +24,11 @@ def golden_clip(clip: ClipSpec) -> np.ndarray:
 def golden_outputs(model: VideoClassifier) -> dict:
     """The five highest logits of the golden clip, with their classes, as plain values."""
     logits = keras.ops.convert_to_numpy(model.predict_on_batch(golden_clip(model.clip)))[0]
-    names = model.labels or [str(index) for index in range(model.num_classes)]
     best = np.argsort(-logits, kind="stable")[:TOP]
     return {
         "clip": f"keras_acl.pretrained.golden.golden_clip: {model.clip.frames}x{SIZE}x{SIZE}",
         "top_logits": [
-            {"label": names[index], "logit": round(float(logits[index]), 5)} for index in best
+            {"label": model.class_names[index], "logit": round(float(logits[index]), 5)}
+            for index in best
         ],
     }

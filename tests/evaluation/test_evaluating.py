@@ -64,6 +64,13 @@ def quick_scores(videos) -> np.ndarray:
 
 
 @pytest.fixture
+def one_thread(monkeypatch) -> None:
+    """Which videos are done when tells the number of views; otherwise it is chance."""
+    in_order = functools.partial(decoding_ahead.views_ahead, threads=1)
+    monkeypatch.setattr(evaluating, "views_ahead", in_order)
+
+
+@pytest.fixture
 def decoded(monkeypatch) -> list[str]:
     """Names of the videos that are decoded, in no order."""
     names, views = [], decoding_ahead.iterate_views
@@ -236,7 +243,9 @@ def test_parts_of_one_file_are_videos_of_their_own(model, videos, quick):
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ZeroDivisionError])
 @pytest.mark.parametrize("views", [1, 7, 13, 29])
-def test_an_interrupted_run_goes_on(model, videos, tmp_path, quick, decoded, kind, views):
+def test_an_interrupted_run_goes_on(
+    model, videos, tmp_path, quick, decoded, one_thread, kind, views
+):
     def interrupt(done: int, total: int) -> None:
         if done >= views:
             raise kind
@@ -263,7 +272,7 @@ def test_an_interrupted_run_goes_on(model, videos, tmp_path, quick, decoded, kin
     assert calls[-1] == (30, 30)
 
 
-def test_a_shard_that_was_interrupted_goes_on(model, videos, tmp_path, quick, decoded):
+def test_a_shard_that_was_interrupted_goes_on(model, videos, tmp_path, quick, decoded, one_thread):
     def interrupt(done: int, total: int) -> None:
         if done >= 6:
             raise KeyboardInterrupt

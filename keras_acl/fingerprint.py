@@ -1,0 +1,26 @@
+"""What a computation depends on, as a short text: whether an interrupted one may go on."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+
+# Arguments of a model that its scores do not depend on.
+ONLY_IN_TRAINING = {"name", "trainable", "dropout", "form", "consistency", "consistency_weight"}
+
+
+def fingerprint(model: keras.Model, *about) -> str:
+    """Equal for the same model (weights and what it does with a clip) and circumstances.
+
+    Args:
+        model: A classifier of this package.
+        *about: Whatever else the result depends on; JSON, or objects whose text tells them apart.
+    """
+    config = {
+        name: value for name, value in model.get_config().items() if name not in ONLY_IN_TRAINING
+    }
+    digest = hashlib.sha256(json.dumps([about, config], sort_keys=True, default=str).encode())
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).data)
+    return digest.hexdigest()[:16]
