@@ -1,0 +1,142 @@
+"""What the benchmarks share: runs in turn, the machine, its matrix rate, results on disk."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import rich.console
+import rich.table
+
+from keras_acl.writing import written_whole
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = [
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "numpy",
+    "av",
+    "grain",
+    "keras-acl",
+]
+
+
+def alternate(
+    contenders: Mapping[str, Callable[[], object]], repeats: int = 5
+) -> dict[str, list[float]]:
+    """Seconds a call of each contender, in turn, so that a busy machine is busy for all.
+
+    Args:
+        contenders: Name -> what to time; it returns when the work is done, not when it is queued.
+        repeats: Calls of each that count, after one that does not.
+    """
+    for call in contenders.values():
+        call()
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats):
+        for name, call in contenders.items():
+            started = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - started)
+    return times
+
+
+def ratio(times: Mapping[str, Sequence[float]], name: str, peer: str) -> float:
+    """How many times faster `name` is than `peer`: the median of the turns' ratios."""
+    return statistics.median(b / a for a, b in zip(times[name], times[peer], strict=True))
+
+
+def matrix_rate(dtype: str = "float32", size: int = 2048, repeats: int = 7) -> float:
+    """Multiply-adds a second of the backend's matrix product, the best of some: the limit."""
+    from keras import ops
+
+    a = ops.cast(ops.ones((size, size)) / size, dtype)
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        float(ops.cast(ops.matmul(a, a)[0, 0], "float32"))  # waits for it
+        seconds.append(time.perf_counter() - started)
+    return size**3 / min(seconds)
+
+
+def machine() -> dict[str, object]:
+    """What the figures depend on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(_memory() / 2**30, 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def save(name: str, rows: Sequence[Mapping[str, object]], folder: Path = RESULTS, **about) -> Path:
+    """Print rows as a table and write them to `folder`/`name`.json with machine, date and command.
+
+    Args:
+        name: Of the file.
+        rows: Cells by column; floats are shown with three digits.
+        folder: Where the file goes.
+        **about: What else belongs in the file.
+    """
+    show(rows, title=name)
+    file = folder / f"{name}.json"
+    record = {
+        "command": " ".join(
+            ["python", f"examples/benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
+        ),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        **about,
+        "rows": list(rows),
+    }
+    with written_whole(file) as beside:
+        beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"Written: {file}")
+    return file
+
+
+def show(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
+    """Print rows as a table."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    table = rich.table.Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*(_text(row.get(column, "")) for column in columns))
+    rich.console.Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has none
+        return 0
