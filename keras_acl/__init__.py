@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from keras_acl.evaluation import evaluate_views
     from keras_acl.extraction import features, save_features
     from keras_acl.inference import load_model, predict_videos
+    from keras_acl.models import optimize
     from keras_acl.pretrained import list_presets, load_pretrained, save_pretrained
     from keras_acl.timeline import predict_timeline
     from keras_acl.timeline_plot import plot_timeline
@@ -40,6 +41,7 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "models",
+    "optimize",
     "plot_timeline",
     "predict_timeline",
     "predict_videos",
@@ -57,6 +59,7 @@ _FUNCTIONS = {
     "list_presets": "pretrained",
     "load_model": "inference",
     "load_pretrained": "pretrained",
+    "optimize": "models",
     "plot_timeline": "timeline_plot",
     "predict_timeline": "timeline",
     "predict_videos": "inference",

@@ -12,7 +12,7 @@ import typer
 from rich.table import Column, Table
 
 from keras_acl import cli_attention, cli_evaluation, cli_report, cli_timeline, cli_weights
-from keras_acl.cli_options import INTERRUPTED, SavedModel
+from keras_acl.cli_options import INTERRUPTED, SavedModel, load_for_inference
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
 app = typer.Typer(
@@ -161,9 +161,8 @@ def predict(
         raise ValueError("--stride, --threshold and --output belong to --timeline: add it")
     with no_startup_noise():
         from keras_acl.inference import predict_videos
-        from keras_acl.pretrained import load_any
 
-    loaded = load_any(model)
+    loaded = load_for_inference(model)
     with progress_bar("predicting") as progress:
         predictions = predict_videos(loaded, paths, clips or 3, progress)
     names = loaded.class_names

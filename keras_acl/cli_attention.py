@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl.cli_options import SavedModel
+from keras_acl.cli_options import SavedModel, load_for_inference
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
 
 # In the table; the others are in the JSON.
@@ -51,9 +51,8 @@ def explain(
         from keras_acl.attention import explain as write
         from keras_acl.attention.explaining import find_class
         from keras_acl.data import DecodingError
-        from keras_acl.pretrained import load_any
 
-    loaded = [load_any(name) for name in (model, compare) if name is not None]
+    loaded = [load_for_inference(name) for name in (model, compare) if name is not None]
     for one in loaded:
         find_class(one, label)
     second = loaded[1] if compare is not None else None
@@ -93,9 +92,8 @@ def attention(
         raise FileNotFoundError(f"There is no file or folder {boxes}.")
     with no_startup_noise():
         from keras_acl.attention import measure_boxes
-        from keras_acl.pretrained import load_any
 
-    loaded = load_any(model)
+    loaded = load_for_inference(model)
     with progress_bar("measuring") as progress:
         found = measure_boxes(loaded, boxes, progress)
     if as_json:

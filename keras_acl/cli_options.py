@@ -11,3 +11,11 @@ SavedModel = Annotated[
         help="A .keras file, a run folder, a saved folder, a preset's name or hf://USER/REPO."
     ),
 ]
+
+
+def load_for_inference(name: str):
+    """Load what `SavedModel` takes, optimised in the precision that it computes in."""
+    from keras_acl.models import optimize
+    from keras_acl.pretrained import load_any
+
+    return optimize(load_any(name), precision=None)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl.cli_options import SavedModel
+from keras_acl.cli_options import SavedModel, load_for_inference
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
 
 
@@ -37,11 +37,10 @@ def show_timelines(
     names = _names(paths) if output is not None else []
     with no_startup_noise():
         from keras_acl.data import DecodingError
-        from keras_acl.pretrained import load_any
         from keras_acl.timeline import predict_timeline
         from keras_acl.timeline_plot import plot_timeline
 
-    loaded = load_any(model)
+    loaded = load_for_inference(model)
     rows = []
     for number, path in enumerate(paths):
         try:
@@ -120,11 +119,10 @@ def features(
     with no_startup_noise():
         from keras_acl.extraction import check_output, list_videos, save_features
         from keras_acl.extraction import features as extract
-        from keras_acl.pretrained import load_any
 
     check_output(output)
     found = list_videos(videos)
-    loaded = load_any(model)
+    loaded = load_for_inference(model)
     with progress_bar("reading") as progress:
         unfinished = output.with_name(f"{output.name}.unfinished.npz")
         extracted = extract(

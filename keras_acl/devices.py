@@ -1,5 +1,7 @@
 """What the backend runs on; the one place that asks a backend by its own name."""
 
+from pathlib import Path
+
 import keras
 
 
@@ -15,6 +17,20 @@ def has_accelerator() -> bool:
 
         return jax.default_backend() != "cpu"
     return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
+
+
+def fast_bfloat16() -> bool:
+    """Whether the device multiplies bfloat16 matrices faster than float32 ones.
+
+    GPUs and TPUs do; a CPU does with AMX or AVX512-BF16, where its features are known (Linux).
+    """
+    if has_accelerator():
+        return True
+    try:
+        features = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return bool({"amx_bf16", "avx512_bf16"} & set(features))
 
 
 def compile_with_xla() -> bool:

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 # Arguments of a model that its scores do not depend on.
-ONLY_IN_TRAINING = {"name", "trainable", "dropout", "form", "consistency", "consistency_weight"}
+ONLY_IN_TRAINING = {"name", "trainable", "dropout", "consistency", "consistency_weight"}
+ONLY_FOR_SPEED = {"form", "folded"}
 
 
 def fingerprint(model: keras.Model, *about) -> str:
@@ -17,9 +18,8 @@ def fingerprint(model: keras.Model, *about) -> str:
         model: A classifier of this package.
         *about: Whatever else the result depends on; JSON, or objects whose text tells them apart.
     """
-    config = {
-        name: value for name, value in model.get_config().items() if name not in ONLY_IN_TRAINING
-    }
+    ignored = ONLY_IN_TRAINING | ONLY_FOR_SPEED
+    config = {name: value for name, value in model.get_config().items() if name not in ignored}
     digest = hashlib.sha256(json.dumps([about, config], sort_keys=True, default=str).encode())
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).data)

@@ -17,18 +17,10 @@ import rich.table
 from keras_acl.writing import written_whole
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = [
-    "keras",
-    "tensorflow",
-    "jax",
-    "torch",
-    "onnxruntime",
-    "openvino",
-    "numpy",
-    "av",
-    "grain",
-    "keras-acl",
-]
+PACKAGES = (
+    *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino"),
+    *("numpy", "av", "grain", "keras-acl"),
+)
 
 
 def alternate(

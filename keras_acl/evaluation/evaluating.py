@@ -17,6 +17,7 @@ from keras_acl.evaluation.scores import Protocol, Scores
 from keras_acl.evaluation.scoring import ViewScorer
 from keras_acl.evaluation.views import ViewGrid, ViewMeans
 from keras_acl.fingerprint import fingerprint
+from keras_acl.models import optimize
 
 NOT_FINITE = "the model's scores of it are not finite"
 
@@ -79,7 +80,7 @@ def evaluate_views(
         )
     grid = ViewGrid(clips, crops)
     protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional)
-    scorer = ViewScorer(model, fully_convolutional)
+    scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)
     records, nothing_done = _begin(model, videos, protocol, dataset)
     journal = Journal(nothing_done, None if output is None else Path(output), shard)
     pending = journal.pending

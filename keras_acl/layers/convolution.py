@@ -102,7 +102,7 @@ class PaddedConv3D(keras.layers.Layer):
     def call(self, inputs):
         """Convolve a batch of frame sequences."""
         outputs = self._convolve(inputs)
-        return outputs if self.bias is None else outputs + self.bias
+        return outputs if self.bias is None else _add_bias(outputs, self.bias)
 
     def _convolve_native(self, x):
         return _padded_conv(x, self.kernel, self.strides)
@@ -141,6 +141,16 @@ class PaddedConv3D(keras.layers.Layer):
             "form": self.form,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def _add_bias(x, bias):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # By its own name TensorFlow makes one operation of it with the convolution before it and
+        # the sum and activation behind it.
+        return tf.nn.bias_add(x, ops.convert_to_tensor(bias))
+    return x + bias
 
 
 def _padded_conv(x, kernel, strides: tuple[int, ...]):

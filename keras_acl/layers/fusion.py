@@ -9,7 +9,15 @@ FUSIONS = ("conv", "conv_linear", "sum", "max", "concat", "none")
 
 
 def lateral_fusion(
-    slow, fast, kind: str, speed_ratio: int, *, kernel: int = 5, name: str, form: str = "auto"
+    slow,
+    fast,
+    kind: str,
+    speed_ratio: int,
+    *,
+    kernel: int = 5,
+    name: str,
+    form: str = "auto",
+    folded: bool = False,
 ):
     """Merge the fast pathway into the slow one; what section 2.3 of the paper lists.
 
@@ -25,6 +33,7 @@ def lateral_fusion(
         kernel: Temporal kernel k of the convolutions; 5 in PySlowFast's 4x16, 7 in PyTorchVideo.
         name: Prefix of the layers' names.
         form: Form of the convolutions, see `PaddedConv3D`.
+        folded: Whether batch normalisation is folded into them.
 
     Returns:
         The slow pathway's next input, (B, T/α, H, W, C, C + βC or C + 2βC).
@@ -44,7 +53,7 @@ def lateral_fusion(
     if kind == "conv_linear":
         lateral = PaddedConv3D(filters, size, strides, form=form, name=f"{name}_conv")(fast)
     else:
-        lateral = conv_norm(fast, filters, size, strides, name=name, form=form)
+        lateral = conv_norm(fast, filters, size, strides, name=name, form=form, folded=folded)
     merge = {
         "conv": keras.layers.Concatenate,
         "conv_linear": keras.layers.Concatenate,

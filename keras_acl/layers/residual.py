@@ -1,5 +1,7 @@
 """Building blocks of a ResNet stream, as functions on the tensors of a functional graph."""
 
+import functools
+
 import keras
 
 from keras_acl.layers.convolution import PaddedConv3D
@@ -18,32 +20,43 @@ def conv_norm(
     activation: str | None = "relu",
     zero_gamma: bool = False,
     form: str = "auto",
+    folded: bool = False,
 ):
-    """Convolution, batch normalisation and, unless `activation` is `None`, the activation."""
-    x = PaddedConv3D(filters, kernel_size, strides, form=form, name=f"{name}_conv")(x)
-    gamma = "zeros" if zero_gamma else "ones"
-    x = ClipBatchNormalization(gamma_initializer=gamma, name=f"{name}_bn")(x)
+    """Convolution, batch normalisation and, unless `activation` is `None`, the activation.
+
+    Folded, the convolution has a bias instead of the normalisation behind it.
+    """
+    x = PaddedConv3D(filters, kernel_size, strides, folded, form, name=f"{name}_conv")(x)
+    if not folded:
+        gamma = "zeros" if zero_gamma else "ones"
+        x = ClipBatchNormalization(gamma_initializer=gamma, name=f"{name}_bn")(x)
     return x if activation is None else keras.layers.Activation(activation, name=f"{name}_relu")(x)
 
 
 def bottleneck(
-    x, filters: int, temporal_kernel: int, stride: int = 1, *, name: str, form: str = "auto"
+    x,
+    filters: int,
+    temporal_kernel: int,
+    stride: int = 1,
+    *,
+    name: str,
+    form: str = "auto",
+    folded: bool = False,
 ):
     """Bottleneck block: T×1×1, 1×3×3 (with the spatial stride), 1×1×1 with 4·filters outputs.
 
     The last gamma starts at zero, so a new block is the identity; the shortcut is projected where
     the shape changes.
     """
+    convolve = functools.partial(conv_norm, form=form, folded=folded)
     strides = (1, stride, stride)
     shortcut = x
     if stride > 1 or x.shape[-1] != 4 * filters:
-        shortcut = conv_norm(
-            x, 4 * filters, (1, 1, 1), strides, name=f"{name}_shortcut", activation=None, form=form
+        shortcut = convolve(
+            x, 4 * filters, (1, 1, 1), strides, name=f"{name}_shortcut", activation=None
         )
-    x = conv_norm(x, filters, (temporal_kernel, 1, 1), name=f"{name}_a", form=form)
-    x = conv_norm(x, filters, (1, 3, 3), strides, name=f"{name}_b", form=form)
-    x = conv_norm(
-        x, 4 * filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True, form=form
-    )
+    x = convolve(x, filters, (temporal_kernel, 1, 1), name=f"{name}_a")
+    x = convolve(x, filters, (1, 3, 3), strides, name=f"{name}_b")
+    x = convolve(x, 4 * filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True)
     x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return keras.layers.Activation("relu", name=f"{name}_out")(x)

@@ -1,8 +1,15 @@
 """The paper's network and its baselines; called with `num_classes` alone they are R50 4x16."""
 
 from keras_acl.models.classifier import VideoClassifier
+from keras_acl.models.optimizing import optimize
 from keras_acl.models.slow import SlowClassifier
 from keras_acl.models.slowfast import SlowFastClassifier
 from keras_acl.models.two_stream import TwoStreamClassifier
 
-__all__ = ["SlowClassifier", "SlowFastClassifier", "TwoStreamClassifier", "VideoClassifier"]
+__all__ = [
+    "SlowClassifier",
+    "SlowFastClassifier",
+    "TwoStreamClassifier",
+    "VideoClassifier",
+    "optimize",
+]

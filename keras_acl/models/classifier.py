@@ -22,6 +22,7 @@ class VideoClassifier(keras.Model):
         std: Divides them.
         dropout: Dropout rate before the dense layer.
         form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
     Raises:
@@ -38,6 +39,7 @@ class VideoClassifier(keras.Model):
         std: float | Sequence[float],
         dropout: float,
         form: str,
+        folded: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -46,6 +48,7 @@ class VideoClassifier(keras.Model):
         self._labels = check_labels(labels, num_classes)
         self.mean, self.std = mean, std
         self.form = form
+        self.folded = folded
         scale, offset = _rescaling(mean, std)
         with self.own_precision():
             self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
@@ -72,6 +75,19 @@ class VideoClassifier(keras.Model):
     def labels(self) -> tuple[str, ...] | None:
         """Class names in the order of the logits."""
         return self._labels
+
+    def fit(self, *args, **kwargs):
+        """Train as any Keras model.
+
+        Raises:
+            ValueError: If batch normalisation is folded away: such a network is for inference.
+        """
+        if self.folded:
+            raise ValueError(
+                "An optimised model cannot be trained: its batch normalisation is part of the "
+                "convolutions. Train the original model, then optimise it again."
+            )
+        return super().fit(*args, **kwargs)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -118,6 +134,7 @@ class VideoClassifier(keras.Model):
             "std": self.std,
             "dropout": self.dropout.rate,
             "form": self.form,
+            "folded": self.folded,
         }
 
     @classmethod

@@ -33,6 +33,8 @@ class SlowClassifier(VideoClassifier):
         std: Divides them.
         dropout: Dropout rate of the channels before the dense layer.
         form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions, for inference only;
+            see `keras_acl.optimize`.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
     Call arguments:
@@ -65,6 +67,7 @@ class SlowClassifier(VideoClassifier):
         std: float | Sequence[float] = 0.225,
         dropout: float = 0.5,
         form: str = "auto",
+        folded: bool = False,
         **kwargs,
     ):
         super().__init__(
@@ -75,6 +78,7 @@ class SlowClassifier(VideoClassifier):
             std=std,
             dropout=dropout,
             form=form,
+            folded=folded,
             **kwargs,
         )
         self.depth, self.width = depth, width
@@ -85,7 +89,7 @@ class SlowClassifier(VideoClassifier):
         with self.own_precision():
             self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
             self.spatial_stream = resnet_stream(
-                frames, spatial_kernels(depth), depth, width, form, name="spatial_stream"
+                frames, spatial_kernels(depth), depth, width, form, folded, name="spatial_stream"
             )
             self.dropout_channels = keras.layers.SpatialDropout3D(
                 dropout, data_format="channels_last", name="dropout_channels"

@@ -35,6 +35,8 @@ class SlowFastClassifier(VideoClassifier):
         std: Divides them.
         dropout: Dropout rate before the dense layer.
         form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions, for inference only;
+            see `keras_acl.optimize`.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
     Call arguments:
@@ -68,6 +70,7 @@ class SlowFastClassifier(VideoClassifier):
         std: float | Sequence[float] = 0.225,
         dropout: float = 0.5,
         form: str = "auto",
+        folded: bool = False,
         **kwargs,
     ):
         super().__init__(
@@ -78,6 +81,7 @@ class SlowFastClassifier(VideoClassifier):
             std=std,
             dropout=dropout,
             form=form,
+            folded=folded,
             **kwargs,
         )
         self.depth, self.width = depth, width
@@ -87,7 +91,15 @@ class SlowFastClassifier(VideoClassifier):
         with self.own_precision():
             self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
             self.streams = slowfast_streams(
-                clip.frames, speed_ratio, channel_ratio, depth, width, fusion, fusion_kernel, form
+                clip.frames,
+                speed_ratio,
+                channel_ratio,
+                depth,
+                width,
+                fusion,
+                fusion_kernel,
+                form,
+                folded,
             )
         self.build(self.input_shape)
 

@@ -60,6 +60,7 @@ def resnet_stream(
     depth: int = 50,
     width: int = 64,
     form: str = "auto",
+    folded: bool = False,
     name: str = "stream",
 ) -> keras.Model:
     """Build one 3D ResNet stream without head.
@@ -72,6 +73,7 @@ def resnet_stream(
             the others four and 32.
         width: Channels of the stem. The last stage has `4 * 2**(stages - 1)` times as many.
         form: Form of the separable convolutions, see `PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions.
         name: Name of the model.
 
     Returns:
@@ -88,10 +90,11 @@ def resnet_stream(
             f"Received: kernels={tuple(kernels)}"
         )
     inputs = keras.Input((frames, None, None, 3), name=f"{name}_frames")
-    x = _stem(inputs, width, kernels[0], prefix="", form=form)
+    how = {"form": form, "folded": folded}
+    x = _stem(inputs, width, kernels[0], "", **how)
     for stage, count in enumerate(blocks):
         stride = STRIDES[depth][stage]
-        x = _stage(x, stage, count, stride, width, kernels[stage + 1], prefix="", form=form)
+        x = _stage(x, stage, count, stride, width, kernels[stage + 1], "", **how)
     return keras.Model(inputs, x, name=name)
 
 
@@ -104,6 +107,7 @@ def slowfast_streams(
     fusion: str,
     fusion_kernel: int,
     form: str = "auto",
+    folded: bool = False,
 ) -> keras.Model:
     """Build the fused pair: the fast pathway joins the slow one after the stem and each stage.
 
@@ -116,6 +120,7 @@ def slowfast_streams(
         fusion: Kind of lateral fusion, see `lateral_fusion`.
         fusion_kernel: Temporal kernel of its convolutions.
         form: Form of the separable convolutions.
+        folded: Whether batch normalisation is folded into the convolutions.
 
     Returns:
         A model from `[slow, fast]` frames to `[slow, fast]` features.
@@ -131,8 +136,9 @@ def slowfast_streams(
         keras.Input((slow_frames, None, None, 3), name="slow_frames"),
         keras.Input((frames, None, None, 3), name="fast_frames"),
     ]
-    slow = _stem(inputs[0], width, slow_kernels[0], prefix="slow_", form=form)
-    fast = _stem(inputs[1], narrow, fast_kernels[0], prefix="fast_", form=form)
+    how = {"form": form, "folded": folded}
+    slow = _stem(inputs[0], width, slow_kernels[0], "slow_", **how)
+    fast = _stem(inputs[1], narrow, fast_kernels[0], "fast_", **how)
     for stage, count in enumerate(blocks):
         # No fusion after the last stage: the streams meet in the head.
         slow = lateral_fusion(
@@ -142,24 +148,24 @@ def slowfast_streams(
             speed_ratio,
             kernel=fusion_kernel,
             name=f"fuse{stage + 1}",
-            form=form,
+            **how,
         )
         stride = STRIDES[depth][stage]
-        slow = _stage(slow, stage, count, stride, width, slow_kernels[stage + 1], "slow_", form)
-        fast = _stage(fast, stage, count, stride, narrow, fast_kernels[stage + 1], "fast_", form)
+        slow = _stage(slow, stage, count, stride, width, slow_kernels[stage + 1], "slow_", **how)
+        fast = _stage(fast, stage, count, stride, narrow, fast_kernels[stage + 1], "fast_", **how)
     return keras.Model(inputs, [slow, fast], name="slowfast_streams")
 
 
-def _stem(x, width: int, kernel: int, prefix: str, form: str):
+def _stem(x, width: int, kernel: int, prefix: str, form: str, folded: bool):
     # A kernel over time and space has no 2D form, whatever was asked for the others.
-    form = form if kernel == 1 else "native"
-    x = conv_norm(x, width, (kernel, 7, 7), (1, 2, 2), name=f"{prefix}stem", form=form)
+    how = {"form": form if kernel == 1 else "native", "folded": folded}
+    x = conv_norm(x, width, (kernel, 7, 7), (1, 2, 2), name=f"{prefix}stem", **how)
     return PaddedMaxPooling3D(name=f"{prefix}stem_pool")(x)
 
 
-def _stage(x, stage: int, count: int, stride: int, width: int, kernel: int, prefix: str, form: str):
+def _stage(x, stage: int, count: int, stride: int, width: int, kernel: int, prefix: str, **how):
     for block in range(count):
         name = f"{prefix}res{stage + 2}_{block}"  # res2 … res5, as in the literature
         first = stride if block == 0 else 1
-        x = bottleneck(x, width * 2**stage, kernel, first, name=name, form=form)
+        x = bottleneck(x, width * 2**stage, kernel, first, name=name, **how)
     return x

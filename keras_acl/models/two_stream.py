@@ -50,6 +50,8 @@ class TwoStreamClassifier(VideoClassifier):
         std: Divides them.
         dropout: Dropout rate before the dense layer.
         form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions, for inference only;
+            see `keras_acl.optimize`.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
     Call arguments:
@@ -92,6 +94,7 @@ class TwoStreamClassifier(VideoClassifier):
         std: float | Sequence[float] = 0.225,
         dropout: float = 0.5,
         form: str = "auto",
+        folded: bool = False,
         **kwargs,
     ):
         super().__init__(
@@ -102,6 +105,7 @@ class TwoStreamClassifier(VideoClassifier):
             std=std,
             dropout=dropout,
             form=form,
+            folded=folded,
             **kwargs,
         )
         self.depth, self.width = depth, width
@@ -116,10 +120,10 @@ class TwoStreamClassifier(VideoClassifier):
         with self.own_precision():
             self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
             self.spatial_stream = resnet_stream(
-                T_slow, spatial_kernels(depth), depth, width, form, name="spatial_stream"
+                T_slow, spatial_kernels(depth), depth, width, form, folded, name="spatial_stream"
             )
             self.temporal_stream = resnet_stream(
-                T, temporal_kernels(depth), depth, narrow, form, name="temporal_stream"
+                T, temporal_kernels(depth), depth, narrow, form, folded, name="temporal_stream"
             )
         self.scam = SCAM(name="scam")
         self.consistency = consistency or AttentionConsistency(name="consistency")

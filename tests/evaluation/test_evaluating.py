@@ -388,7 +388,7 @@ def test_classes_must_be_the_models(model, videos, quick):
 def test_a_model_without_labels(videos, quick):
     model = tiny.two_stream(labels=None)
     assert evaluate(model, videos).labels == tiny.LABELS
-    assert evaluate(model, list(videos)).labels == ("0", "1", "2")
+    assert evaluate(model, list(videos)).labels == ("class 0", "class 1", "class 2")
     with pytest.raises(ValueError, match="4 classes for a model of 3"):
         evaluate(model, VideoList(videos, (*tiny.LABELS, "more")))
 

@@ -1,0 +1,86 @@
+"""The same network, faster: batch normalisation folded into the convolutions, for inference."""
+
+import keras
+import numpy as np
+
+from keras_acl.devices import fast_bfloat16
+from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
+from keras_acl.models.classifier import VideoClassifier
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", None)
+
+
+def optimize(model: VideoClassifier, precision: str | None = "auto") -> VideoClassifier:
+    """Return a copy of a model that does the same with less work, for inference.
+
+    Batch normalisation becomes part of the convolution before it, what only training needs is left
+    out, and the precision is one in which the device is fast. The copy has the same class, call,
+    maps and card; it can be saved, and loads as any model.
+
+    Args:
+        model: A classifier of this package; it stays as it is.
+        precision: `"float32"`: outputs differ from a float32 model's by rounding (1e-5).
+            `"bfloat16"` and `"float16"`: weights take half the memory, and scores differ in the
+            second or third digit. `"auto"`: bfloat16 where the device multiplies it faster (GPUs,
+            TPUs, CPUs with AMX or AVX512-BF16), else float32. `None`: the one that the model
+            computes in.
+
+    Returns:
+        A new model. `fit` refuses it: train the original.
+
+    Raises:
+        ValueError: If the model is not a classifier of this package, or the precision is unknown.
+
+    Example:
+        >>> fast = keras_acl.optimize(keras_acl.load_pretrained("k400"))
+        >>> scores = fast.predict(clips)
+    """
+    if not isinstance(model, VideoClassifier):
+        raise ValueError(
+            f"Expected a classifier of keras-acl. Received: {type(model).__name__}. A .keras file "
+            "or a run's folder is loaded with keras_acl.load_model."
+        )
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"Expected `precision` to be one of {PRECISIONS}. Received: precision={precision!r}"
+        )
+    if precision == "auto":
+        precision = "bfloat16" if fast_bfloat16() else "float32"
+    precision = precision or model.compute_dtype
+    config = {**model.get_config(), "folded": True, "dtype": precision}
+    if "consistency_weight" in config:
+        config["consistency_weight"] = None
+    if config["form"] == "auto" and keras.backend.backend() == "tensorflow":
+        config["form"] = "native"  # what is wrong with it in bfloat16 is a gradient
+    copy = type(model).from_config(config)
+    for stream, folded in zip(_streams(model), _streams(copy), strict=True):
+        _fold(stream, folded)
+    copy.classifier.set_weights(model.classifier.get_weights())
+    if hasattr(model, "card"):
+        copy.card = model.card
+    return copy
+
+
+def _streams(model: VideoClassifier) -> list[keras.Model]:
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
+def _fold(stream: keras.Model, folded: keras.Model) -> None:
+    """W' = W · γ / √(σ² + ε) and b' = β - μ · γ / √(σ² + ε), in float64."""
+    for layer in stream.layers:
+        if not isinstance(layer, PaddedConv3D):
+            continue
+        weights = [np.asarray(w, "float64") for w in layer.get_weights()]
+        norm = _normalization(stream, layer)
+        if norm is not None:
+            gamma, beta, mean, variance = (np.asarray(w, "float64") for w in norm.get_weights())
+            scale = gamma / np.sqrt(variance + norm.epsilon)
+            weights = [weights[0] * scale, beta - mean * scale]
+        folded.get_layer(layer.name).set_weights(weights)
+
+
+def _normalization(stream: keras.Model, layer: PaddedConv3D) -> ClipBatchNormalization | None:
+    """The one behind a convolution, by the names that `conv_norm` gives; none if it is folded."""
+    names = {found.name for found in stream.layers}
+    name = layer.name.removesuffix("_conv") + "_bn"
+    return stream.get_layer(name) if name in names else None
