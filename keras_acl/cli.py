@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl import cli_attention, cli_evaluation, cli_report, cli_timeline, cli_weights
+from keras_acl import (
+    cli_attention,
+    cli_bench,
+    cli_evaluation,
+    cli_report,
+    cli_timeline,
+    cli_weights,
+)
 from keras_acl.cli_options import INTERRUPTED, SavedModel, load_for_inference
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen, show_warning
 
@@ -29,6 +36,7 @@ app.command("import")(cli_weights.import_)
 app.command()(cli_weights.publish)
 app.command()(cli_weights.presets)
 app.command("features")(cli_timeline.features)
+app.command("bench")(cli_bench.bench)
 app.command("explain")(cli_attention.explain)
 app.command("attention")(cli_attention.attention)
 

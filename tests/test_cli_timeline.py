@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from tiny_network import LABELS, two_stream, write_figures
 from video_files import numbered_frames, write_video
 
-from keras_acl import pretrained, timeline
+from keras_acl import models, pretrained, timeline
 from keras_acl.timeline import predict_timeline
 from keras_acl.timeline_plot import minutes
 
@@ -24,6 +24,7 @@ def loaded(monkeypatch, model):
     """The network behind `RUN`: loaded, and compiled, once."""
     honest = pretrained.load_any
     monkeypatch.setattr(pretrained, "load_any", lambda name: model if name == RUN else honest(name))
+    monkeypatch.setattr(models, "optimize", lambda model, precision: model)  # compiles anew
 
 
 @pytest.fixture(scope="module")

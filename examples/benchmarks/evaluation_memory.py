@@ -10,7 +10,6 @@ with an error above `--limit`, 2 GiB by default. A view takes 1 to 2 s of CPU ti
 """
 
 import argparse
-import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from time import perf_counter
 
 import av
 import numpy as np
+from measuring import peak_mib
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
@@ -87,12 +87,6 @@ def write_video(file: str, frames: np.ndarray, order: np.ndarray) -> None:
             image = av.VideoFrame.from_ndarray(frames[number], format="rgb24")
             container.mux(stream.encode(image))
         container.mux(stream.encode())
-
-
-def peak_mib() -> float:
-    """Most memory this process had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 if __name__ == "__main__":
