@@ -1,28 +1,23 @@
 """Clips out of video files. Seconds count from the first frame that is shown."""
 
 import contextlib
-import dataclasses
 import itertools
 import math
 from collections.abc import Generator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from keras_acl.clip import ClipSpec
+from keras_acl.data.picking import LostFrameError, frames_at, picked_frames
+from keras_acl.data.probing import VideoInfo, probe, remembered
 from keras_acl.data.sampling import grid_length, random_clip, uniform_clips
 from keras_acl.data.sources import Video
 from keras_acl.data.video_file import (
     TOLERANCE,
     DecodingError,
-    frame_rate,
-    open_video,
-    packets,
     shown_frames,
     to_rgb,
     upright_size,
@@ -37,63 +32,6 @@ __all__ = [
     "read_frames",
     "stream_frames",
 ]
-
-COMPLETE = 0.9  # share of what the header promises; less is a file cut short
-
-
-@dataclasses.dataclass(frozen=True)
-class VideoInfo:
-    """What `probe` finds out about a file.
-
-    Args:
-        seconds: From the first frame until the last one stops being shown.
-        frames: Frames that are shown.
-        fps: Mean frames per second.
-        width: Pixels, upright.
-        height: Pixels, upright.
-    """
-
-    seconds: float
-    frames: int
-    fps: float
-    width: int
-    height: int
-
-
-def probe(path: str | Path) -> VideoInfo:
-    """Measure a video by the timestamps of its packets; only its first frame is decoded.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Length, rate and upright size.
-
-    Raises:
-        DecodingError: If the file is missing, no video or cut short, or its first frame is
-            damaged.
-    """
-    first, shown, hidden = None, [], 0
-    with open_video(path) as (container, stream):
-        for packet in packets(path, container, stream):
-            if first is None:
-                first = next(iter(stream.decode(packet)), None)
-            stamp = packet.dts if packet.pts is None else packet.pts
-            if packet.is_discard:
-                hidden += 1  # cut away by the file's edit list
-            elif packet.size or stamp is not None:
-                shown.append((stamp, packet.duration or 0))
-        if first is None:
-            raise DecodingError(path, "no frame of it can be decoded")
-        step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
-        frames, seconds = len(shown), len(shown) * step
-        if first.pts is not None and all(stamp is not None for stamp, _ in shown):
-            frames = sum(stamp >= first.pts for stamp, _ in shown)
-            last, duration = max(shown)
-            seconds = (last - first.pts) * tick + (duration * tick or step)
-        _check_complete(path, container, stream, len(shown) + hidden, float(seconds))
-    height, width = upright_size(first)
-    return VideoInfo(float(seconds), frames, float(frames / seconds), width, height)
 
 
 def read_frames(
@@ -165,18 +103,12 @@ def stream_frames(
         raise ValueError("`times` must ascend: a file is read forward. Sort them.")
     _check_size(short_side, size)
     reformatter = VideoReformatter()
-    filled = 0
-    with contextlib.closing(_spans(path, float(wanted[0]))) as spans:
-        for frame, until in spans:
-            due = int(np.searchsorted(wanted, until - TOLERANCE))
-            if due > filled:
-                if not filled:  # a file that changes its size goes on in the first one
-                    height, width = _target_size(upright_size(frame), short_side, size)
-                image = to_rgb(frame, height, width, reformatter)
-                yield from itertools.repeat(image, due - filled)
-                filled = due
-            if filled == len(wanted):
-                return
+    height = width = 0
+    with contextlib.closing(_frames_of(path, wanted)) as frames:
+        for frame, count in frames:
+            if not height:  # a file that changes its size goes on in the first one
+                height, width = _target_size(upright_size(frame), short_side, size)
+            yield from itertools.repeat(to_rgb(frame, height, width, reformatter), count)
 
 
 def read_clip(
@@ -228,17 +160,30 @@ def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
     return start, end - start
 
 
-def _check_complete(
-    path: str | Path, container: InputContainer, stream: VideoStream, frames: int, seconds: float
-) -> None:
-    """A file cut short is known by a header that promises much more than there is."""
-    share = 1.0
-    if stream.frames:
-        share = frames / stream.frames
-    elif container.duration:  # of all streams: half a second for sound that goes on longer
-        share = (seconds + 0.5) * av.time_base / container.duration
-    if share < COMPLETE:
-        raise DecodingError(path, f"it breaks off after {seconds:.2f} s, far from its stated end")
+def _frames_of(
+    path: str | Path, wanted: np.ndarray
+) -> Generator[tuple[av.VideoFrame, int], None, None]:
+    """Each frame that is shown at some of the wanted seconds, and at how many."""
+    filled, table = 0, remembered(path)
+    # Without a table it is not worth making one: that reads the whole file.
+    if table is not None and table.stamps.size:
+        numbers, counts = np.unique(frames_at(table, wanted), return_counts=True)
+        try:
+            with contextlib.closing(picked_frames(path, table, numbers)) as frames:
+                for frame, count in zip(frames, counts.tolist(), strict=True):
+                    yield frame, count
+                    filled += count
+            return
+        except LostFrameError:
+            pass
+    with contextlib.closing(_spans(path, float(wanted[filled]))) as spans:
+        for frame, until in spans:
+            due = int(np.searchsorted(wanted, until - TOLERANCE))
+            if due > filled:
+                yield frame, due - filled
+                filled = due
+            if filled == len(wanted):
+                return
 
 
 def _spans(path: str | Path, earliest: float) -> Generator[tuple[av.VideoFrame, float], None, None]:

@@ -14,6 +14,7 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
@@ -76,7 +77,7 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
 
 def packets(
     path: str | Path, container: InputContainer, stream: VideoStream
-) -> Iterator[av.Packet]:
+) -> Generator[av.Packet, None, None]:
     """The packets of a stream, in the order of the file; the last one is empty.
 
     Raises:
@@ -86,6 +87,22 @@ def packets(
         yield from container.demux(stream)
     except IndexError as error:  # PyAV knows the streams of the header only
         raise DecodingError(path, "another stream begins in the middle of it") from error
+
+
+def can_jump(container: InputContainer) -> bool:
+    """Whether frames keep their timestamps when reading begins somewhere in the file.
+
+    MPEG program streams have one now and then; the others are guessed from the last one read.
+    """
+    return container.format.name != "mpeg"
+
+
+def stamp_of(frame: av.VideoFrame, container: InputContainer) -> int | None:
+    """When a frame is shown, in the stream's unit; None where the file does not say.
+
+    AVI knows only when a frame is decoded: what comes out then is what is shown next.
+    """
+    return frame.dts if container.format.name == "avi" else frame.pts
 
 
 def frame_rate(stream: VideoStream) -> Fraction:
@@ -116,15 +133,24 @@ def shown_frames(
         if first is None:
             raise DecodingError(path, "no frame of it can be decoded")
         origin = first[0]
-        if earliest > SEEK_BEYOND and first[1].pts is not None:
+        if earliest > SEEK_BEYOND and first[1].pts is not None and can_jump(container):
             frames = _decode_from(path, container, stream, origin + earliest - SEEK_MARGIN)
-            first = next(frames, None)
-            if first is None or first[1].pts is None or first[0] > origin + earliest:
+            # Before the key frame there may be frames that lack what they are predicted from.
+            first = next((pair for pair in frames if pair[1].key_frame), None)
+            if first is None or not whole_picture(first[1]) or first[0] > origin + earliest:
                 # The file's index leads astray: read from the beginning.
                 yield from shown_frames(path)
                 return
         for second, frame in chain([first], frames):
             yield second - origin, frame
+
+
+def whole_picture(frame: av.VideoFrame) -> bool:
+    """Whether decoding may begin with a frame, and it comes with its time.
+
+    Files that are refreshed bit by bit (x264's intra-refresh) have key frames that only look so.
+    """
+    return frame.pts is not None and frame.pict_type == PictureType.I
 
 
 def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
@@ -161,7 +187,8 @@ def _decode(
     second = -step
     for packet in packets(path, container, stream):
         for frame in stream.decode(packet):
-            second = second + step if frame.pts is None else frame.pts * tick
+            stamp = stamp_of(frame, container)
+            second = second + step if stamp is None else stamp * tick
             yield float(second), frame
 
 

@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import centre_crop
-from keras_acl.data.decoding import COMPLETE
+from keras_acl.data.probing import COMPLETE
 from keras_acl.data.sampling import frame_offsets, grid_length
 from keras_acl.data.video_file import (
     TOLERANCE,
@@ -27,6 +27,7 @@ from keras_acl.data.video_file import (
     frame_rate,
     open_video,
     packets,
+    stamp_of,
     to_rgb,
     upright_size,
 )
@@ -196,7 +197,8 @@ def _readable_frames(
                     damaged += 1
                     continue
                 for frame in decoded:
-                    second = second + step if frame.pts is None else frame.pts * tick
+                    stamp = stamp_of(frame, container)
+                    second = second + step if stamp is None else stamp * tick
                     origin = second if origin is None else origin
                     if frame.is_corrupt:
                         first_damage = first_damage if damaged else float(second - origin)

@@ -23,51 +23,6 @@ NTSC = Fraction(30000, 1001)
 CLIP = ClipSpec(frames=4, span=8, fps=30.0, size=16)
 
 
-@pytest.mark.parametrize("fps", [10, 25, 30, NTSC])
-@pytest.mark.parametrize(
-    ("name", "codec"), [("v.mp4", "libx264"), ("v.mkv", "libx264"), ("v.avi", "mpeg4")]
-)
-def test_probe_measures(tmp_path, name, codec, fps):
-    info = probe(write_video(tmp_path / name, numbered_frames(20), fps, codec=codec))
-    assert info.seconds == pytest.approx(20 / fps, abs=1e-3)
-    assert info.fps == pytest.approx(float(fps), rel=2e-3)
-    assert (info.frames, info.height, info.width) == (20, 32, 48)
-
-
-@pytest.mark.parametrize("rotation", [90, 270])
-def test_probe_gives_the_upright_size(tmp_path, rotation):
-    info = probe(write_video(tmp_path / "v.mp4", numbered_frames(3), rotation=rotation))
-    assert info == VideoInfo(seconds=0.1, frames=3, fps=30.0, width=32, height=48)
-
-
-def test_probe_leaves_out_what_an_edit_list_cuts_away(tmp_path):
-    path = write_video(tmp_path / "v.mp4", numbered_frames(40), 10, pts=list(range(-30, 10)))
-    info = probe(path)
-    assert (info.frames, info.seconds) == (10, 1.0)
-    assert gray_to_numbers(read_frames(path, [0, 0.95])) == [30, 39]
-
-
-def test_probe_needs_no_timestamps(tmp_path):
-    info = probe(write_video(tmp_path / "v.h264", numbered_frames(20), 25))
-    assert (info.frames, info.seconds, info.fps) == (20, 0.8, 25.0)
-
-
-def test_probe_counts_the_last_frame_of_a_variable_rate(tmp_path):
-    path = write_video(tmp_path / "v.mp4", numbered_frames(3), 10, pts=[0, 1, 20])
-    assert probe(path).frames == 3
-    assert 2.0 < probe(path).seconds < 4.0
-
-
-@pytest.mark.parametrize(
-    ("name", "codec"), [("v.mkv", "libx264"), ("v.webm", "libvpx-vp9"), ("v.avi", "mpeg4")]
-)
-def test_a_file_cut_short_is_known_by_its_header(tmp_path, name, codec):
-    path = write_video(tmp_path / name, numbered_frames(81), codec=codec)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(DecodingError, match=r"breaks off after [0-9.]+ s, far from its stated end"):
-        probe(path)
-
-
 @pytest.mark.parametrize("call", [probe, lambda path: read_frames(path, [0.0])])
 def test_a_bad_file_costs_one_line(tmp_path, call, capfd):
     path = tmp_path / "v.mp4"
