@@ -16,6 +16,7 @@ from keras_acl import (
     cli_bench,
     cli_evaluation,
     cli_report,
+    cli_shrink,
     cli_timeline,
     cli_weights,
 )
@@ -37,6 +38,7 @@ app.command()(cli_weights.publish)
 app.command()(cli_weights.presets)
 app.command("features")(cli_timeline.features)
 app.command("bench")(cli_bench.bench)
+app.command("shrink")(cli_shrink.shrink)
 app.command("explain")(cli_attention.explain)
 app.command("attention")(cli_attention.attention)
 
