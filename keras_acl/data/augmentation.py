@@ -9,7 +9,8 @@ import math
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data.decoding import read_clip
+from keras_acl.data.cropping import Crop
+from keras_acl.data.decoding import clip_times, probe, read_clip, read_crops, resized
 from keras_acl.data.videos import Video
 
 
@@ -66,15 +67,19 @@ def read_training_clip(
     Raises:
         DecodingError: If the file cannot be read.
     """
-    frames = read_clip(video, clip, rng, draw_short_side(clip.size, augmentation.scale, rng))
-    frames = random_crop(frames, clip.size, rng)
-    frames = random_flip(frames, augmentation.flip, rng)
+    short_side = draw_short_side(clip.size, augmentation.scale, rng)
+    times = clip_times(video, clip, rng)
+    info = probe(video.path)
+    height, width = resized((info.height, info.width), short_side)
+    corner = draw_corner(height, width, clip.size, rng)
+    mirrored = bool(rng.random() < augmentation.flip)
+    frames = read_crops(video.path, times, Crop(height, width, *corner, clip.size, mirrored))
     if augmentation.randaugment:
         # Not at the top: worker processes import this module, and they do without Keras.
         from keras_acl.data.layer_augmentation import rand_augment
 
         frames = rand_augment(frames, augmentation.randaugment, rng)
-    return np.ascontiguousarray(frames)
+    return frames
 
 
 def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
@@ -100,11 +105,10 @@ def draw_short_side(size: int, scale: tuple[float, float], rng: np.random.Genera
     return int(rng.integers(low, high, endpoint=True))
 
 
-def random_crop(frames: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Cut one square out of all frames, (T, H, W, 3) -> (T, size, size, 3), anywhere."""
-    top = int(rng.integers(0, frames.shape[1] - size, endpoint=True))
-    left = int(rng.integers(0, frames.shape[2] - size, endpoint=True))
-    return frames[:, top : top + size, left : left + size]
+def draw_corner(height: int, width: int, size: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Draw (top, left) of a square in a frame, uniform over all places."""
+    top = int(rng.integers(0, height - size, endpoint=True))
+    return top, int(rng.integers(0, width - size, endpoint=True))
 
 
 def centre_crop(frames: np.ndarray, size: int) -> np.ndarray:
@@ -112,8 +116,3 @@ def centre_crop(frames: np.ndarray, size: int) -> np.ndarray:
     top = math.ceil((frames.shape[1] - size) / 2)
     left = math.ceil((frames.shape[2] - size) / 2)
     return frames[:, top : top + size, left : left + size]
-
-
-def random_flip(frames: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Mirror all frames left to right with the given probability."""
-    return frames[:, :, ::-1] if rng.random() < probability else frames

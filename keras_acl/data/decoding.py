@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from keras_acl.clip import ClipSpec
+from keras_acl.data.cropping import Crop, Cutter
 from keras_acl.data.picking import LostFrameError, frames_at, picked_frames
 from keras_acl.data.probing import VideoInfo, probe, remembered
 from keras_acl.data.sampling import grid_length, random_clip, uniform_clips
@@ -26,10 +27,13 @@ from keras_acl.data.video_file import (
 __all__ = [
     "DecodingError",
     "VideoInfo",
+    "clip_times",
     "part_of",
     "probe",
     "read_clip",
+    "read_crops",
     "read_frames",
+    "resized",
     "stream_frames",
 ]
 
@@ -98,9 +102,7 @@ def stream_frames(
         ValueError: If `times` is empty, not finite or not ascending, or the wanted size makes no
             sense.
     """
-    wanted = _checked_times(times)
-    if np.any(np.diff(wanted) < 0):
-        raise ValueError("`times` must ascend: a file is read forward. Sort them.")
+    wanted = _ascending(times)
     _check_size(short_side, size)
     reformatter = VideoReformatter()
     height = width = 0
@@ -109,6 +111,35 @@ def stream_frames(
             if not height:  # a file that changes its size goes on in the first one
                 height, width = _target_size(upright_size(frame), short_side, size)
             yield from itertools.repeat(to_rgb(frame, height, width, reformatter), count)
+
+
+def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop) -> np.ndarray:
+    """Read a square of each of the frames that are shown at the given times.
+
+    As a cut through what `read_frames` returns, but only the square is resized; see
+    `cropping.Cutter` for what that changes.
+
+    Args:
+        path: The file.
+        times: Seconds from the first frame, ascending; repeats are allowed.
+        crop: The square.
+
+    Returns:
+        RGB frames, uint8 0-255, upright, shape (len(times), size, size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty, not finite or not ascending.
+    """
+    wanted = _ascending(times)
+    clip = np.empty((len(wanted), crop.size, crop.size, 3), np.uint8)
+    cutter, filled = Cutter(crop), 0
+    with contextlib.closing(_frames_of(path, wanted)) as frames:
+        for frame, count in frames:
+            cutter(frame, clip[filled])
+            clip[filled + 1 : filled + count] = clip[filled]
+            filled += count
+    return clip
 
 
 def read_clip(
@@ -131,10 +162,33 @@ def read_clip(
     Raises:
         DecodingError: If the file cannot be read, or ends before the part that counts begins.
     """
+    return read_frames(video.path, clip_times(video, clip, rng), short_side)
+
+
+def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = None) -> np.ndarray:
+    """When the frames of one clip of a video are shown: a random clip with `rng`, else the centre.
+
+    Args:
+        video: The record; only its part from `start` to `end` is used.
+        clip: What the model eats.
+        rng: Source of chance.
+
+    Returns:
+        Seconds from the file's first frame, ascending, shape (frames,).
+
+    Raises:
+        DecodingError: If the file cannot be measured, or ends before the part that counts begins.
+    """
     start, seconds = part_of(video, probe(video.path))
     total = grid_length(seconds, clip)
     numbers = uniform_clips(total, clip, 1)[0] if rng is None else random_clip(total, clip, rng)
-    return read_frames(video.path, start + numbers / clip.fps, short_side)
+    return start + numbers / clip.fps
+
+
+def resized(upright: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """(height, width) of a frame whose short side is resized; rounded down, as in PySlowFast."""
+    height, width = upright
+    return height * short_side // min(upright), width * short_side // min(upright)
 
 
 def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
@@ -201,10 +255,14 @@ def _target_size(
 ) -> tuple[int, int]:
     if size is not None:
         return size
-    if short_side is None:
-        return upright
-    height, width = upright
-    return height * short_side // min(upright), width * short_side // min(upright)
+    return upright if short_side is None else resized(upright, short_side)
+
+
+def _ascending(times: Sequence[float] | np.ndarray) -> np.ndarray:
+    wanted = _checked_times(times)
+    if np.any(np.diff(wanted) < 0):
+        raise ValueError("`times` must ascend: a file is read forward. Sort them.")
+    return wanted
 
 
 def _checked_times(times: Sequence[float] | np.ndarray) -> np.ndarray:

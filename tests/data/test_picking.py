@@ -61,7 +61,8 @@ def planes(frame: av.VideoFrame) -> bytes:
 def test_the_walk_from_any_time_is_the_end_of_the_whole_walk(video):
     walk = [(second, planes(frame)) for second, frame in shown_frames(video)]
     assert len({pixels for _, pixels in walk}) > 0.9 * len(walk)
-    assert np.all(np.diff([second for second, _ in walk]) >= 0)
+    steps = np.diff([second for second, _ in walk])
+    assert np.all(steps > 0) or video.suffix == ".mpg"  # whose times are guesses
     for time in np.arange(0.0, walk[-1][0] + 0.5, 0.23):
         tail = [(second, planes(frame)) for second, frame in shown_frames(video, float(time))]
         assert tail == walk[-len(tail) :]
