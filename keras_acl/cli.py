@@ -84,6 +84,12 @@ def train(
     consistency_weight: Annotated[float, typer.Option(min=0, help="λ of the paper.")] = 1.5,
     validation_split: Annotated[float, typer.Option(min=0.01, max=0.9)] = 0.2,
     flip: Annotated[bool, typer.Option(help="Mirror clips at random.")] = True,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Batches a step: larger ones than the memory holds.")
+    ] = 1,
+    rematerialize: Annotated[
+        bool, typer.Option("--rematerialize", help="Less memory, more time.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
@@ -112,6 +118,8 @@ def train(
             epochs=epochs,
             learning_rate=usual_rate if learning_rate is None else learning_rate,
             consistency_weight=consistency_weight,
+            gradient_accumulation_steps=accumulate,
+            rematerialize=rematerialize,
             seed=seed,
         ),
         batch_size=batch_size,

@@ -10,6 +10,7 @@ from keras_acl.callbacks import ConsistencyLoss, PreciseBatchNorm, ResumableChec
 from keras_acl.data import Augmentation, VideoDataset, read_directory
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.models import SlowClassifier
+from keras_acl.optimizers import CoupledSGD
 
 
 class Batches:
@@ -25,9 +26,9 @@ class Batches:
         return (self.clips[2 * index : 2 * index + 2],)
 
 
-def test_a_recipe_is_frozen_and_has_a_dozen_fields():
+def test_a_recipe_is_frozen_and_has_few_fields():
     fields = [field.name for field in dataclasses.fields(recipes.Recipe)]
-    assert len(fields) <= 12
+    assert len(fields) <= 14
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipes.finetune().epochs = 3
 
@@ -160,3 +161,29 @@ def test_data_of_other_classes_are_refused(labels):
     data.labels = labels
     with pytest.raises(ValueError, match="classes in the model's order"):
         recipes.finetune().compile(two_stream(labels=LABELS), data)
+
+
+def test_accumulated_gradients_are_those_of_a_larger_batch():
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+
+    def weights_after(batch_size, steps):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "tanh")])
+        model.set_weights([np.ones((3, 2)), np.zeros(2)])
+        optimizer = CoupledSGD(0.1, gradient_accumulation_steps=steps)
+        model.compile(optimizer, "mse", run_eagerly=True)
+        model.fit(x, np.zeros((8, 2)), batch_size, epochs=3, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for one, other in zip(weights_after(8, None), weights_after(2, 4), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-5)
+
+
+def test_the_learning_rate_is_scaled_to_all_clips_of_a_step():
+    recipe = recipes.finetune(epochs=4, learning_rate=0.1, gradient_accumulation_steps=4)
+    alone = recipes.finetune(epochs=4, learning_rate=0.1)
+    assert float(recipe.schedule(10, 8)(20)) == pytest.approx(float(alone.schedule(10, 32)(20)))
+    model = two_stream()
+    recipe.compile(model)
+    assert model.optimizer.gradient_accumulation_steps == 4
+    with pytest.raises(ValueError, match="gradient_accumulation_steps >= 1"):
+        recipes.finetune(gradient_accumulation_steps=0)

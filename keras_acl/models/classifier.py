@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
+from keras_acl.models.rematerializing import rematerialized
 
 
 class VideoClassifier(keras.Model):
@@ -25,9 +26,15 @@ class VideoClassifier(keras.Model):
         folded: Whether batch normalisation is folded into the convolutions.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
+    Attributes:
+        rematerialize: Whether training computes the inside of every block twice instead of keeping
+            it. Not saved with the model.
+
     Raises:
         ValueError: If the number of labels is not `num_classes`, or a name stands twice.
     """
+
+    rematerialize = False
 
     def __init__(
         self,
@@ -75,6 +82,12 @@ class VideoClassifier(keras.Model):
     def labels(self) -> tuple[str, ...] | None:
         """Class names in the order of the logits."""
         return self._labels
+
+    def run_stream(self, stream, frames, training):
+        """Features of one stream; in training with little memory if `rematerialize` is set."""
+        if training and self.rematerialize:
+            return rematerialized(stream, frames)
+        return stream(frames, training=training)
 
     def fit(self, *args, **kwargs):
         """Train as any Keras model.

@@ -116,7 +116,7 @@ class SlowClassifier(VideoClassifier):
         """Return logits."""
         self.check_clip(clip)
         slow, _ = self.pathways(self.normalize(clip))
-        F = self.spatial_stream(slow, training=training)
+        F = self.run_stream(self.spatial_stream, slow, training)
         if len(self.scales) == 1:
             return self.classifier(self.dropout(self.pool(F), training=training))
         at_scales = features_at_scales(self.spatial_stream, slow, F, self.scales)

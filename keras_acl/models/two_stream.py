@@ -162,8 +162,8 @@ class TwoStreamClassifier(VideoClassifier):
         """Return logits, and in training the disagreement of the two streams."""
         self.check_clip(clip)
         slow, fast = self.pathways(self.normalize(clip))
-        F_s = self.spatial_stream(slow, training=training)  # (B, T/α, H/32, W/32, C)
-        F_t = self.temporal_stream(fast, training=training)  # (B, T, H/32, W/32, βC)
+        F_s = self.run_stream(self.spatial_stream, slow, training)  # (B, T/α, H/32, W/32, C)
+        F_t = self.run_stream(self.temporal_stream, fast, training)  # (B, T, H/32, W/32, βC)
         pooled = self.dropout(self.pool(F_s, F_t), training=training)
         logits = self.classifier(pooled)
         if not training or self.initial_consistency_weight is None:

@@ -1,0 +1,58 @@
+"""Training with less memory: a block's inner values are computed again for its gradient."""
+
+import re
+import weakref
+from itertools import pairwise
+
+import keras
+from keras import ops
+
+# Layers behind which a stream is cut: what is between two of them is computed twice.
+ENDS = re.compile(r"stem_pool|res\d_\d+_out")
+
+
+def rematerialized(stream: keras.Model, frames):
+    """Run a stream in training, keeping only what goes from block to block.
+
+    The values and gradients are those of `stream(frames, training=True)`, and batch statistics
+    move once.
+
+    Args:
+        stream: What `resnet_stream` built.
+        frames: (B, T, H, W, 3), normalised.
+
+    Returns:
+        Features, as the stream's.
+    """
+    x = frames
+    for segment in _segments(stream):
+        x = _run(segment, x)
+    return x
+
+
+def _run(segment: keras.Model, x):
+    """A segment as a pure function of its weights, its statistics and its input."""
+
+    def pure(weights, statistics, x):
+        y, moved = segment.stateless_call(weights, statistics, x, training=True)
+        return y, [ops.stop_gradient(value) for value in moved]
+
+    weights = [variable.value for variable in segment.trainable_variables]
+    statistics = [variable.value for variable in segment.non_trainable_variables]
+    y, moved = keras.remat(pure)(weights, statistics, x)
+    for variable, value in zip(segment.non_trainable_variables, moved, strict=True):
+        variable.assign(value)
+    return y
+
+
+_known: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _segments(stream: keras.Model) -> list[keras.Model]:
+    """The stream cut into models that share its layers."""
+    if stream not in _known:
+        ends = [layer for layer in stream.layers if ENDS.fullmatch(layer.name)]
+        # Not `layer.output`: a stream that was called symbolically has several.
+        tensors = [stream.inputs[0], *(layer._inbound_nodes[0].outputs[0] for layer in ends)]
+        _known[stream] = [keras.Model(start, end) for start, end in pairwise(tensors)]
+    return _known[stream]
