@@ -7,7 +7,9 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
-from keras_acl.data.video_file import to_rgb, upright_size
+from keras_acl.data.video_file import SCALING, to_rgb, upright_size
+
+PLANES = 1, 2, 0  # channels of FFmpeg's "gbrp" among red, green and blue
 
 
 class Crop(NamedTuple):
@@ -35,7 +37,8 @@ class Cutter:
 
     The edges of the square lie on whole pixels of the file, the upper left ones on even pixels, as
     colours are stored for 2 x 2 of them: against a frame that is resized first and cut afterwards,
-    they are off by up to one pixel of the file, two at its far edges.
+    they are off by up to one pixel of the file, two at its far edges. One value
+    in 600 is off by one level, as FFmpeg computes planes of colours, which is almost twice as fast.
 
     Args:
         crop: What to cut out.
@@ -53,13 +56,15 @@ class Cutter:
         if frame.rotation % 360:  # rare; the filter below knows nothing of it
             whole = to_rgb(frame, crop.height, crop.width, self._reformatter)
             image = whole[crop.top : crop.top + crop.size, crop.left : crop.left + crop.size]
-        else:
-            image = to_rgb(self._cut(frame), crop.size, crop.size, self._reformatter)
-        if not crop.mirrored:
-            out[...] = image
+            out[...] = image[:, ::-1] if crop.mirrored else image
             return
-        for channel in range(3):  # 2.5 times faster than three values at a time
-            out[..., channel] = image[:, ::-1, channel]
+        image = self._reformatter.reformat(
+            self._cut(frame), crop.size, crop.size, "gbrp", interpolation=SCALING, threads=1
+        )
+        for channel, plane in zip(PLANES, image.planes, strict=True):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            rows = rows[: crop.size, : crop.size]
+            out[..., channel] = rows[:, ::-1] if crop.mirrored else rows
 
     def _cut(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The part of a frame that is needed: a view, no copy."""
