@@ -1,0 +1,96 @@
+"""The benchmarks run, on tiny networks, and say what they measured; what it is, nobody checks."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import measuring
+import numpy as np
+import pytest
+import tensorflow as tf
+
+BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path):
+    """Runs a benchmark without peers and children; returns its JSON and its functions."""
+
+    def run(name: str, *arguments: str, **replaced) -> dict:
+        script = BENCHMARKS / f"{name}.py"
+        functions = runpy.run_path(str(script))
+        for key, value in replaced.items():
+            monkeypatch.setitem(functions["main"].__globals__, key, value)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments, "--output", str(tmp_path)])
+        functions["main"]()
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    return run
+
+
+@pytest.fixture
+def uncompiled():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_inference(bench, uncompiled):
+    result = bench(
+        "inference",
+        *("--small", "--clips", "2", "--repeats", "2"),
+        contenders=lambda precision: ["Keras", "Keras, optimised"],
+        memory=lambda *_: 1,
+    )
+    assert result["command"].startswith("python examples/benchmarks/inference.py --small")
+    assert {"cpu", "cores", "versions"} <= result["machine"].keys()
+    rows = {row["contender"]: row for row in result["rows"]}
+    assert rows["Keras"]["times Keras"] == 1
+    assert rows["Keras, optimised"]["times Keras"] > 0
+    assert rows["Keras"]["of the floor"] > 0
+
+
+def test_inference_stops_when_a_contender_computes_something_else(bench, uncompiled):
+    def build(name, precision, model, clips):
+        return lambda: np.ones((clips, 400)) + (name != "Keras")
+
+    with pytest.raises(SystemExit, match="PyTorch does not compute what Keras computes"):
+        bench(
+            "inference",
+            *("--small", "--clips", "1"),
+            contenders=lambda precision: ["Keras", "PyTorch"],
+            build=build,
+        )
+
+
+def test_training(bench, uncompiled):
+    result = bench(
+        "training",
+        *("--small", "--repeats", "1", "--large-batch", "2"),
+        VARIANTS={"no consistency": {"consistency_weight": None}, "AC": {"scales": (1.0,)}},
+        importlib=NoTorch,
+        alone=lambda options, *what: {"what": list(what)},
+    )
+    rows = {row["step"]: row for row in result["rows"]}
+    assert rows["Keras, no consistency"]["of no consistency"] == 1
+    assert rows["Keras, AC"]["of no consistency"] > 0
+    assert result["memory"][-1] == {"what": ["AC + SCAM", 2, True]}
+
+
+class NoTorch:
+    class util:  # noqa: N801  stands for importlib.util
+        @staticmethod
+        def find_spec(name):
+            return None
+
+
+def test_the_middle_of_the_turns_counts():
+    times = {"ours": [1.0, 2.0, 1.0], "theirs": [3.0, 4.0, 9.0]}
+    assert measuring.ratio(times, "ours", "theirs") == 3.0
+    calls = []
+    contenders = {name: (lambda name=name: calls.append(name)) for name in ("a", "b")}
+    found = measuring.alternate(contenders, repeats=2)
+    assert calls == ["a", "b"] * 3
+    assert [len(seconds) for seconds in found.values()] == [2, 2]
+    assert measuring.peak_mib() > 10
