@@ -1,0 +1,188 @@
+"""The readers that the data benchmark compares. Each is a function that returns seconds a clip."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+import av
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data import LoadingOptions, VideoDataset, probe, probing, read_frames
+from keras_acl.data.augmentation import Augmentation, draw_corner, draw_short_side
+from keras_acl.data.sampling import frame_offsets
+from keras_acl.data.videos import Video
+from keras_acl.evaluation.views import ViewGrid, iterate_views
+
+BATCH = 8
+Reader = Callable[[], float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is to be read: these files, over and over, so many clips in all."""
+
+    paths: list[str]
+    clip: ClipSpec
+    clips: int
+
+
+def make_readers(setting: Setting, processes: int) -> dict[str, Reader]:
+    """All readers by name; the first one is what the others are compared with."""
+    readers = {
+        "bare PyAV loop, 2 threads": bare_loop(setting, 2),
+        "bare PyAV loop, 1 thread": bare_loop(setting, 1),
+        "keras-acl, nothing remembered, 2 threads": pipeline_without_tables(setting, 2),
+    }
+    for threads in (1, 2, 4):
+        readers[f"keras-acl, {threads} thread{'s'[: threads > 1]}"] = pipeline(setting, threads)
+    if processes:
+        readers[f"keras-acl, {processes} processes"] = pipeline(setting, 1, processes)
+    decord = decord_reader(setting, 2)
+    if decord is None:
+        print("Decord is not installed (it has no wheels for new Pythons): left out.")
+    else:
+        readers["Decord, 2 threads"] = decord
+    return readers
+
+
+def pipeline(setting: Setting, threads: int, processes: int = 0) -> Reader:
+    """VideoDataset, as training uses it."""
+    videos = [Video(path, 0) for path in setting.paths]
+    videos *= -(-(setting.clips + BATCH) // len(videos))
+
+    def read() -> float:
+        options = LoadingOptions(threads=threads, processes=processes, bad_files=None)
+        dataset = VideoDataset(videos, setting.clip, BATCH, loading=options)
+        batches = iter(dataset)
+        next(batches)  # by then threads and processes are there
+        started, count = perf_counter(), 0
+        while count < setting.clips:
+            count += len(next(batches)[0])
+        seconds = perf_counter() - started
+        dataset.close()
+        return seconds / count
+
+    return read
+
+
+def pipeline_without_tables(setting: Setting, threads: int) -> Reader:
+    """The same, but nothing is remembered of a file: all frames up to the last are decoded."""
+    read = pipeline(setting, threads)
+
+    def forgetful() -> float:
+        with nothing_remembered():
+            return read()
+
+    return forgetful
+
+
+def bare_loop(setting: Setting, threads: int) -> Reader:
+    """PyAV as its manual shows it: decode up to the last frame of the clip, resize, cut, flip."""
+    return _in_threads(setting, threads, _read_bare)
+
+
+def decord_reader(setting: Setting, threads: int) -> Reader | None:
+    """Decord's VideoReader, then the same resizing; None where it is not installed."""
+    try:
+        import decord
+    except ImportError:
+        return None
+
+    def read(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+        side = draw_short_side(clip.size, Augmentation().scale, rng)
+        info = probe(path)
+        scale = side / min(info.height, info.width)
+        height, width = int(info.height * scale), int(info.width * scale)
+        reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
+        offsets = frame_offsets(clip)
+        first = int(rng.integers(0, max(len(reader) - clip.span, 0), endpoint=True))
+        wanted = np.minimum(first + offsets, len(reader) - 1)
+        return _cut(reader.get_batch(wanted).asnumpy(), clip.size, rng)
+
+    return _in_threads(setting, threads, read)
+
+
+def late_clips(path: str, clip: ClipSpec, remember: bool) -> Reader:
+    """One clip at the end of a long file: measuring it, then reading."""
+
+    def read() -> float:
+        with contextlib.nullcontext() if remember else nothing_remembered():
+            started = perf_counter()
+            times = probe(path).seconds - clip.seconds + frame_offsets(clip) / clip.fps
+            read_frames(path, times, 256)
+            return perf_counter() - started
+
+    return read
+
+
+def views(path: str, clip: ClipSpec, remember: bool) -> Reader:
+    """The 10 x 3 views of a long file."""
+
+    def read() -> float:
+        with contextlib.nullcontext() if remember else nothing_remembered():
+            started = perf_counter()
+            for _ in iterate_views(Video(path), clip, ViewGrid(10, 3)):
+                pass
+            return perf_counter() - started
+
+    return read
+
+
+@contextlib.contextmanager
+def nothing_remembered():
+    """Within it, `probe` reads every file anew, and reading does not know what it found."""
+    honest, probing._memory = probing._memory, probing._Memory(0)
+    try:
+        yield
+    finally:
+        probing._memory = honest
+
+
+def _in_threads(
+    setting: Setting,
+    threads: int,
+    read: Callable[[str, ClipSpec, np.random.Generator], np.ndarray],
+) -> Reader:
+    def run() -> float:
+        def one(number: int) -> np.ndarray:
+            rng = np.random.default_rng((0, number))
+            return read(setting.paths[number % len(setting.paths)], setting.clip, rng)
+
+        with ThreadPoolExecutor(threads) as pool:
+            started = perf_counter()
+            for first in range(0, setting.clips, BATCH):
+                np.stack(list(pool.map(one, range(first, min(first + BATCH, setting.clips)))))
+            return (perf_counter() - started) / setting.clips
+
+    return run
+
+
+def _read_bare(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        total = round(float(stream.duration * stream.time_base) * clip.fps)
+        first = int(rng.integers(0, max(total - clip.span, 0), endpoint=True))
+        wanted = np.minimum(first + frame_offsets(clip), total - 1) / clip.fps
+        side = draw_short_side(clip.size, Augmentation().scale, rng)
+        scale = side / min(stream.height, stream.width)
+        height, width = int(stream.height * scale), int(stream.width * scale)
+        images, image, origin = [], None, None
+        for frame in container.decode(stream):
+            origin = frame.time if origin is None else origin
+            while len(images) < len(wanted) and frame.time - origin > wanted[len(images)] - 1e-3:
+                image = frame.to_ndarray(format="rgb24", width=width, height=height)
+                images.append(image)
+            if len(images) == len(wanted):
+                break
+    images += [images[-1]] * (len(wanted) - len(images))
+    return _cut(np.stack(images), clip.size, rng)
+
+
+def _cut(frames: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    top, left = draw_corner(*frames.shape[1:3], size, rng)
+    frames = frames[:, top : top + size, left : left + size]
+    return np.ascontiguousarray(frames[:, :, ::-1] if rng.random() < 0.5 else frames)

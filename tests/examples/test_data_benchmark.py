@@ -1,0 +1,90 @@
+"""The data benchmark runs on a few small files and says what it measured."""
+
+import json
+import math
+
+import data
+import data_files
+import data_readers
+import numpy as np
+import pytest
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data import probe
+from keras_acl.data.files import find_videos
+from keras_acl.data.sources import read_directory
+
+QUICK = ["--repeats", "1", "--clips", "8", "--size", "32", "--processes", "0"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    data_files.write_videos(folder, 2, 1.0)
+    return folder
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path):
+    def run(name: str, *arguments: object) -> dict:
+        line = ["data.py", *map(str, arguments), "--output", str(tmp_path)]
+        monkeypatch.setattr("sys.argv", line)
+        data.main()
+        return json.loads((tmp_path / f"{name}.json").read_text())
+
+    return run
+
+
+def test_made_videos_are_as_described(folder):
+    infos = [probe(path) for path in find_videos(folder)]
+    assert {(info.height, info.width, info.fps, info.frames) for info in infos} == {
+        (256, 340, 30, 30)
+    }
+    assert len(read_directory(folder).labels) == 2
+    frames = np.stack(list(data_files.scene(0, 20))).astype(int)
+    assert 25 < frames.std() < 90  # neither flat nor clipped
+    assert 1 < np.abs(np.diff(frames, axis=0)).mean() < 30  # it moves, and is no noise
+
+
+def test_readers_are_compared(bench, folder):
+    result = bench("data", "--videos", folder, *QUICK)
+    rows = result["rows"]
+    assert {row["files"] for row in rows} == {"as they are", "shrunk"}
+    assert {"keras-acl, 1 thread", "keras-acl, 2 threads"} < {row["reader"] for row in rows}
+    assert all(row["clips/s"] > 0 and row["ratio to the bare loop"] > 0 for row in rows)
+    peers = [row for row in rows if row["reader"] == data.PEER]
+    assert [row["ratio to the bare loop"] for row in peers] == [1, 1]
+    assert result["bytes_after"] > 0
+    assert 30 < result["psnr_db"] < 60
+    assert result["machine"]["cores"] > 0
+
+
+def test_long_files(bench):
+    result = bench("data_long", "--long", "--seconds", "4", *QUICK)
+    assert [row["what"] for row in result["rows"]] == ["a clip at the end"] * 2 + [
+        "10 x 3 views"
+    ] * 2
+    assert all(row["ms"] > 0 for row in result["rows"])
+
+
+def test_waiting_is_measured(bench, folder, monkeypatch):
+    import data_fit
+
+    monkeypatch.setattr(data_fit, "ClipSpec", lambda: ClipSpec(frames=8, span=16, size=32))
+    result = bench("data_fit", "--fit", "--videos", folder, *QUICK, "--clips", "40")
+    assert [row["turn"] for row in result["rows"]] == ["1", "median"]
+    assert all(0 <= row["share waiting"] <= 1 for row in result["rows"])
+
+
+def test_the_bare_loop_reads_the_same_kind_of_clip(folder):
+    clip = ClipSpec(frames=8, span=16, size=32)
+    read = data_readers._read_bare(find_videos(folder)[0], clip, np.random.default_rng(0))
+    assert read.shape == (8, 32, 32, 3)
+    assert read.dtype == np.uint8
+
+
+def test_psnr():
+    black = np.zeros((2, 4, 4, 3), np.uint8)
+    assert data_files.psnr(black, black + 255) == pytest.approx(0)
+    assert data_files.psnr(black, black + 1) == pytest.approx(20 * math.log10(255))
+    assert data_files.psnr(black, black) > 90
