@@ -1,7 +1,7 @@
 import pytest
 from video_files import numbered_frames, write_video
 
-from keras_acl.data import shrinking
+from keras_acl.data import reencoding
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_shrink_interrupted(call, folder, tmp_path, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shrinking, "_stamped", interrupted)
+    monkeypatch.setattr(reencoding, "_stamped", interrupted)
     code, _, err = call("shrink", folder, tmp_path / "small")
     assert code == 130
     assert "Interrupted. The same command goes on with the videos that are left." in err

@@ -62,7 +62,7 @@ class Cutter:
             self._cut(frame), crop.size, crop.size, "gbrp", interpolation=SCALING, threads=1
         )
         for channel, plane in zip(PLANES, image.planes, strict=True):
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            rows = np.asarray(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             rows = rows[: crop.size, : crop.size]
             out[..., channel] = rows[:, ::-1] if crop.mirrored else rows
 

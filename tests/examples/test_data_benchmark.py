@@ -8,6 +8,7 @@ import data_files
 import data_readers
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import probe
@@ -67,11 +68,19 @@ def test_long_files(bench):
     assert all(row["ms"] > 0 for row in result["rows"])
 
 
-def test_waiting_is_measured(bench, folder, monkeypatch):
+@pytest.fixture
+def uncompiled():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
+def test_waiting_is_measured(bench, folder, monkeypatch, uncompiled):
     import data_fit
 
     monkeypatch.setattr(data_fit, "ClipSpec", lambda: ClipSpec(frames=8, span=16, size=32))
-    result = bench("data_fit", "--fit", "--videos", folder, *QUICK, "--clips", "40")
+    result = bench("data_fit", "--fit", "--videos", folder, *QUICK, "--clips", "24")
     assert [row["turn"] for row in result["rows"]] == ["1", "median"]
     assert all(0 <= row["share waiting"] <= 1 for row in result["rows"])
 
