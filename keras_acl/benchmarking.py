@@ -190,11 +190,12 @@ class _Clock(keras.callbacks.Callback):
         super().__init__()
         self.seconds = seconds
         self.steps: list[float] = []
-        self._last = self._first = None
+        self._first: float | None = None
+        self._last = 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
-        if self._last is None:  # the first step is compiled
+        if self._first is None:  # the first step is compiled
             self._first = now
         else:
             self.steps.append(now - self._last)

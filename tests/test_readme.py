@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pretrained.importers.parity import FOLDER
 from tiny_network import CLIP, NETWORK
@@ -93,6 +94,14 @@ def test_long_recordings(tmp_path, videos):
     assert (tmp_path / "match.png").is_file()
     assert (tmp_path / "features.npz").is_file()
     assert names["extracted"].features.shape[0] == 1
+
+
+def test_fast():
+    model = keras_acl.models.TwoStreamClassifier(8, clip=CLIP, **NETWORK)
+    clips = np.zeros((1, CLIP.frames, CLIP.size, CLIP.size, 3), np.uint8)
+    names = {"keras_acl": keras_acl, "model": model, "clips": clips}
+    exec(block("keras_acl.optimize(", {}), names)
+    assert names["scores"].shape == (1, 8)
 
 
 def test_import(capsys):
