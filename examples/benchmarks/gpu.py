@@ -16,6 +16,7 @@ or TensorFlow, Keras, NumPy, and torch for the peer; `--quick` takes less than 9
 
 import argparse
 import datetime
+import importlib.util
 import json
 import math
 import os
@@ -43,6 +44,7 @@ def main() -> None:
         quick=options.quick,
         torch=not options.without_torch,
         compiled=options.compile,
+        pytorchvideo=not options.cpu and importlib.util.find_spec("pytorchvideo") is not None,
         cpu=options.cpu,
         profile=options.profile,
     )

@@ -39,6 +39,7 @@ class Contender:
         fusion: `"none"` or `"conv"`.
         optimized: Whether it is what `keras_acl.optimize` makes of the network (Keras, inference).
         compiled: Whether `torch.compile` is used.
+        pytorchvideo: Whether it is PyTorchVideo's network.
         share: Part of the GPU's memory it may take.
         cpu: Whether it runs on the CPU.
         tiny: Whether the network and the clips are tiny.
@@ -55,6 +56,7 @@ class Contender:
     fusion: str = "none"
     optimized: bool = False
     compiled: bool = False
+    pytorchvideo: bool = False
     share: float = 0.9
     cpu: bool = False
     tiny: bool = False
@@ -88,6 +90,7 @@ class Choices:
         quick: Only the most important cases.
         torch: Whether the PyTorch peer takes part.
         compiled: Whether `torch.compile` does.
+        pytorchvideo: Whether PyTorchVideo's network is the peer of the one with fusion.
         cpu: A tiny network on the CPU, to try it all.
         profile: Folder for traces; none by default.
     """
@@ -97,6 +100,7 @@ class Choices:
     quick: bool = False
     torch: bool = True
     compiled: bool = True
+    pytorchvideo: bool = False
     cpu: bool = False
     profile: str = ""
 
@@ -173,12 +177,13 @@ def duel(choices: Choices, task: str, precision: str, batch: int, fusion: str = 
     keras = Contender(keras_name(choices), choices.backend, share=share, **common)
     contenders = [dataclasses.replace(keras, optimized=task == "infer")]
     if choices.torch:
-        contenders.append(Contender("torch", "torch", share=0.37, **common))
+        theirs = choices.pytorchvideo and fusion == "conv"
+        eager = Contender("torch", "torch", pytorchvideo=theirs, share=0.37, **common)
+        contenders.append(eager)
         if choices.compiled:
-            contenders.append(
-                Contender("torch.compile", "torch", share=0.37, compiled=True, **common)
-            )
+            contenders.append(dataclasses.replace(eager, name="torch.compile", compiled=True))
     network = "" if fusion == "none" else " with fusion"
+    network += " against PyTorchVideo" if contenders[-1].pytorchvideo else ""
     peers = tuple(contender.name for contender in contenders[1:])
     return Case(f"{task} {precision}{network}, batch {batch}", tuple(contenders), peers)
 

@@ -65,11 +65,16 @@ def prepare(contender: Contender):
     return facts, steps, after
 
 
-def build(contender: Contender) -> TwoStreamPeer:
+def build(contender: Contender) -> torch.nn.Module:
     """The peer, with weights that differ from their initial ones, or with the reference's."""
     torch.manual_seed(0)
     options = TINY if contender.tiny else {}
-    model = TwoStreamPeer(fusion=contender.fusion, **options)
+    if contender.pytorchvideo:
+        from pytorchvideo_peer import PyTorchVideoPeer
+
+        model = PyTorchVideoPeer()
+    else:
+        model = TwoStreamPeer(fusion=contender.fusion, **options)
     if contender.task == "check":
         with np.load(contender.file) as stored:
             named = {name: stored[name] for name in stored.files if "/" in name}

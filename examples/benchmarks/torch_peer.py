@@ -7,6 +7,8 @@ and splitting into pathways are timed on both sides. `copy_weights` makes the tw
 holds them to 1e-4. Needs torch and NumPy alone; `keras_acl` only where a Keras model is given.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from torch import nn
@@ -138,13 +140,11 @@ class TwoStreamPeer(nn.Module):
             self.add_module(f"fuse{stage + 1}", lateral)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.slow.channels[-1] + self.fast.channels[-1], num_classes)
-        indices = np.linspace(0, frames - 1, frames // speed_ratio).astype(np.int64)
-        self.register_buffer("slow_frames", torch.from_numpy(indices), persistent=False)
+        self.register_buffer("slow_frames", slow_frames(frames, speed_ratio), persistent=False)
 
     def forward(self, clip):
         """(B, T, H, W, 3) -> (B, L)."""
-        fast = (clip.permute(0, 4, 1, 2, 3).float() / 255 - 0.45) / 0.225  # (B, 3, T, H, W)
-        slow = fast.index_select(2, self.slow_frames)
+        slow, fast = pathways(clip, self.slow_frames)
         slow, fast = self.slow.pool(self.slow.stem(slow)), self.fast.pool(self.fast.stem(fast))
         stages = zip(self.slow.stages(), self.fast.stages(), strict=True)
         for number, (slow_stage, fast_stage) in enumerate(stages, start=1):
@@ -153,6 +153,18 @@ class TwoStreamPeer(nn.Module):
             slow, fast = slow_stage(slow), fast_stage(fast)
         pooled = [x.mean(dim=(2, 3, 4), dtype=torch.float32) for x in (slow, fast)]
         return self.head(self.dropout(torch.cat(pooled, dim=1)))
+
+
+def slow_frames(frames: int, speed_ratio: int) -> torch.Tensor:
+    """Which frames the slow pathway sees, evenly from the first to the last, (T/α,)."""
+    indices = np.linspace(0, frames - 1, frames // speed_ratio)
+    return torch.from_numpy(indices.astype(np.int64))
+
+
+def pathways(clip, indices) -> tuple[torch.Tensor, torch.Tensor]:
+    """Normalise raw clips (B, T, H, W, 3); returns slow and fast frames, (B, 3, T/α or T, H, W)."""
+    fast = (clip.permute(0, 4, 1, 2, 3).float() / 255 - 0.45) / 0.225
+    return fast.index_select(2, indices), fast
 
 
 def peer_of(keras_model) -> TwoStreamPeer:
@@ -210,8 +222,25 @@ def keras_weights(keras_model) -> dict[str, np.ndarray]:
     return {name: np.asarray(ops.convert_to_numpy(value)) for name, value in named.items()}
 
 
-def load_weights(torch_model: nn.Module, weights: dict[str, np.ndarray]) -> None:
+def keras_name(name: str) -> str:
+    """`slow.res2.0.a.conv.weight` -> `slow_res2_0_a_conv/kernel`."""
+    if name in HEAD:
+        return HEAD[name]
+    *layer, module, part = name.split(".")
+    return f"{'_'.join(layer)}_{VARIABLES[f'{module}.{part}']}"
+
+
+def load_weights(
+    torch_model: nn.Module,
+    weights: Mapping[str, np.ndarray],
+    name_of: Callable[[str], str] = keras_name,
+) -> None:
     """Fill a peer with what `keras_weights` gave.
+
+    Args:
+        torch_model: The peer.
+        weights: Arrays in Keras' layout by name.
+        name_of: Name of a weight by that of a parameter or buffer.
 
     Raises:
         ValueError: If a weight is missing, left over or of another shape.
@@ -221,7 +250,7 @@ def load_weights(torch_model: nn.Module, weights: dict[str, np.ndarray]) -> None
         for name, value in torch_model.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    names = {name: keras_name(name) for name in state}
+    names = {name: name_of(name) for name in state}
     if missing := sorted(set(names.values()) - weights.keys()):
         raise ValueError(f"Missing weights: {', '.join(missing[:5])} ({len(missing)} in all)")
     if left := sorted(weights.keys() - set(names.values())):
@@ -237,14 +266,6 @@ def load_weights(torch_model: nn.Module, weights: dict[str, np.ndarray]) -> None
             state[name].copy_(torch.from_numpy(array))
 
 
-def keras_name(name: str) -> str:
-    """`slow.res2.0.a.conv.weight` -> `slow_res2_0_a_conv/kernel`."""
-    if name in HEAD:
-        return HEAD[name]
-    *layer, module, part = name.split(".")
-    return f"{'_'.join(layer)}_{VARIABLES[f'{module}.{part}']}"
-
-
 def _torch_layout(value: np.ndarray) -> np.ndarray:
     # (T, H, W, in, out) -> (out, in, T, H, W); (in, out) -> (out, in)
     order = {5: (4, 3, 0, 1, 2), 2: (1, 0), 1: (0,)}[value.ndim]
@@ -253,8 +274,10 @@ def _torch_layout(value: np.ndarray) -> np.ndarray:
 
 def sgd(model: nn.Module, learning_rate: float = 1e-3, fused: bool = False) -> torch.optim.SGD:
     """The recipes' optimiser: Nesterov momentum 0.9, decay 1e-4 on all but normalisation."""
-    normalisation = [p for name, p in model.named_parameters() if ".norm." in name]
-    others = [p for name, p in model.named_parameters() if ".norm." not in name]
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm3d)]
+    normalisation = [parameter for norm in norms for parameter in norm.parameters()]
+    excepted = {id(parameter) for parameter in normalisation}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in excepted]
     groups = [
         {"params": others, "weight_decay": 1e-4},
         {"params": normalisation, "weight_decay": 0.0},

@@ -198,6 +198,13 @@ def test_sweeps_end_when_the_memory_is_full_and_lead_to_the_best_batches():
     assert best_batch(rows, "train", "nobody", 5) == 5
 
 
+def test_pytorchvideo_is_the_peer_with_fusion_where_it_is_installed():
+    [named] = [case for case in plan(Choices(pytorchvideo=True), []) if "Video" in case.name]
+    assert named.name == "train bf16 with fusion against PyTorchVideo, batch 32"
+    assert [one.pytorchvideo for one in named.contenders] == [False, True, True]
+    assert {one.fusion for one in named.contenders} == {"conv"}
+
+
 def test_a_plan_without_torch_has_none_and_profiles_on_request():
     choices = Choices(backend="tensorflow", torch=False, cpu=True, profile="traces")
     cases = list(plan(choices, []))
