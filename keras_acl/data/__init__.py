@@ -13,6 +13,7 @@ from keras_acl.data.decoding import DecodingError, VideoInfo, probe, read_clip, 
 from keras_acl.data.failures import BadVideosError, BadVideoWarning
 from keras_acl.data.files import MissingVideosWarning
 from keras_acl.data.sampling import frame_offsets, random_clip, record_rng, uniform_clips
+from keras_acl.data.shrinking import ShrinkReport, shrink_videos
 from keras_acl.data.sources import (
     Video,
     VideoList,
@@ -38,6 +39,7 @@ __all__ = [
     "LoadingOptions",
     "MissingVideosWarning",
     "MovingFigures",
+    "ShrinkReport",
     "Video",
     "VideoDataset",
     "VideoInfo",
@@ -61,6 +63,7 @@ __all__ = [
     "read_training_clip",
     "read_ucf101",
     "record_rng",
+    "shrink_videos",
     "split",
     "uniform_clips",
 ]

@@ -147,7 +147,7 @@ def test_a_video_is_opened_twice_however_many_views_there_are(noise, monkeypatch
 
     monkeypatch.setattr(av, "open", counted)
     assert sum(1 for _ in iterate_views(Video(noise), CLIP, ViewGrid(10, 3))) == 30
-    assert len(opened) == 2  # to measure, to read
+    assert len(opened) in (1, 2)  # to measure, unless that is remembered; to read
 
 
 def test_a_walk_that_stops_early_closes_the_file(noise, monkeypatch):
