@@ -10,15 +10,38 @@ from pathlib import Path
 def largest_of_trace(folder: str, count: int = 20) -> list[tuple[str, float]]:
     """Kernels of the newest trace in a folder that take the most time, see `largest`.
 
+    JAX writes events as JSON, TensorFlow as a message that its own classes read.
+
     Raises:
         FileNotFoundError: If there is no trace.
     """
-    files = sorted(Path(folder).rglob("*.trace.json.gz"), key=lambda file: file.stat().st_mtime)
+    files = [
+        *Path(folder).rglob("*.trace.json.gz"),
+        *Path(folder).rglob("*.xplane.pb"),
+    ]
     if not files:
-        raise FileNotFoundError(f"No *.trace.json.gz in {folder}; was anything profiled?")
-    with gzip.open(files[-1], "rt", encoding="utf-8") as stream:
-        events = json.load(stream)["traceEvents"]
-    return largest(device_times(events), count)
+        raise FileNotFoundError(f"No trace in {folder}; was anything profiled?")
+    # JAX writes both at once: the message is for where there is no JSON.
+    newest = max(files, key=lambda file: (file.parent.stat().st_mtime, file.suffix == ".gz"))
+    if newest.suffix == ".gz":
+        with gzip.open(newest, "rt", encoding="utf-8") as stream:
+            return largest(device_times(json.load(stream)["traceEvents"]), count)
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2  # pyright: ignore
+
+    return largest(plane_times(xplane_pb2.XSpace.FromString(newest.read_bytes()).planes), count)
+
+
+def plane_times(planes) -> Counter:
+    """Time of each kernel by name, as `device_times`, from TensorFlow's message."""
+    gpus = [plane for plane in planes if "GPU" in plane.name]
+    times: Counter = Counter()
+    for plane in gpus or planes:
+        for line in plane.lines:
+            if gpus and "Stream" not in line.name:
+                continue
+            for event in line.events:
+                times[plane.event_metadata[event.metadata_id].name] += event.duration_ps
+    return times
 
 
 def device_times(events: list[dict]) -> Counter:

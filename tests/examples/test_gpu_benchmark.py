@@ -254,8 +254,25 @@ def test_a_trace_tells_what_took_the_time(tmp_path):
     assert gpu_profile.largest_of_trace(str(tmp_path)) == [("conv", 0.8), ("copy", 0.2)]
     without = [event for event in events if event["pid"] == 2]
     assert gpu_profile.device_times(without) == {"python": 900.0}
-    with pytest.raises(FileNotFoundError, match=r"No \*\.trace\.json\.gz in"):
+    with pytest.raises(FileNotFoundError, match=r"No trace in .*other; was anything"):
         gpu_profile.largest_of_trace(str(tmp_path / "plugins" / "other"))
+
+
+def test_a_trace_of_tensorflow_is_read_too(tmp_path):
+    protobuf = pytest.importorskip("tensorflow.tsl.profiler.protobuf.xplane_pb2")
+    space = protobuf.XSpace()
+    for plane_name, line_name, durations in [
+        ("/device:GPU:0", "Stream #7", {1: 3000, 2: 1000}),
+        ("/device:GPU:0", "XLA Modules", {1: 9000}),
+        ("/host:CPU", "python", {2: 9000}),
+    ]:
+        plane = space.planes.add(name=plane_name)
+        plane.event_metadata[1].name, plane.event_metadata[2].name = "conv", "copy"
+        line = plane.lines.add(name=line_name)
+        for number, duration in durations.items():
+            line.events.add(metadata_id=number, duration_ps=duration)
+    (tmp_path / "vm.xplane.pb").write_bytes(space.SerializeToString())
+    assert gpu_profile.largest_of_trace(str(tmp_path)) == [("conv", 0.75), ("copy", 0.25)]
 
 
 @pytest.fixture

@@ -27,12 +27,11 @@ def peer_logits(peer, clips: np.ndarray) -> np.ndarray:
         return peer.eval()(torch.from_numpy(clips)).numpy()
 
 
-@pytest.mark.backends
 @pytest.mark.parametrize(
     "build",
     [
         tiny.two_stream,
-        tiny.slowfast,
+        pytest.param(tiny.slowfast, marks=pytest.mark.backends),
         lambda: tiny.slowfast(fusion="none", depth=14, channel_ratio=4),
     ],
     ids=["two streams", "fused", "fused depth 14 without fusion"],
