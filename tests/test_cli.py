@@ -19,7 +19,7 @@ from keras_acl.data import checking
 from keras_acl.inference import load_model, predict_videos
 
 VERBS = ["train", "predict", "check-videos", "summary", "synthesize"]
-VERBS += ["import", "publish", "presets"]
+VERBS += ["import", "publish", "presets", "shrink", "bench"]
 
 
 @pytest.fixture(scope="module")
