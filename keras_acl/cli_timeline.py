@@ -1,4 +1,4 @@
-"""The verbs of the command line for long recordings and for features."""
+"""The verbs of the command line that show videos to a model: predictions, timelines, features."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,77 @@ from keras_acl.cli_options import SavedModel, load_for_inference
 from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
 
 
-def show_timelines(
+def predict(
+    model: SavedModel,
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Clips a video.", show_default="3")
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Classes shown.", show_default="3")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="What happens when, in long recordings.")
+    ] = False,
+    stride: Annotated[
+        float | None,
+        typer.Option(help="Timeline: seconds between windows.", show_default="half a clip"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")
+    ] = None,
+) -> None:
+    """Classify video files, or with --timeline every part of long recordings.
+
+    Example: keras-acl predict runs/videos clip.mp4 --top 5
+    """
+    from keras_acl.data.files import list_files
+
+    paths = list_files(videos)
+    if timeline:
+        if (clips, top) != (None, None):
+            raise ValueError("--clips and --top do not go with --timeline, which sees everything")
+        _show_timelines(model, paths, stride, threshold, output, as_json)
+        return
+    if (stride, threshold, output) != (None, None, None):
+        raise ValueError("--stride, --threshold and --output belong to --timeline: add it")
+    with no_startup_noise():
+        from keras_acl.inference import predict_videos
+
+    loaded = load_for_inference(model)
+    with progress_bar("predicting") as progress:
+        predictions = predict_videos(loaded, paths, clips or 3, progress)
+    names = loaded.class_names
+    if as_json:
+        rows = [
+            {
+                "path": prediction.path,
+                "problem": prediction.problem,
+                "predictions": [
+                    {"label": names[index], "score": round(score, 6)}
+                    for index, score in prediction.top(top or 3)
+                ],
+            }
+            for prediction in predictions
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        table = Table(Column("video", overflow="fold"), "class", "score")
+        for prediction in predictions:
+            lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top or 3)]
+            lines = lines or [(f"cannot be read: {prediction.problem}", "")]
+            table.add_row(
+                prediction.path, "\n".join(c for c, _ in lines), "\n".join(s for _, s in lines)
+            )
+        screen.print(table)
+    if any(prediction.problem for prediction in predictions):
+        raise typer.Exit(1)
+
+
+def _show_timelines(
     model: str,
     paths: Sequence[str],
     stride: float | None,
