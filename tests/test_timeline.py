@@ -102,7 +102,7 @@ def test_mistakes_are_told(model, video):
 
 def test_classes_without_names_are_numbered(video):
     class Unnamed(keras.Model):
-        clip, labels, num_classes = CLIP, None, 2
+        clip, class_names = CLIP, ("class 0", "class 1")
 
         def call(self, clips):
             return keras.ops.zeros((keras.ops.shape(clips)[0], 2))

@@ -98,6 +98,7 @@ def test_config_holds_every_argument():
         std=0.25,
         dropout=0.1,
         form="native",
+        folded=True,
     )
     copy = check_config(model)
     copy.set_weights(model.get_weights())

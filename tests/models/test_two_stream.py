@@ -127,6 +127,7 @@ def test_config_holds_every_argument():
         std=0.25,
         dropout=0.1,
         form="native",
+        folded=True,
         name="mine",
     )
     copy = check_config(model)
