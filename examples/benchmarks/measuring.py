@@ -102,10 +102,9 @@ def save(name: str, rows: Sequence[Mapping[str, object]], folder: Path = RESULTS
     """
     show(rows, title=name)
     file = folder / f"{name}.json"
+    script = f"examples/benchmarks/{Path(sys.argv[0]).name}"
     record = {
-        "command": " ".join(
-            ["python", f"examples/benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]
-        ),
+        "command": " ".join(["python", script, *_without_output(sys.argv[1:])]),
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
         **about,
@@ -124,6 +123,15 @@ def show(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     for row in rows:
         table.add_row(*(_text(row.get(column, "")) for column in columns))
     rich.console.Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _without_output(arguments: Sequence[str]) -> list[str]:
+    """Where the file was put is nobody's business."""
+    kept = list(arguments)
+    if "--output" in kept:
+        place = kept.index("--output")
+        del kept[place : place + 2]
+    return kept
 
 
 def _text(value: object) -> str:
