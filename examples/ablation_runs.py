@@ -156,13 +156,7 @@ def perform(run: Run, budget: Budget, cache: Path, videos: Path | None = None) -
     if regime.spatial_first:
         start_from_slow(model, figures.labels, clips, labels, budget, run.seed)
     history = train(model, clips, labels, budget, regime.ramp, run.seed)
-    return {
-        "run": dataclasses.asdict(run),
-        "budget": dataclasses.asdict(budget),
-        "regime": dataclasses.asdict(regime),
-        "history": history,
-        "measured": measure(model, run, regime, budget, cache),
-    }
+    return record(run, budget, history, measure(model, run, regime, budget, cache))
 
 
 def perform_on_folder(run: Run, budget: Budget, data: FolderClips) -> dict:
@@ -176,20 +170,25 @@ def perform_on_folder(run: Run, budget: Budget, data: FolderClips) -> dict:
     maps = attention_maps(model, data.test_clips, data.test_classes, batch_size=16)
     alone = _StreamClasses(model).predict(data.test_clips, batch_size=16, verbose=0)
     temporal = maps.temporal.mean(axis=1)
-    measured = {
+    values = {
         "accuracy": (alone["both"] == data.test_classes).mean(),
         "accuracy_spatial": (alone["spatial"] == data.test_classes).mean(),
         "accuracy_temporal": (alone["temporal"] == data.test_classes).mean(),
         "correlation": stream_correlation(maps.spatial, temporal).mean(),
     }
+    measured = {name: float(value) for name, value in values.items()}
+    sides = {"recordings": data.recordings.tolist(), "test_videos": len(data.test_clips)}
+    return record(run, budget, history, measured) | sides
+
+
+def record(run: Run, budget: Budget, history: dict, measured: dict) -> dict:
+    """What is kept of a run."""
     return {
         "run": dataclasses.asdict(run),
         "budget": dataclasses.asdict(budget),
-        "regime": dataclasses.asdict(regime),
+        "regime": dataclasses.asdict(REGIMES[run.regime]),
         "history": history,
-        "recordings": data.recordings.tolist(),
-        "test_videos": len(data.test_clips),
-        "measured": {name: float(value) for name, value in measured.items()},
+        "measured": measured,
     }
 
 

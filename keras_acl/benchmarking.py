@@ -9,12 +9,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, Video, VideoDataset, VideoList
-from keras_acl.devices import compile_with_xla
-from keras_acl.losses import Crossentropy
+from keras_acl.devices import peak_memory
 from keras_acl.models import VideoClassifier, optimize
-from keras_acl.optimizers import CoupledSGD
 
 INFERENCE, TRAINING, DATA, TOGETHER = "inference", "training", "data", "training from data"
 NO_MORE = 1.03  # times as many clips a second as before, or else it brought nothing
@@ -111,15 +110,9 @@ def verdict(rates: Sequence[Rate]) -> str:
 
 
 def _learner(model: VideoClassifier) -> VideoClassifier:
-    """A copy that may be spoilt, compiled as the recipes compile."""
-    config = {**model.get_config(), "folded": False}
-    learner = type(model).from_config(config)
-    learner.compile(
-        optimizer=CoupledSGD(1e-6, momentum=0.9, coupled_weight_decay=1e-4),
-        loss=Crossentropy(),
-        jit_compile=compile_with_xla(),
-    )
-    learner.optimizer.build(learner.trainable_variables)
+    """A copy that may be spoilt, compiled as in training; its weights hardly move."""
+    learner = type(model).from_config({**model.get_config(), "folded": False})
+    recipes.finetune(epochs=1, learning_rate=1e-6).compile(learner)
     return learner
 
 
@@ -130,7 +123,7 @@ def _sweep(
     batch_sizes: Sequence[int],
     seconds: float,
 ) -> Iterator[Rate]:
-    best, idle, used = 0.0, 0, _resident()
+    best, idle, used = 0.0, 0, peak_memory()
     for size in batch_sizes:
         rng = np.random.default_rng(0)
         shape = (size, clip.frames, clip.size, clip.size, 3)
@@ -146,7 +139,7 @@ def _sweep(
         idle = idle + 1 if rate < NO_MORE * best else 0
         if idle == PATIENCE:
             return
-        best, grown = max(best, rate), _resident() - used
+        best, grown = max(best, rate), peak_memory() - used
         used += grown
         if 2 * grown > _available():  # a CPU's memory ends with a killed process, not an error
             yield Rate(what, 2 * size, float("nan"), "not tried: the memory would not suffice")
@@ -220,19 +213,11 @@ def _is_full(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(word in said for word in FULL)
 
 
-def _resident() -> float:
-    """Peak resident memory in MiB, where the system tells."""
-    return _from_proc("/proc/self/status", "VmHWM") or 0.0
-
-
 def _available() -> float:
-    """Memory that could be taken in MiB, where the system tells."""
-    return _from_proc("/proc/meminfo", "MemAvailable") or float("inf")
-
-
-def _from_proc(file: str, name: str) -> float | None:
+    """Memory that could be taken in MiB; without end where the system does not tell."""
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return None
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(name)), None)
+        return float("inf")
+    known = (int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable"))
+    return next(known, float("inf"))

@@ -2,8 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import importlib.util
+import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from keras_acl.fingerprint import fingerprint
 from keras_acl.inference import read_uniform_clips
 from keras_acl.writing import written_whole
 
+INTERVAL = 30.0  # seconds from one writing of an unfinished run to the next
 ENDINGS = (".npz", ".parquet")
 
 
@@ -58,8 +62,8 @@ def features(
         average: Over the clips of a video; otherwise each clip's features are kept.
         batch_size: Clips computed at once.
         progress: Called as `progress(done, total)` in videos.
-        resume: A `.npz` file to keep what is done in should the work be interrupted; the same call
-            goes on from it and removes it when it is through.
+        resume: A `.npz` file to keep what is done in, written twice a minute and when the work is
+            interrupted; the same call goes on from it and removes it when it is through.
 
     Returns:
         A `Features`, a row for each video. One that cannot be read has a problem and a row of NaN.
@@ -77,7 +81,8 @@ def features(
     size = min(batch_size, clips * len(records))
     problems: list[str | None] = [None] * len(records)
     rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
-    with _kept(rows, resume, lambda: fingerprint(model, [str(record) for record in records])):
+    about = functools.partial(fingerprint, model, [str(record) for record in records])
+    with _kept(rows, resume, about) as keep:
         todo = np.flatnonzero(np.isnan(rows).any(axis=(1, 2))).tolist()
         waiting: dict[int, np.ndarray] = {}
         for done, index in enumerate(todo, len(records) - len(todo) + 1):
@@ -88,6 +93,7 @@ def features(
             if waiting and (clips * len(waiting) >= size or index == todo[-1]):
                 rows[list(waiting)] = _pool(pooled, list(waiting.values()), size)
                 waiting = {}
+                keep()
             if progress is not None:
                 progress(done, len(records))
     return Features(
@@ -180,22 +186,31 @@ def _write_parquet(features: Features, problems: list[str], file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _kept(rows: np.ndarray, resume: str | Path | None, about: Callable[[], str]) -> Iterator[None]:
-    """Fill `rows` from the file of an interrupted run; write it if this one is interrupted, too."""
+def _kept(
+    rows: np.ndarray, resume: str | Path | None, about: Callable[[], str]
+) -> Iterator[Callable[[], object]]:
+    """Fill `rows` from the file of an interrupted run; yields what writes it now and then."""
     if resume is None:
-        yield
+        yield lambda: None
         return
-    file, now = Path(resume), about()
-    if file.exists():
-        with np.load(file) as kept:
-            if str(kept["about"]) == now and kept["rows"].shape == rows.shape:
-                rows[:] = kept["rows"]
-    try:
-        yield
-    except BaseException:
-        if not np.isnan(rows).all():
+    file, now, written = Path(resume), about(), time.monotonic()
+    # What another program wrote, or a broken disk: there is nothing to go on from.
+    unreadable = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+    with contextlib.suppress(*unreadable), np.load(file) as kept:
+        if str(kept["about"]) == now and kept["rows"].shape == rows.shape:
+            rows[:] = kept["rows"]
+
+    def keep(interval: float = INTERVAL) -> None:
+        nonlocal written
+        if time.monotonic() - written >= interval and not np.isnan(rows).all():
             with written_whole(file) as beside:
                 np.savez(beside, rows=rows, about=now)
+            written = time.monotonic()
+
+    try:
+        yield keep
+    except BaseException:
+        keep(0)
         raise
     file.unlink(missing_ok=True)
 

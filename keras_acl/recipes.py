@@ -34,11 +34,6 @@ class Recipe:
             graph is built: JAX and torch. TensorFlow knows it for arrays only; there the batch of
             one replica is one group, so give each replica this many clips.
         label_smoothing: Off in the published recipes.
-        gradient_accumulation_steps: Batches whose gradients are averaged before a step, for larger
-            batches than the memory holds; the learning rate is scaled to all their clips. Batch
-            statistics stay those of each batch.
-        rematerialize: Compute the inside of every block twice instead of keeping it: less memory
-            for more time. Not for `SlowFastClassifier`.
         seed: Seed of dropout; the data set has its own.
     """
 
@@ -53,16 +48,9 @@ class Recipe:
     precise_batches: int = 0
     batch_norm_clips: int | None = None
     label_smoothing: float = 0.0
-    gradient_accumulation_steps: int = 1
-    rematerialize: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.gradient_accumulation_steps < 1:
-            raise ValueError(
-                "Expected gradient_accumulation_steps >= 1. Received: "
-                f"{self.gradient_accumulation_steps}"
-            )
         if self.epochs < 1 or self.learning_rate <= 0:
             raise ValueError(
                 "Expected epochs >= 1 and learning_rate > 0. Received: "
@@ -71,7 +59,7 @@ class Recipe:
 
     def schedule(self, steps_per_epoch: int, batch_size: int) -> WarmupCosine:
         """Learning rate of every step, scaled to the batch."""
-        factor = batch_size * self.gradient_accumulation_steps / REFERENCE_BATCH
+        factor = batch_size / REFERENCE_BATCH
         # Short runs of a long recipe warm up for their first half at most.
         warmup = min(self.warmup_epochs, self.epochs / 2)
         return WarmupCosine(
@@ -81,7 +69,15 @@ class Recipe:
             warmup_start=self.warmup_start * factor,
         )
 
-    def compile(self, model: keras.Model, data=None, run_folder=None) -> list:
+    def compile(
+        self,
+        model: keras.Model,
+        data=None,
+        run_folder=None,
+        *,
+        gradient_accumulation_steps: int = 1,
+        rematerialize: bool = False,
+    ) -> list:
         """Compile the model and return the callbacks for `fit`.
 
         Args:
@@ -90,13 +86,18 @@ class Recipe:
                 a `VideoDataset`. Without it the learning rate is constant, the peak for 8 clips.
             run_folder: Where checkpoints, `history.csv` and, if it is installed, TensorBoard logs
                 go; without it nothing is written.
+            gradient_accumulation_steps: Batches whose gradients are averaged before a step, for
+                larger batches than the memory holds; the learning rate is scaled to all their
+                clips. Batch statistics stay those of each batch.
+            rematerialize: Compute the inside of every block twice instead of keeping it: less
+                memory for more time. Not for `SlowFastClassifier`.
 
         Returns:
             Callbacks, in the order in which they must run.
 
         Raises:
             ValueError: If the data have other classes than the model, or the same in another order,
-                or the model cannot be rematerialised.
+                or the model cannot be rematerialised, or there are no batches to accumulate.
 
         Example:
             >>> recipe = keras_acl.recipes.finetune(epochs=10)
@@ -104,17 +105,22 @@ class Recipe:
             >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
         """
         _check_labels(model, data)
-        if self.rematerialize and not hasattr(model, "spatial_stream"):
+        if gradient_accumulation_steps < 1:
+            raise ValueError(
+                "Expected gradient_accumulation_steps >= 1. "
+                f"Received: {gradient_accumulation_steps}"
+            )
+        if rematerialize and not hasattr(model, "spatial_stream"):
             raise ValueError(
                 f"A {type(model).__name__} cannot be rematerialised: its pathways are one graph. "
                 "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."
             )
-        model.rematerialize = self.rematerialize
-        accumulated = self.gradient_accumulation_steps
+        model.rematerialize = rematerialize
+        accumulated = gradient_accumulation_steps
         rate = (
-            self.learning_rate * 8 * self.gradient_accumulation_steps / REFERENCE_BATCH
+            self.learning_rate * 8 * accumulated / REFERENCE_BATCH
             if data is None
-            else self.schedule(len(data), data.batch_size)
+            else self.schedule(len(data), data.batch_size * accumulated)
         )
         for layer in model._flatten_layers():
             if isinstance(layer, ClipBatchNormalization):

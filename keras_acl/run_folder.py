@@ -23,6 +23,8 @@ class RunSettings:
         clip: What the model eats.
         recipe: How it is trained.
         batch_size: Clips a batch.
+        accumulate: Batches whose gradients make one step.
+        rematerialize: Whether the inside of blocks is computed twice instead of being kept.
         validation_split: Share of the videos kept for validation.
         flip: Whether clips are mirrored at random; off where left and right are classes.
         seed: Seed of weights, split, order and clips.
@@ -35,6 +37,8 @@ class RunSettings:
     clip: ClipSpec
     recipe: recipes.Recipe
     batch_size: int = 8
+    accumulate: int = 1
+    rematerialize: bool = False
     validation_split: float = 0.2
     flip: bool = True
     seed: int = 0

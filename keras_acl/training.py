@@ -104,7 +104,13 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     train, test = _datasets(train_videos, test_videos, settings, folder)
     keras.utils.set_random_seed(settings.seed)
     model = _network(settings, videos.labels)
-    callbacks = settings.recipe.compile(model, train, folder)
+    callbacks = settings.recipe.compile(
+        model,
+        train,
+        folder,
+        gradient_accumulation_steps=settings.accumulate,
+        rematerialize=settings.rematerialize,
+    )
     with contextlib.closing(train), contextlib.closing(test):
         _fit(model, train, test, settings, callbacks, verbose)
         scores = _softmax(model.predict(test, verbose=0))

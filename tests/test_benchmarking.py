@@ -64,6 +64,16 @@ def test_a_full_memory_ends_the_sweep(monkeypatch, error):
     assert math.isnan(rates[-1].clips_per_second)
 
 
+def test_the_first_call_does_not_count_and_the_middle_one_does(monkeypatch):
+    now, waits = [0.0], iter([9.0, 1.0, 5.0, 2.0])
+    monkeypatch.setattr(benchmarking.time, "perf_counter", lambda: now[0])
+
+    def call():
+        now[0] += next(waits)
+
+    assert benchmarking._seconds_a_call(call, seconds=4) == 2.0
+
+
 def test_other_errors_are_not_hidden():
     def step(clips):
         raise RuntimeError("something else")
@@ -74,7 +84,7 @@ def test_other_errors_are_not_hidden():
 
 def test_memory_that_would_not_suffice_is_not_tried(monkeypatch):
     used = iter([100.0, 200.0, 500.0])  # MiB at first and after each batch size
-    monkeypatch.setattr(benchmarking, "_resident", lambda: next(used))
+    monkeypatch.setattr(benchmarking, "peak_memory", lambda: next(used))
     monkeypatch.setattr(benchmarking, "_available", lambda: 550.0)
     monkeypatch.setattr(benchmarking, "_seconds_a_call", lambda call, seconds: call())
     rates = sweep(lambda clips: 1.0)

@@ -1,3 +1,4 @@
+import contextlib
 import importlib.util
 import sys
 
@@ -113,6 +114,36 @@ def test_what_another_run_left_is_not_used(model, paths, tmp_path):
     file = tmp_path / "unfinished.npz"
     width = model.classifier.kernel.shape[0]
     np.savez(file, rows=np.zeros((1, 1, width), np.float32), about="another model")
+    found = features(model, paths[:1], resume=file)
+    np.testing.assert_array_equal(found.features, features(model, paths[:1]).features)
+
+
+def test_what_is_done_is_kept_now_and_then(model, paths, tmp_path, monkeypatch):
+    """A killed process has no chance to write."""
+    file, sizes = tmp_path / "unfinished.npz", []
+    kept = extraction._kept
+
+    @contextlib.contextmanager
+    def watched(*arguments):
+        with kept(*arguments) as keep:
+
+            def keep_and_look():
+                keep(0.0)
+                with np.load(file) as found:
+                    sizes.append(int(np.isfinite(found["rows"]).all(axis=(1, 2)).sum()))
+
+            yield keep_and_look
+
+    monkeypatch.setattr(extraction, "_kept", watched)
+    features(model, paths, batch_size=1, resume=file)
+    assert sizes == [1, 2, 3]
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK no archive", b"text"])
+def test_a_broken_file_of_an_interrupted_run_is_not_used(model, paths, tmp_path, content):
+    file = tmp_path / "unfinished.npz"
+    file.write_bytes(content)
     found = features(model, paths[:1], resume=file)
     np.testing.assert_array_equal(found.features, features(model, paths[:1]).features)
 

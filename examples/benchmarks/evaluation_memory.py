@@ -17,11 +17,11 @@ from time import perf_counter
 
 import av
 import numpy as np
-from measuring import peak_mib
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
 from keras_acl.data.sources import find_videos
+from keras_acl.devices import peak_memory
 from keras_acl.evaluation import evaluate_views
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.terminal import progress_bar
@@ -46,7 +46,7 @@ def main() -> None:
         else:
             videos = find_videos(options.videos)[: options.count]
         model = TwoStreamClassifier(400, **(SMALL if options.small else {}))
-        before = peak_mib()
+        before = peak_memory()
         started = perf_counter()
         with progress_bar("evaluating", unit="views") as progress:
             scores = evaluate_views(model, videos, options.clips, options.crops, progress=progress)
@@ -54,10 +54,9 @@ def main() -> None:
     views = int(scores.done.sum()) * options.clips * options.crops
     print(f"{len(videos)} videos, {int(scores.failed.sum())} of them could not be read")
     print(f"{views} views in {seconds:.0f} s: {views / seconds:.2f} views/s")
-    print(
-        f"Peak resident memory {peak_mib():.0f} MiB, {before:.0f} MiB of it before the evaluation"
-    )
-    if peak_mib() > 1024 * options.limit:
+    peak = peak_memory()
+    print(f"Peak resident memory {peak:.0f} MiB, {before:.0f} MiB of it before the evaluation")
+    if peak > 1024 * options.limit:
         sys.exit(f"More than {options.limit:g} GiB.")
 
 

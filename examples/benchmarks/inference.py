@@ -28,7 +28,7 @@ import measuring
 import numpy as np
 
 from keras_acl import ClipSpec, optimize
-from keras_acl.devices import fast_bfloat16
+from keras_acl.devices import fast_bfloat16, peak_memory
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.profiling import count_multiply_adds
 
@@ -43,16 +43,18 @@ def main() -> None:
     options = read_options()
     if options.memory_of:
         build(options.memory_of, options.precision, network(options), options.clips[0])()
-        print(f"\n{measuring.peak_mib():.0f}")
+        print(f"\n{peak_memory():.0f}")
         return
     model = network(options)
-    rows = []
+    rows, limits = [], {}
     for precision in options.precisions:
-        floor = count_multiply_adds(model, model.clip.size) / measuring.matrix_rate(precision)
+        limits[precision] = rate = measuring.matrix_rate(precision)
+        floor = count_multiply_adds(model, model.clip.size) / rate
         for clips in options.clips:
             rows += measure(model, precision, clips, floor, options)
             measuring.show(rows)
-    measuring.save("inference", rows, options.output, network="small" if options.small else "R50")
+    about = {"network": "small" if options.small else "R50", "matrix_multiply_adds_a_s": limits}
+    measuring.save("inference", rows, options.output, **about)
 
 
 def read_options():

@@ -61,18 +61,6 @@ def matrix_rate(dtype: str = "float32", size: int = 2048, repeats: int = 7) -> f
     return size**3 / min(seconds)
 
 
-def peak_mib() -> float:
-    """Most memory (MiB) that this process has had resident."""
-    try:  # not that of the process it was forked from, which `ru_maxrss` remembers
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if sys.platform == "darwin" else 1024)
-
-
 def machine() -> dict[str, object]:
     """What the figures depend on."""
     versions = {}

@@ -25,6 +25,7 @@ import measuring
 import numpy as np
 
 from keras_acl import ClipSpec, recipes
+from keras_acl.devices import peak_memory
 from keras_acl.models import SlowFastClassifier, TwoStreamClassifier
 
 SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8, size=64)}
@@ -104,7 +105,7 @@ def network(name: str, options, rematerialize: bool = False) -> keras.Model:
     keras.utils.set_random_seed(0)
     build = SlowFastClassifier if "fusion" in VARIANTS[name] else TwoStreamClassifier
     model = build(CLASSES, **VARIANTS[name], **(SMALL if options.small else {}))
-    recipes.finetune(epochs=1, learning_rate=1e-6, rematerialize=rematerialize).compile(model)
+    recipes.finetune(epochs=1, learning_rate=1e-6).compile(model, rematerialize=rematerialize)
     return model
 
 
@@ -150,7 +151,7 @@ def measure_alone(options) -> None:
         started = time.perf_counter()
         model.train_on_batch(clips, labels)
         times.append(time.perf_counter() - started)
-    print(f"\n{times[0]:.2f} {times[1]:.2f} {min(times[2:]):.2f} {measuring.peak_mib():.0f}")
+    print(f"\n{times[0]:.2f} {times[1]:.2f} {min(times[2:]):.2f} {peak_memory():.0f}")
 
 
 if __name__ == "__main__":

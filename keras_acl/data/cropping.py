@@ -37,8 +37,8 @@ class Cutter:
 
     The edges of the square lie on whole pixels of the file, the upper left ones on even pixels, as
     colours are stored for 2 x 2 of them: against a frame that is resized first and cut afterwards,
-    they are off by up to one pixel of the file, two at its far edges. One value
-    in 600 is off by one level, as FFmpeg computes planes of colours, which is almost twice as fast.
+    they are off by up to one pixel of the file, two at its far edges. Some values are off by one
+    level, as FFmpeg computes planes of colours in another way than whole pixels, with less work.
 
     Args:
         crop: What to cut out.

@@ -60,7 +60,7 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         return plain and single and keras.backend.backend() == "tensorflow"
 
     def _call_fused(self, inputs):
-        """One operation each way instead of Keras' twenty, which take a third of a small step."""
+        """One operation each way instead of Keras' twenty."""
         import tensorflow as tf
 
         shape, channels = tf.shape(inputs), inputs.shape[-1]

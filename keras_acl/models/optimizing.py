@@ -22,8 +22,8 @@ def optimize(model: VideoClassifier, precision: str | None = "auto") -> VideoCla
         precision: `"float32"`: outputs differ from a float32 model's by rounding (1e-5).
             `"bfloat16"` and `"float16"`: weights take half the memory, and scores differ in the
             second or third digit. `"auto"`: bfloat16 where the device multiplies it faster (GPUs,
-            TPUs, CPUs with AMX or AVX512-BF16), else float32. `None`: the one that the model
-            computes in.
+            TPUs, CPUs with AMX or AVX512-BF16), else float32; for a GPU of NVIDIA before Ampere
+            say `"float16"`. `None`: the one that the model computes in.
 
     Returns:
         A new model. `fit` refuses it: train the original.

@@ -87,7 +87,7 @@ def test_frames_that_change_their_size_are_cut_in_proportion(tmp_path):
 
 @pytest.mark.parametrize("stored", [31, 32, 255, 256, 1080])
 @pytest.mark.parametrize("resize", [32, 256, 289, 320])
-def test_intervals_stay_inside_and_are_off_by_a_pixel_at_most(stored, resize):
+def test_intervals_stay_inside_and_are_off_by_two_pixels_at_most(stored, resize):
     for size in (1, 30, 32):
         for first in {0, (resize - size) // 3, (resize - size) // 2, resize - size}:
             begin, count = _interval(first, size, resize, stored)

@@ -50,7 +50,7 @@ def test_a_stream_is_cut_at_its_blocks():
 
 def test_the_recipe_asks_for_it():
     model = two_stream()
-    recipes.finetune(epochs=1, rematerialize=True).compile(model)
+    recipes.finetune(epochs=1).compile(model, rematerialize=True)
     assert model.rematerialize
     recipes.finetune(epochs=1).compile(model)
     assert not model.rematerialize
@@ -58,7 +58,7 @@ def test_the_recipe_asks_for_it():
 
 def test_the_fused_pair_has_no_such_form():
     with pytest.raises(ValueError, match="A SlowFastClassifier cannot be rematerialised"):
-        recipes.finetune(epochs=1, rematerialize=True).compile(slowfast())
+        recipes.finetune(epochs=1).compile(slowfast(), rematerialize=True)
 
 
 def test_a_saved_model_does_not_remember_it(tmp_path):
