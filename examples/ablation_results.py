@@ -189,6 +189,7 @@ def draw_variants(cells, file: Path) -> None:
                 if values:
                     axis.plot(statistics.mean(values), place, "|", color=colour, ms=18, mew=2)
             axis.set_yticks(range(len(TABLE5)), [VARIANTS[v] for v in reversed(TABLE5)])
+            axis.set_ylim(-0.6, len(TABLE5) - 0.4)  # dots at the edge stay whole
             axis.tick_params(labelleft=axis is row[0])
             axis.set_title(f"{task}: {MEASURES[name]}, %", fontsize=9)
             axis.grid(alpha=0.3, axis="x")
@@ -211,6 +212,7 @@ def draw_regimes(cells, file: Path) -> None:
             axis.plot(values, [place] * len(values), ".", color="black", alpha=0.3)
         axis.axvline(0, color="black", lw=0.8)
         axis.set_yticks(range(len(listed)), [title for *_, title in reversed(listed)], fontsize=8)
+        axis.set_ylim(-0.6, len(listed) - 0.4)
         axis.tick_params(labelleft=name == names[0])
         axis.set_title(f"AC minus no term: {MEASURES[name]}, points", fontsize=9)
         axis.grid(alpha=0.3, axis="x")

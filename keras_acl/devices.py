@@ -1,6 +1,10 @@
 """What the backend runs on; the one place that asks a backend by its own name."""
 
+import functools
+import os
+import platform
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -26,13 +30,37 @@ def fast_bfloat16() -> bool:
     Taken for granted of GPUs and TPUs (those of NVIDIA before Ampere do not); a CPU does with AMX
     or AVX512-BF16, where its features are known (Linux).
     """
-    if has_accelerator():
-        return True
+    return has_accelerator() or not _processor_features().isdisjoint({"amx_bf16", "avx512_bf16"})
+
+
+def wide_vectors() -> bool:
+    """Whether the device is a CPU with vectors of 16 float32 values (AVX-512), where known."""
+    return "avx512f" in _processor_features() and not has_accelerator()
+
+
+@functools.cache
+def _processor_features() -> frozenset[str]:
     try:
-        features = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return False
-    return bool({"amx_bf16", "avx512_bf16"} & set(features))
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:  # another system than Linux
+        return frozenset()
+
+
+@functools.cache
+def warn_of_slow_convolutions() -> None:
+    """Once a process: tell who set `TF_ENABLE_ONEDNN_OPTS=0`, as is often done to hush TensorFlow.
+
+    Its convolutions then take several times as long on an x86 CPU.
+    """
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0":
+        return
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if x86 and keras.backend.backend() == "tensorflow" and not has_accelerator():
+        warnings.warn(
+            "TF_ENABLE_ONEDNN_OPTS=0 makes this package's networks several times slower on this "
+            "CPU. Leave it unset; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
+            stacklevel=3,
+        )
 
 
 def peak_memory() -> float:

@@ -1,9 +1,11 @@
 import sys
+import warnings
 
 import keras
 import pytest
+from models.tiny import slow
 
-from keras_acl import recipes
+from keras_acl import devices, recipes
 from keras_acl.devices import has_accelerator
 
 pytestmark = pytest.mark.backends
@@ -34,3 +36,44 @@ def test_the_answer_is_the_backends_own(monkeypatch, present):
             "torch": False,
         }[keras.backend.backend()]
     )
+
+
+@pytest.fixture
+def onednn(monkeypatch):
+    """Sets the variable on an x86 CPU of a process that was not warned."""
+    devices.warn_of_slow_convolutions.cache_clear()
+    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(devices, "has_accelerator", lambda: False)
+    yield lambda value: monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    devices.warn_of_slow_convolutions.cache_clear()
+
+
+def test_who_turned_the_fast_convolutions_off_is_told_once(onednn):
+    onednn("0")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        slow(), slow()
+    expected = ["TF_ENABLE_ONEDNN_OPTS=0"] if keras.backend.backend() == "tensorflow" else []
+    assert [str(warning.message).split()[0] for warning in told] == expected
+
+
+def test_others_are_not_told(onednn, monkeypatch):
+    onednn("1")
+    slow()
+    devices.warn_of_slow_convolutions.cache_clear()
+    onednn("0")
+    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+    slow()
+
+
+def test_wide_vectors_are_those_of_a_cpu(monkeypatch):
+    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"avx512f"}))
+    monkeypatch.setattr(devices, "has_accelerator", lambda: False)
+    assert devices.wide_vectors()
+    assert not devices.fast_bfloat16()
+    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"amx_bf16"}))
+    assert not devices.wide_vectors()
+    assert devices.fast_bfloat16()
+    monkeypatch.setattr(devices, "has_accelerator", lambda: True)
+    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"avx512f"}))
+    assert not devices.wide_vectors()

@@ -2,9 +2,10 @@
 
 Makes 340 x 256 videos of 10 s at a bit rate as in Kinetics (or takes a folder), shrinks them, and
 reads random 224 clips of 32 frames, span 64, as training does: from the files as they are and from
-the shrunk ones, by number of threads and processes, and with a bare PyAV loop and Decord beside it
-(where it is installed). Every turn reads `--clips` clips with each reader; the figures are medians
-of the turns. Writes results/data.json, with the size and the PSNR of the shrunk files.
+the shrunk ones, by number of threads and processes, with a bare PyAV loop, tf.data around that
+loop, and Decord beside it (where it is installed). Every turn reads `--clips` clips with each
+reader; the figures are medians of the turns. Writes results/data.json, with the size and the PSNR
+of the shrunk files.
 
     python examples/benchmarks/data.py
     python examples/benchmarks/data.py --videos FOLDER

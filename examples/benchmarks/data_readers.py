@@ -38,6 +38,7 @@ def make_readers(setting: Setting, processes: int) -> dict[str, Reader]:
     }
     for threads in (1, 2, 4):
         readers[f"keras-acl, {threads} thread{'s'[: threads > 1]}"] = pipeline(setting, threads)
+    readers["tf.data over PyAV, 2 threads"] = tf_data(setting, 2)
     if processes:
         readers[f"keras-acl, {processes} processes"] = pipeline(setting, 1, processes)
     decord = decord_reader(setting, 2)
@@ -82,6 +83,27 @@ def pipeline_without_tables(setting: Setting, threads: int) -> Reader:
 def bare_loop(setting: Setting, threads: int) -> Reader:
     """PyAV as its manual shows it: decode up to the last frame of the clip, resize, cut, flip."""
     return _in_threads(setting, threads, _read_bare)
+
+
+def tf_data(setting: Setting, threads: int) -> Reader:
+    """The bare loop behind `tf.data`, which has no reader of videos: a parallel map of Python."""
+
+    def run() -> float:
+        import tensorflow as tf
+
+        def one(number: np.ndarray) -> np.ndarray:
+            path = setting.paths[int(number) % len(setting.paths)]
+            return _read_bare(path, setting.clip, np.random.default_rng((0, int(number))))
+
+        def read(number: tf.Tensor) -> tf.Tensor:
+            return tf.numpy_function(one, [number], tf.uint8)
+
+        clips = tf.data.Dataset.range(setting.clips).map(read, num_parallel_calls=threads)
+        started = perf_counter()
+        count = sum(len(batch) for batch in clips.batch(BATCH).prefetch(1))
+        return (perf_counter() - started) / count
+
+    return run
 
 
 def decord_reader(setting: Setting, threads: int) -> Reader | None:

@@ -38,6 +38,7 @@ class Contender:
         consistency: `"none"`, `"ac"` or `"ac_scam"` (Keras).
         fusion: `"none"` or `"conv"`.
         optimized: Whether it is what `keras_acl.optimize` makes of the network (Keras, inference).
+        rematerialize: Whether blocks are computed twice to save memory (Keras, with a consistency).
         compiled: Whether `torch.compile` is used.
         pytorchvideo: Whether it is PyTorchVideo's network.
         share: Part of the GPU's memory it may take.
@@ -55,6 +56,7 @@ class Contender:
     consistency: str = "none"
     fusion: str = "none"
     optimized: bool = False
+    rematerialize: bool = False
     compiled: bool = False
     pytorchvideo: bool = False
     share: float = 0.9
@@ -115,6 +117,7 @@ def plan(choices: Choices, rows: Sequence[dict]) -> Iterator[Case]:
     if choices.quick:
         return
     yield _consistency(choices)
+    yield _rematerialization(choices)
     yield forms(choices, "infer")
     yield _folding(choices)
     yield check_case(choices, "check of all precisions", PRECISIONS)
@@ -221,6 +224,19 @@ def _consistency(choices: Choices) -> Case:
         dataclasses.replace(one, name=name, consistency=name) for name in ("none", "ac", "ac_scam")
     ]
     return Case(f"consistency, train bf16, batch {one.batch}", tuple(variants), ("none",))
+
+
+def _rematerialization(choices: Choices) -> Case:
+    """The memory that it saves, and its price."""
+    batch = max(1, choices.batch // 2)
+    one = alone(
+        choices, "", task="train", batch=batch, consistency="ac_scam", share=0.45
+    ).contenders[0]
+    both = [
+        dataclasses.replace(one, name=name, rematerialize=name == "rematerialised")
+        for name in ("rematerialised", "plain")
+    ]
+    return Case(f"rematerialisation, train bf16, batch {batch}", tuple(both), ("plain",))
 
 
 def _sweep(choices: Choices, contender: Contender, rows: Sequence[dict]) -> Iterator[Case]:

@@ -83,6 +83,7 @@ def build(contender: Contender):
         model = SlowFastClassifier(400, fusion=contender.fusion, **options)
     else:
         model = TwoStreamClassifier(400, scales=SCALES[contender.consistency], **options)
+        model.rematerialize = contender.rematerialize
     if contender.task == "check":
         with np.load(contender.file) as stored:
             model.set_weights([stored[f"weight{i}"] for i in range(len(model.weights))])

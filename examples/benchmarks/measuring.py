@@ -92,7 +92,7 @@ def save(name: str, rows: Sequence[Mapping[str, object]], folder: Path = RESULTS
     file = folder / f"{name}.json"
     script = f"examples/benchmarks/{Path(sys.argv[0]).name}"
     record = {
-        "command": " ".join(["python", script, *_without_output(sys.argv[1:])]),
+        "command": " ".join(["python", script, *_without_places(sys.argv[1:])]),
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
         **about,
@@ -113,12 +113,14 @@ def show(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     rich.console.Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
-def _without_output(arguments: Sequence[str]) -> list[str]:
-    """Where the file was put is nobody's business."""
+def _without_places(arguments: Sequence[str]) -> list[str]:
+    """Where files lie on this machine is nobody's business."""
     kept = list(arguments)
     if "--output" in kept:
         place = kept.index("--output")
         del kept[place : place + 2]
+    if "--videos" in kept:
+        kept[kept.index("--videos") + 1] = "FOLDER"
     return kept
 
 

@@ -27,14 +27,14 @@ class AttentionSnapshots(keras.callbacks.Callback):
     Args:
         clips: (B, T, H, W, 3) uint8; a few.
         folder: Where to; made if missing.
-        labels: The clips' classes, whose maps are drawn, (B,); the predicted ones by default.
+        classes: Indices of the classes whose maps are drawn, (B,); the predicted ones by default.
         every: Epochs from one snapshot to the next.
         masks: Where the action is, (B, T, H, W) bool: the mean of each measure is then written to
             `attention.csv`, see `measure`.
         tensorboard: A folder of TensorBoard logs that gets the pictures (and measures) too.
 
     Raises:
-        ValueError: If the numbers of clips, labels and masks differ, or `every` is not positive.
+        ValueError: If the numbers of clips, classes and masks differ, or `every` is not positive.
 
     Example:
         >>> snapshots = AttentionSnapshots(test[0][0][:4], "runs/first/attention")
@@ -45,7 +45,7 @@ class AttentionSnapshots(keras.callbacks.Callback):
         self,
         clips: np.ndarray,
         folder,
-        labels: Sequence[int] | None = None,
+        classes: Sequence[int] | None = None,
         every: int = 1,
         masks: np.ndarray | None = None,
         tensorboard=None,
@@ -57,14 +57,14 @@ class AttentionSnapshots(keras.callbacks.Callback):
                 "Expected at least one clip, (B, T, H, W, 3), and every >= 1. Received: "
                 f"clips.shape={self.clips.shape}, every={every}"
             )
-        for name, given in {"labels": labels, "masks": masks}.items():
+        for name, given in {"classes": classes, "masks": masks}.items():
             if given is not None and len(given) != len(self.clips):
                 raise ValueError(
                     f"Expected one of `{name}` for each of {len(self.clips)} clips. "
                     f"Received: {len(given)}"
                 )
         self.folder = Path(folder)
-        self.labels = None if labels is None else np.asarray(labels)
+        self.classes = None if classes is None else np.asarray(classes)
         self.every = every
         self.masks = masks
         self.tensorboard = None if tensorboard is None else Path(tensorboard)
@@ -81,7 +81,7 @@ class AttentionSnapshots(keras.callbacks.Callback):
         self._last = epoch + 1
         if self._last % self.every:
             return
-        maps = attention_maps(self.model, self.clips, self.labels)
+        maps = attention_maps(self.model, self.clips, self.classes)
         picture = self.folder / f"epoch_{self._last:04d}.png"
         save_contact_sheet(picture, self.clips, maps, self.model.labels)
         with written_whole(picture.with_suffix(".npz")) as beside:

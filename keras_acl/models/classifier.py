@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
+from keras_acl.devices import warn_of_slow_convolutions
 from keras_acl.models.rematerializing import rematerialized
 
 
@@ -50,6 +51,7 @@ class VideoClassifier(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        warn_of_slow_convolutions()
         self.num_classes = num_classes
         self.clip = clip
         self._labels = check_labels(labels, num_classes)

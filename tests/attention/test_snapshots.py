@@ -98,8 +98,8 @@ def test_mistakes_are_refused(model, tmp_path):
         AttentionSnapshots(CLIPS[:0], tmp_path)
     with pytest.raises(ValueError, match="every=0"):
         AttentionSnapshots(CLIPS, tmp_path, every=0)
-    with pytest.raises(ValueError, match="`labels` for each of 2 clips"):
-        AttentionSnapshots(CLIPS, tmp_path, labels=[1])
+    with pytest.raises(ValueError, match="`classes` for each of 2 clips"):
+        AttentionSnapshots(CLIPS, tmp_path, classes=[1])
     with pytest.raises(ValueError, match="`masks` for each of 2 clips"):
         AttentionSnapshots(CLIPS, tmp_path, masks=np.zeros((1, 8, 32, 32), bool))
     with pytest.raises(ValueError, match=r"takes RGB clips of shape"):

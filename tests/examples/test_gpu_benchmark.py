@@ -24,6 +24,9 @@ from gpu_process import Child, ChildError, environment
 from gpu_runner import Limits, Runner
 from keras import ops
 
+from keras_acl.models import SlowFastClassifier
+from keras_acl.profiling import count_multiply_adds
+
 # Answers like a contender; a batch above 8 does not fit, and names tell what else goes wrong.
 FAKE = """
 import json, sys, time
@@ -205,6 +208,12 @@ def test_pytorchvideo_is_the_peer_with_fusion_where_it_is_installed():
     assert {one.fusion for one in named.contenders} == {"conv"}
 
 
+def test_rematerialisation_is_compared_with_the_same_network():
+    [case] = [case for case in plan(Choices(), []) if case.name.startswith("remat")]
+    assert [one.rematerialize for one in case.contenders] == [True, False]
+    assert {(one.consistency, one.batch) for one in case.contenders} == {("ac_scam", 16)}
+
+
 def test_a_plan_without_torch_has_none_and_profiles_on_request():
     choices = Choices(backend="tensorflow", torch=False, cpu=True, profile="traces")
     cases = list(plan(choices, []))
@@ -212,6 +221,11 @@ def test_a_plan_without_torch_has_none_and_profiles_on_request():
     assert cases[-1].name == "profile, train bf16, keras-tensorflow"
     assert cases[-1].contenders[0].file == "traces"
     assert all(one.cpu and one.tiny for case in cases for one in case.contenders)
+
+
+@pytest.mark.parametrize("fusion", MULTIPLY_ADDS)
+def test_mfu_counts_the_networks_own_operations(fusion):
+    assert MULTIPLY_ADDS[fusion] == count_multiply_adds(SlowFastClassifier(fusion=fusion), 224)
 
 
 def test_peaks_are_those_of_the_chip():

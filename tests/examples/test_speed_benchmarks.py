@@ -10,6 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_acl import ClipSpec
+from keras_acl.layers import PaddedConv3D
+from keras_acl.models import TwoStreamClassifier
+from keras_acl.profiling import count_multiply_adds
+
+SMALL_CLIP = ClipSpec(frames=8, size=64)
 BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
 
 
@@ -62,6 +68,24 @@ def test_inference_stops_when_a_contender_computes_something_else(bench, uncompi
             contenders=lambda precision: ["Keras", "PyTorch"],
             build=build,
         )
+
+
+def test_kinds_of_convolutions_add_up_to_the_network(bench):
+    result = bench("inference_layers", "--small", "--repeats", "1", one_at_a_time=lambda: None)
+    *kinds, whole = result["rows"]
+    assert "spatial 1×3×3" in [row["convolutions"] for row in kinds]
+    assert sum(row["ms"] for row in kinds) == pytest.approx(whole["ms"])
+    model = TwoStreamClassifier(400, depth=11, width=16, channel_ratio=2, clip=SMALL_CLIP)
+    convolutions = [
+        layer
+        for stream in (model.spatial_stream, model.temporal_stream)
+        for layer in stream.layers
+        if isinstance(layer, PaddedConv3D)
+    ]
+    assert sum(row["layers"] for row in kinds) == whole["layers"] == len(convolutions)
+    dense = model.classifier.kernel.shape
+    counted = count_multiply_adds(model, SMALL_CLIP.size) - dense[0] * dense[1]
+    assert whole["10⁹ multiply-adds"] == pytest.approx(counted / 1e9)
 
 
 def test_training(bench, uncompiled):
