@@ -1,5 +1,6 @@
 """The README's code runs as printed, but for the size of things."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -140,3 +141,31 @@ def test_every_command_is_documented_and_exists():
     }
     documented = set(re.findall(r"^keras-acl ([a-z-]+)\b", README, flags=re.MULTILINE))
     assert documented == commands
+
+
+def test_every_table_of_figures_is_that_of_its_file():
+    """A table that names a JSON of a benchmark has its columns, and its values as shown."""
+    results = ROOT / "examples" / "benchmarks" / "results"
+    tables = re.findall(r"\(examples/benchmarks/results/(\w+)\.json\)[^|]*\n((?:\|.*\n)+)", README)
+    assert {name for name, _ in tables} == {file.stem for file in results.glob("*.json")}
+    for name, table in tables:
+        rows = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
+        found = [row for key in ("rows", "memory") for row in rows.get(key, [])]
+        header, _, *lines = (line.strip("|\n").split("|") for line in table.splitlines())
+        columns = [column.strip() for column in header]
+        for line in lines:
+            cells = dict(zip(columns, (cell.strip() for cell in line), strict=True))
+            assert any(as_shown(row, cells) for row in found), (name, cells)
+
+
+def as_shown(row: dict, cells: dict[str, str]) -> bool:
+    """Whether a table's cells are a row of a benchmark, rounded as they are printed."""
+    for column, cell in cells.items():
+        value = row.get(column)
+        if isinstance(value, float):
+            decimals = len(cell.partition(".")[2])
+            if cell != f"{value:.{decimals}f}":
+                return False
+        elif cell != str(value):
+            return False
+    return True

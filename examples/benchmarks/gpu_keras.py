@@ -37,10 +37,9 @@ def prepare(contender: Contender):
             f"Expected KERAS_BACKEND=jax or tensorflow. Received: {keras.backend.backend()}"
         )
     backend.set_precision(contender.precision)
-    with backend.no_random_weights():
-        model = build(contender)
-        if contender.optimized:
-            model = optimize(model, model.compute_dtype)
+    model = build(contender)
+    if contender.optimized:
+        model = optimize(model, model.compute_dtype)
     clips, labels = batch(contender)
     facts: dict[str, Any] = {"device": backend.device_name()}
     if contender.task in ("reference", "check"):

@@ -1,29 +1,15 @@
 """Steps of a Keras model on JAX, compiled ahead of time; see `gpu_keras`."""
 
 import time
-from unittest import mock
 
 import jax
 import numpy as np
-from keras.src.backend.jax import random
 
 
 def set_precision(precision: str) -> None:
     """Of products of float32 values."""
     names = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": None}
     jax.config.update("jax_default_matmul_precision", names[precision])
-
-
-def no_random_weights():
-    """Context in which variables start at zero, for those who then assign them.
-
-    JAX compiles its normal distribution anew for the shape of every kernel: a second each.
-    """
-
-    def zeros(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-        return np.zeros(shape, dtype or "float32")
-
-    return mock.patch.object(random, "normal", zeros)
 
 
 def device_name() -> str:

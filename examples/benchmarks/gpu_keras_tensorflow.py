@@ -12,11 +12,6 @@ def set_precision(precision: str) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(precision != "fp32")
 
 
-def no_random_weights():
-    """Nothing to save: no initialiser is compiled here, see `gpu_keras_jax`."""
-    return contextlib.nullcontext()
-
-
 def device_name() -> str:
     """Of the device computations run on."""
     gpus = tf.config.list_physical_devices("GPU")

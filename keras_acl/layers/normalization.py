@@ -1,7 +1,26 @@
 """Batch normalisation over a fixed number of clips."""
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import keras
 from keras import ops
+
+_kept = contextvars.ContextVar("kept", default=False)
+
+
+@contextlib.contextmanager
+def running_statistics_kept() -> Iterator[None]:
+    """Within it, training normalises by the batch's statistics and leaves the running ones alone.
+
+    For another pass of the same network over other inputs, such as a smaller scale.
+    """
+    token = _kept.set(True)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -39,10 +58,11 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         if not grouped and self._fusible():
             return self._call_fused(inputs)
-        if not grouped:
+        if not (grouped or _kept.get()):
             return super().call(inputs, training=training, mask=mask)
         shape = ops.shape(inputs)
-        x = ops.reshape(inputs, (batch // size, size, *shape[1:]))  # (G, B/G, ..., C)
+        groups = batch // size if grouped else 1
+        x = ops.reshape(inputs, (groups, -1, *shape[1:]))  # (G, B/G, ..., C)
         x = ops.cast(x, "float32")
         mean, variance = ops.moments(x, axes=tuple(range(1, x.ndim - 1)), keepdims=True)
         self._move(self.moving_mean, mean)
@@ -78,6 +98,8 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         return tf.ensure_shape(tf.reshape(values, shape), inputs.shape)
 
     def _move(self, variable, group_statistics):
+        if _kept.get():
+            return
         average = ops.reshape(ops.mean(group_statistics, axis=0), variable.shape)
         value = variable * self.momentum + ops.cast(average, variable.dtype) * (1 - self.momentum)
         variable.assign(value)

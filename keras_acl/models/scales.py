@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keras import ops
 
 from keras_acl.layers.class_activation import known_size, resize
+from keras_acl.layers.normalization import running_statistics_kept
 
 
 def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
@@ -20,23 +21,27 @@ def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     return tuple(scales)
 
 
-def features_at_scales(stream, frames, features, scales: Sequence[float]) -> list:
+def features_at_scales(
+    stream, frames, features, scales: Sequence[float], batch_statistics: bool = False
+) -> list:
     """Features of one stream at every scale of its input.
 
-    All scales but the first use the running statistics of batch normalisation, also in training,
-    so that one scale alone moves and defines them.
+    The first scale alone moves and defines the running statistics of batch normalisation.
 
     Args:
         stream: Model from frames `(B, T, H, W, 3)` to features.
         frames: Its input at scale 1.
         features: Its output at scale 1, already computed.
         scales: See `check_scales`.
+        batch_statistics: Whether the other scales are normalised by their own statistics, as in
+            training what is classified must be, or by the running ones.
 
     Returns:
         M tensors `(B, T, h, w, C)`, the first being `features`.
     """
-    others = [stream(resize_frames(frames, scale), training=False) for scale in scales[1:]]
-    return [features, *others]
+    smaller = [resize_frames(frames, scale) for scale in scales[1:]]
+    with running_statistics_kept():
+        return [features, *(stream(x, training=batch_statistics) for x in smaller)]
 
 
 def resize_frames(frames, scale: float):

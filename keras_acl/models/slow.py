@@ -19,6 +19,8 @@ class SlowClassifier(VideoClassifier):
     The clip is the same as for the two-stream networks, of which every α-th frame is used. With
     more than one scale the logits are the spatial mean of S^l (Eq. 1) plus the bias, which at one
     scale is what global pooling and the dense layer compute; the scales cost at inference too.
+    In training every scale is normalised by its own batch statistics: with the running ones, which
+    serve the two-stream network where a second scale is only compared, this one hardly learns.
 
     Args:
         num_classes: Number of classes (L).
@@ -119,7 +121,7 @@ class SlowClassifier(VideoClassifier):
         F = self.run_stream(self.spatial_stream, slow, training)
         if len(self.scales) == 1:
             return self.classifier(self.dropout(self.pool(F), training=training))
-        at_scales = features_at_scales(self.spatial_stream, slow, F, self.scales)
+        at_scales = features_at_scales(self.spatial_stream, slow, F, self.scales, training)
         at_scales = [self.dropout_channels(scale, training=training) for scale in at_scales]
         S = self.scam((at_scales, self.classifier.kernel))  # Eq. 1
         return ops.mean(S, axis=(1, 2)) + self.classifier.bias

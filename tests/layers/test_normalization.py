@@ -4,6 +4,7 @@ import pytest
 from harness import check_layer, dtype_of, to_numpy
 
 from keras_acl.layers import ClipBatchNormalization
+from keras_acl.layers.normalization import running_statistics_kept
 
 pytestmark = pytest.mark.backends
 
@@ -90,6 +91,19 @@ def test_the_fused_operation_is_that_of_keras(dtype, parts):
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
         assert np.ptp(theirs) > 0.01  # not all alike
+
+
+@pytest.mark.parametrize("group", [None, 2])
+def test_running_statistics_can_be_kept(group):
+    layer = ClipBatchNormalization(clips_per_group=group)
+    layer.build(CLIPS.shape)
+    before = [to_numpy(w).copy() for w in layer.weights]
+    with running_statistics_kept():
+        found = normalize(layer)
+    for weight, value in zip(layer.weights, before, strict=True):
+        np.testing.assert_array_equal(to_numpy(weight), value)
+    np.testing.assert_allclose(found, normalize(layer), rtol=1e-5, atol=1e-6)
+    assert np.abs(to_numpy(layer.moving_mean) - before[2]).max() > 0.1  # kept within it only
 
 
 @pytest.mark.parametrize("group", [None, 2])

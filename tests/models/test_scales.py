@@ -30,17 +30,19 @@ def test_sizes_are_rounded(size, scale, expected):
     assert tuple(resize_frames(frames, scale).shape) == (1, 2, *expected, 3)
 
 
-def test_first_scale_alone_moves_the_statistics():
+@backends
+@pytest.mark.parametrize("batch_statistics", [False, True])
+def test_first_scale_alone_moves_the_statistics(batch_statistics):
     stream = resnet_stream(2, spatial_kernels(11), 11, width=2)
     frames = np.random.default_rng(0).normal(size=(1, 2, 32, 32, 3)).astype("float32")
     first = stream(frames, training=True)
     before = stream.get_weights()
-    found = features_at_scales(stream, frames, first, (1.0, 0.5, 0.25))
+    found = features_at_scales(stream, frames, first, (1.0, 0.5, 0.25), batch_statistics)
     assert found[0] is first
     for ours, theirs in zip(stream.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    half = stream(to_numpy(resize_frames(frames, 0.5)), training=False)
-    np.testing.assert_allclose(to_numpy(found[1]), to_numpy(half), rtol=1e-5)
+    half = stream(to_numpy(resize_frames(frames, 0.5)), training=batch_statistics)
+    np.testing.assert_allclose(to_numpy(found[1]), to_numpy(half), rtol=1e-5, atol=1e-6)
     assert [tuple(x.shape[2:4]) for x in found] == [(4, 4), (2, 2), (1, 1)]
 
 
