@@ -162,11 +162,13 @@ def _with_data(
     dataset = VideoDataset(VideoList(records, names), learner.clip, size, loading=loading)
     try:
         batches = _endless(dataset)
-        yield Rate(DATA, size, size / _seconds_a_call(lambda: next(batches), seconds))
+        # Means: who waits for data does so now and then.
+        read = _seconds_a_call(lambda: next(batches), seconds, statistics.fmean)
+        yield Rate(DATA, size, size / read)
         batches.close()
         clock = _Clock(seconds)
         learner.fit(dataset, epochs=1000, callbacks=[clock], verbose=0)
-        yield Rate(TOGETHER, size, size / statistics.median(clock.steps))
+        yield Rate(TOGETHER, size, size / statistics.fmean(clock.steps))
     finally:
         dataset.close()
 
@@ -197,15 +199,19 @@ class _Clock(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _seconds_a_call(call: Callable[[], object], seconds: float) -> float:
-    """Median, after a call that compiles."""
+def _seconds_a_call(
+    call: Callable[[], object],
+    seconds: float,
+    average: Callable[[list[float]], float] = statistics.median,
+) -> float:
+    """What a call takes on average, after one that compiles."""
     call()
     times: list[float] = []
     while len(times) < REPEATS or sum(times) < seconds:
         started = time.perf_counter()
         call()
         times.append(time.perf_counter() - started)
-    return statistics.median(times)
+    return average(times)
 
 
 def _is_full(error: Exception) -> bool:

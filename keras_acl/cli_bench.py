@@ -25,7 +25,9 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="For each row.")] = 5.0,
     precision: Annotated[
         str | None,
-        typer.Option(help="Of the inference: auto, float32, bfloat16.", show_default="the model's"),
+        typer.Option(
+            help="Of the inference: auto, float32, bfloat16, float16.", show_default="the model's"
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:

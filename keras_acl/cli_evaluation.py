@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from keras_acl.cli_options import INTERRUPTED, SavedModel
-from keras_acl.terminal import errors, no_startup_noise, progress_bar, screen
+from keras_acl.terminal import errors, no_startup_noise, screen
 from keras_acl.writing import written_whole
 
 SHOWN = 5  # unreadable files that are named
@@ -69,19 +69,17 @@ def evaluate(
     names = [Path(name.split("://")[-1]).name.removesuffix(".keras") for name in (model, source)]
     output = output or Path("runs") / "-".join(["evaluate", *names]).removesuffix(".csv")
     try:
-        with progress_bar("evaluating", unit="views") as progress:
-            scores = evaluate_views(
-                loaded,
-                listed,
-                clips,
-                crops,
-                fully_convolutional=fully_convolutional,
-                output=output,
-                dataset=dataset,
-                batch_size=batch_size,
-                shard=part,
-                progress=progress,
-            )
+        scores = evaluate_views(
+            loaded,
+            listed,
+            clips,
+            crops,
+            fully_convolutional=fully_convolutional,
+            output=output,
+            dataset=dataset,
+            batch_size=batch_size,
+            shard=part,
+        )
     except KeyboardInterrupt:
         errors.print("\nInterrupted. The same command goes on after the last finished video.")
         raise typer.Exit(INTERRUPTED) from None

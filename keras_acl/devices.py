@@ -52,14 +52,15 @@ def warn_of_slow_convolutions() -> None:
 
     Its convolutions then take several times as long on an x86 CPU.
     """
-    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0":
+    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")
+    if value.lower() not in ("0", "false"):
         return
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     if x86 and keras.backend.backend() == "tensorflow" and not has_accelerator():
         warnings.warn(
-            "TF_ENABLE_ONEDNN_OPTS=0 makes this package's networks several times slower on this "
+            f"TF_ENABLE_ONEDNN_OPTS={value} makes this package's networks several times slower on this "
             "CPU. Leave it unset; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
-            stacklevel=3,
+            stacklevel=4,  # whoever builds a model
         )
 
 

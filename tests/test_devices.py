@@ -4,9 +4,13 @@ import warnings
 import keras
 import pytest
 from models.tiny import slow
+from tiny_network import CLIP
 
 from keras_acl import devices, recipes
 from keras_acl.devices import has_accelerator
+from keras_acl.models import SlowClassifier
+
+TINY = {"clip": CLIP, "depth": 11, "width": 4}
 
 pytestmark = pytest.mark.backends
 
@@ -49,12 +53,13 @@ def onednn(monkeypatch):
 
 
 def test_who_turned_the_fast_convolutions_off_is_told_once(onednn):
-    onednn("0")
+    onednn("False")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        slow(), slow()
-    expected = ["TF_ENABLE_ONEDNN_OPTS=0"] if keras.backend.backend() == "tensorflow" else []
+        SlowClassifier(2, **TINY), SlowClassifier(2, **TINY)
+    expected = ["TF_ENABLE_ONEDNN_OPTS=False"] if keras.backend.backend() == "tensorflow" else []
     assert [str(warning.message).split()[0] for warning in told] == expected
+    assert {warning.filename for warning in told} <= {__file__}
 
 
 def test_others_are_not_told(onednn, monkeypatch):

@@ -24,7 +24,6 @@ from keras_acl.data.sources import find_videos
 from keras_acl.devices import peak_memory
 from keras_acl.evaluation import evaluate_views
 from keras_acl.models import TwoStreamClassifier
-from keras_acl.terminal import progress_bar
 
 HEIGHT, WIDTH, FPS = 256, 340, 30
 SECONDS = (2, 5)
@@ -48,8 +47,7 @@ def main() -> None:
         model = TwoStreamClassifier(400, **(SMALL if options.small else {}))
         before = peak_memory()
         started = perf_counter()
-        with progress_bar("evaluating", unit="views") as progress:
-            scores = evaluate_views(model, videos, options.clips, options.crops, progress=progress)
+        scores = evaluate_views(model, videos, options.clips, options.crops)
     seconds = perf_counter() - started
     views = int(scores.done.sum()) * options.clips * options.crops
     print(f"{len(videos)} videos, {int(scores.failed.sum())} of them could not be read")

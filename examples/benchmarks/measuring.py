@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import random
 import statistics
 import sys
 import time
@@ -19,7 +20,7 @@ from keras_acl.writing import written_whole
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino"),
-    *("numpy", "av", "grain", "keras-acl"),
+    *("numpy", "av", "decord", "grain", "keras-acl"),
 )
 
 
@@ -28,6 +29,8 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Seconds a call of each contender, in turn, so that a busy machine is busy for all.
 
+    The order is drawn for every turn: what ran before leaves its trace in caches and memory.
+
     Args:
         contenders: Name -> what to time; it returns when the work is done, not when it is queued.
         repeats: Calls of each that count, after one that does not.
@@ -35,10 +38,11 @@ def alternate(
     for call in contenders.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    order = random.Random(0)
     for _ in range(repeats):
-        for name, call in contenders.items():
+        for name in order.sample(list(contenders), len(contenders)):
             started = time.perf_counter()
-            call()
+            contenders[name]()
             times[name].append(time.perf_counter() - started)
     return times
 

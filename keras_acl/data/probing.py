@@ -22,7 +22,7 @@ from keras_acl.data.video_file import (
 )
 
 COMPLETE = 0.9  # share of what the header promises; less is a file cut short
-# Frames of all files that are remembered: 8 bytes each, so 32 MiB, or 14,000 videos of 10 s.
+# Frames of all files that are remembered: 8 bytes each, so 32 MiB, or 11,000 videos of 10 s.
 REMEMBERED_FRAMES = 2**22
 
 

@@ -18,6 +18,7 @@ from keras_acl.evaluation.scoring import ViewScorer
 from keras_acl.evaluation.views import ViewGrid, ViewMeans
 from keras_acl.fingerprint import fingerprint
 from keras_acl.models import optimize
+from keras_acl.terminal import progress_bar
 
 NOT_FINITE = "the model's scores of it are not finite"
 
@@ -56,7 +57,8 @@ def evaluate_views(
             more are no faster and take more memory, and 30 on a GPU or TPU.
         shard: (index, count): evaluate every `count`-th video, so that several processes with the
             same `output` share the work. The one that ends last writes `scores.npz`.
-        progress: Called as `progress(done, total)` in views.
+        progress: Called as `progress(done, total)` in views; by default a bar on standard error,
+            where that is a terminal.
 
     Returns:
         The raw scores; `keras_acl.evaluation.summary(scores)` has the numbers. With several shards
@@ -87,14 +89,16 @@ def evaluate_views(
     total = len(range(shard[0], len(records), shard[1])) * len(grid)
     before = total - len(pending) * len(grid)
 
-    def show(views: int) -> None:
-        if progress is not None:
-            progress(before + views, total)
-
     todo = [records[index] for index in pending]
     try:
-        with contextlib.closing(score_videos(scorer, todo, grid, batch_size, show)) as results:
-            for place, result in results:
+        with contextlib.ExitStack() as stack:
+            bar = progress
+            if bar is None:
+                bar = stack.enter_context(progress_bar("evaluating", unit="views"))
+            results = score_videos(
+                scorer, todo, grid, batch_size, lambda views: bar(before + views, total)
+            )
+            for place, result in stack.enter_context(contextlib.closing(results)):
                 journal.add(pending[place], result)
     finally:  # an interrupted run keeps what is done
         journal.save()

@@ -25,8 +25,8 @@ class PaddedConv3D(keras.layers.Layer):
 
     A separable kernel (1×k×k or k×1×1) is a 2D convolution over (B·T, H, W) or (B, T, H·W). Both
     forms use the same weights and give the same numbers; which one is faster depends on backend
-    and device, so the layer chooses. A k×k×k kernel is always native; if it has so few filters that
-    they fill half a vector of an AVX-512 processor, two frames are computed at a time.
+    and device, so the layer chooses. A k×k×k kernel has the native form only. On TensorFlow and a
+    CPU with AVX-512, one whose filters fill half a vector computes two frames at a time.
 
     Args:
         filters: Number of output channels.
@@ -86,7 +86,8 @@ class PaddedConv3D(keras.layers.Layer):
 
     def _prefers_2d(self) -> bool:
         # TensorFlow's bfloat16 filter gradient of k×1×1 reads uninitialised memory on the CPU: NaN.
-        unsafe = self.kernel_size[0] > 1 and self.compute_dtype == "bfloat16"
+        # A layer with a bias is folded: for inference only.
+        unsafe = self.kernel_size[0] > 1 and self.compute_dtype == "bfloat16" and not self.use_bias
         return keras.backend.backend() == "jax" or unsafe
 
     def build(self, input_shape):
@@ -101,25 +102,19 @@ class PaddedConv3D(keras.layers.Layer):
             if self.use_bias
             else None
         )
-        if self._pairs_frames(input_shape[1]):
-            self._convolve = self._convolve_pairs
-
-    def _pairs_frames(self, frames: int | None) -> bool:
-        mixes = self.kernel_size[0] > 1 and max(self.kernel_size[1:]) > 1
-        whole = self.strides[0] == 1 and frames is not None and frames % 2 == 0
-        narrow = self.filters <= 8 and self.compute_dtype == "float32"
-        return (
-            mixes
-            and whole
-            and narrow
-            and keras.backend.backend() == "tensorflow"
-            and wide_vectors()
-        )
 
     def call(self, inputs):
         """Convolve a batch of frame sequences."""
-        outputs = self._convolve(inputs)
-        return outputs if self.bias is None else _add_bias(outputs, self.bias)
+        frames = inputs.shape[1]
+        if frames is not None and frames % 2 == 0 and self._pays_in_pairs():
+            return self._convolve_pairs(inputs)
+        return self._add_bias(self._convolve(inputs))
+
+    def _pays_in_pairs(self) -> bool:
+        separable = self.kernel_size[0] == 1 or self.kernel_size[1:] == (1, 1)
+        narrow = self.filters <= 8 and self.compute_dtype == "float32"
+        fits = narrow and not separable and self.strides[0] == 1
+        return fits and keras.backend.backend() == "tensorflow" and wide_vectors()
 
     def _convolve_native(self, x):
         return _padded_conv(x, self.kernel, self.strides)
@@ -133,10 +128,23 @@ class PaddedConv3D(keras.layers.Layer):
         x = ops.pad(x, [(0, 0), *pads, (0, 0)])
         strides = (2, *self.strides[1:])
         x = ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
+        x = self._add_bias(x, copies=2)
         _, pairs, height, width, _ = ops.shape(x)
         x = ops.reshape(x, (-1, pairs, height, width, 2, self.filters))
         x = ops.transpose(x, (0, 1, 4, 2, 3, 5))
         return ops.reshape(x, (-1, 2 * pairs, height, width, self.filters))
+
+    def _add_bias(self, x, copies: int = 1):
+        if self.bias is None:
+            return x
+        bias = ops.tile(ops.convert_to_tensor(self.bias), copies)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # By its own name TensorFlow makes one operation of it with the convolution before it
+            # and the sum and activation behind it.
+            return tf.nn.bias_add(x, bias)
+        return x + bias
 
     def _convolve_2d(self, x):
         temporal, *spatial = self.strides
@@ -187,7 +195,7 @@ class KaimingNormal(keras.initializers.VarianceScaling):
 
     def __call__(self, shape, dtype=None):
         """Draw a kernel `(..., in, out)`."""
-        if keras.backend.backend() != "jax":
+        if keras.backend.backend() != "jax" or not isinstance(self.seed, int):
             return super().__call__(shape, dtype)
         # JAX compiles its distribution for every shape anew, about a second each.
         deviation = math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1]))
@@ -197,16 +205,6 @@ class KaimingNormal(keras.initializers.VarianceScaling):
     def get_config(self):
         """Arguments of the constructor."""
         return {"seed": super().get_config()["seed"]}
-
-
-def _add_bias(x, bias):
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        # By its own name TensorFlow makes one operation of it with the convolution before it and
-        # the sum and activation behind it.
-        return tf.nn.bias_add(x, ops.convert_to_tensor(bias))
-    return x + bias
 
 
 def _padded_conv(x, kernel, strides: tuple[int, ...]):

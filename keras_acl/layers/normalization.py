@@ -37,7 +37,11 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         clips_per_group: Clips that share statistics; `None` for the whole batch.
         momentum: 0.9 (0.1 in torch's sense).
         epsilon: 1e-5.
-        **kwargs: The other arguments of `keras.layers.BatchNormalization`.
+        **kwargs: The other arguments of `keras.layers.BatchNormalization`, but for the last axis,
+            which is that of the channels.
+
+    Raises:
+        ValueError: For another axis, or statistics shared or renormalised in Keras' ways.
 
     Input shape:
         `(batch, ..., channels)`.
@@ -48,6 +52,11 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
 
     def __init__(self, clips_per_group: int | None = None, momentum=0.9, epsilon=1e-5, **kwargs):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        if self.axis != -1 or self.synchronized or self.renorm:
+            raise ValueError(
+                "Expected axis=-1, synchronized=False and renorm=False. Received: "
+                f"axis={self.axis}, synchronized={self.synchronized}, renorm={self.renorm}"
+            )
         self.clips_per_group = clips_per_group
 
     def call(self, inputs, training=None, mask=None):
@@ -75,9 +84,7 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         return ops.cast(ops.reshape(x, shape), self.compute_dtype)
 
     def _fusible(self) -> bool:
-        plain = self.axis == -1 and not (self.synchronized or self.renorm)
-        single = self.compute_dtype != "float64"
-        return plain and single and keras.backend.backend() == "tensorflow"
+        return keras.backend.backend() == "tensorflow" and self.compute_dtype != "float64"
 
     def _call_fused(self, inputs):
         """One operation each way instead of Keras' twenty."""

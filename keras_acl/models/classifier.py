@@ -85,11 +85,15 @@ class VideoClassifier(keras.Model):
         """Class names in the order of the logits."""
         return self._labels
 
-    def run_stream(self, stream, frames, training):
-        """Features of one stream; in training with little memory if `rematerialize` is set."""
+    def run_stream(self, stream, frames, training, batch_statistics: bool | None = None):
+        """Features of one stream; in training with little memory if `rematerialize` is set.
+
+        `batch_statistics` is whether its normalisation uses those, by default as in `training`.
+        """
+        own = bool(training) if batch_statistics is None else batch_statistics
         if training and self.rematerialize:
-            return rematerialized(stream, frames)
-        return stream(frames, training=training)
+            return rematerialized(stream, frames, own)
+        return stream(frames, training=own)
 
     def fit(self, *args, **kwargs):
         """Train as any Keras model.

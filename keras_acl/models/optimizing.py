@@ -50,8 +50,6 @@ def optimize(model: VideoClassifier, precision: str | None = "auto") -> VideoCla
     config = {**model.get_config(), "folded": True, "dtype": precision}
     if "consistency_weight" in config:
         config["consistency_weight"] = None
-    if config["form"] == "auto" and keras.backend.backend() == "tensorflow":
-        config["form"] = "native"  # what is wrong with it in bfloat16 is a gradient
     copy = type(model).from_config(config)
     for stream, folded in zip(_streams(model), _streams(copy), strict=True):
         _fold(stream, folded)

@@ -11,30 +11,32 @@ from keras import ops
 ENDS = re.compile(r"stem_pool|res\d_\d+_out")
 
 
-def rematerialized(stream: keras.Model, frames):
+def rematerialized(stream: keras.Model, frames, batch_statistics: bool = True):
     """Run a stream in training, keeping only what goes from block to block.
 
-    The values and gradients are those of `stream(frames, training=True)`, and batch statistics
-    move once.
+    The values and gradients are those of `stream(frames, training=batch_statistics)`, and batch
+    statistics move once.
 
     Args:
         stream: What `resnet_stream` built.
         frames: (B, T, H, W, 3), normalised.
+        batch_statistics: Whether batch normalisation uses the batch's statistics, or the running
+            ones.
 
     Returns:
         Features, as the stream's.
     """
     x = frames
     for segment in _segments(stream):
-        x = _run(segment, x)
+        x = _run(segment, x, batch_statistics)
     return x
 
 
-def _run(segment: keras.Model, x):
+def _run(segment: keras.Model, x, batch_statistics: bool):
     """A segment as a pure function of its weights, its statistics and its input."""
 
     def pure(weights, statistics, x):
-        y, moved = segment.stateless_call(weights, statistics, x, training=True)
+        y, moved = segment.stateless_call(weights, statistics, x, training=batch_statistics)
         return y, [ops.stop_gradient(value) for value in moved]
 
     weights = [variable.value for variable in segment.trainable_variables]

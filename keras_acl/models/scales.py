@@ -1,6 +1,6 @@
 """The M input scales of SCAM: their features, from one stream."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from keras import ops
 
@@ -21,27 +21,22 @@ def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     return tuple(scales)
 
 
-def features_at_scales(
-    stream, frames, features, scales: Sequence[float], batch_statistics: bool = False
-) -> list:
+def features_at_scales(stream: Callable, frames, features, scales: Sequence[float]) -> list:
     """Features of one stream at every scale of its input.
 
     The first scale alone moves and defines the running statistics of batch normalisation.
 
     Args:
-        stream: Model from frames `(B, T, H, W, 3)` to features.
+        stream: From frames `(B, T, H, W, 3)` to features.
         frames: Its input at scale 1.
         features: Its output at scale 1, already computed.
         scales: See `check_scales`.
-        batch_statistics: Whether the other scales are normalised by their own statistics, as in
-            training what is classified must be, or by the running ones.
 
     Returns:
         M tensors `(B, T, h, w, C)`, the first being `features`.
     """
-    smaller = [resize_frames(frames, scale) for scale in scales[1:]]
     with running_statistics_kept():
-        return [features, *(stream(x, training=batch_statistics) for x in smaller)]
+        return [features, *(stream(resize_frames(frames, scale)) for scale in scales[1:])]
 
 
 def resize_frames(frames, scale: float):

@@ -19,8 +19,8 @@ class SlowClassifier(VideoClassifier):
     The clip is the same as for the two-stream networks, of which every α-th frame is used. With
     more than one scale the logits are the spatial mean of S^l (Eq. 1) plus the bias, which at one
     scale is what global pooling and the dense layer compute; the scales cost at inference too.
-    In training every scale is normalised by its own batch statistics: with the running ones, which
-    serve the two-stream network where a second scale is only compared, this one hardly learns.
+    In training every scale is normalised by its own batch statistics, as what is classified must
+    be to be learned; at inference all are by the running ones, which are those of the first.
 
     Args:
         num_classes: Number of classes (L).
@@ -118,10 +118,14 @@ class SlowClassifier(VideoClassifier):
         """Return logits."""
         self.check_clip(clip)
         slow, _ = self.pathways(self.normalize(clip))
-        F = self.run_stream(self.spatial_stream, slow, training)
+
+        def run(frames):
+            return self.run_stream(self.spatial_stream, frames, training)
+
+        F = run(slow)
         if len(self.scales) == 1:
             return self.classifier(self.dropout(self.pool(F), training=training))
-        at_scales = features_at_scales(self.spatial_stream, slow, F, self.scales, training)
+        at_scales = features_at_scales(run, slow, F, self.scales)
         at_scales = [self.dropout_channels(scale, training=training) for scale in at_scales]
         S = self.scam((at_scales, self.classifier.kernel))  # Eq. 1
         return ops.mean(S, axis=(1, 2)) + self.classifier.bias

@@ -170,7 +170,11 @@ class TwoStreamClassifier(VideoClassifier):
             return logits
 
         W_s, W_t = self.class_weights
-        at_scales = features_at_scales(self.spatial_stream, slow, F_s, self.scales)
+
+        def run(frames):  # on the running statistics: the map alone counts at the other scales
+            return self.run_stream(self.spatial_stream, frames, training, batch_statistics=False)
+
+        at_scales = features_at_scales(run, slow, F_s, self.scales)
         S = self.scam((at_scales, W_s))  # Eq. 1
         disagreement = self.consistency((S, F_t, W_t))  # Eq. 2, 3
         return {"logits": logits, "disagreement": disagreement}

@@ -113,7 +113,9 @@ def test_the_middle_of_the_turns_counts():
     times = {"ours": [1.0, 2.0, 1.0], "theirs": [3.0, 4.0, 9.0]}
     assert measuring.ratio(times, "ours", "theirs") == 3.0
     calls = []
-    contenders = {name: (lambda name=name: calls.append(name)) for name in ("a", "b")}
-    found = measuring.alternate(contenders, repeats=2)
-    assert calls == ["a", "b"] * 3
-    assert [len(seconds) for seconds in found.values()] == [2, 2]
+    contenders = {name: (lambda name=name: calls.append(name)) for name in "abc"}
+    found = measuring.alternate(contenders, repeats=5)
+    turns = ["".join(calls[i : i + 3]) for i in range(0, 18, 3)]
+    assert {"".join(sorted(turn)) for turn in turns} == {"abc"}
+    assert len(set(turns)) > 2  # in another order
+    assert [len(seconds) for seconds in found.values()] == [5, 5, 5]

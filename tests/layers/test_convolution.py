@@ -7,6 +7,7 @@ from harness import check_layer, gradients, to_numpy
 from keras import ops
 
 from keras_acl.layers import PaddedConv3D, PaddedMaxPooling3D, convolution
+from keras_acl.layers.convolution import KaimingNormal
 
 pytestmark = pytest.mark.backends
 tensorflow = pytest.mark.skipif(
@@ -124,7 +125,7 @@ def test_two_frames_at_a_time_are_one_by_one(monkeypatch, size):
     results = []
     for wide in (True, False):
         layer = stem(monkeypatch, wide)
-        assert (layer._convolve == layer._convolve_pairs) is wide
+        assert layer._pays_in_pairs() is wide
         assert layer(x).shape == layer.compute_output_shape(x.shape)
 
         def weighed(x, kernel, bias, layer=layer):
@@ -147,10 +148,17 @@ def test_two_frames_at_a_time_in_a_graph_of_unknown_sizes(monkeypatch):
 
 
 @tensorflow
-@pytest.mark.parametrize("options", [{"filters": 16}, {"frames": 5}, {"dtype": "mixed_bfloat16"}])
-def test_frames_are_not_paired_where_it_does_not_help_or_fit(monkeypatch, options):
-    layer = stem(monkeypatch, wide=True, **options)
-    assert layer._convolve == layer._convolve_native
+@pytest.mark.parametrize("options", [{"filters": 16}, {"dtype": "mixed_bfloat16"}])
+def test_frames_are_not_paired_where_it_does_not_help(monkeypatch, options):
+    assert not stem(monkeypatch, wide=True, **options)._pays_in_pairs()
+
+
+@tensorflow
+def test_an_odd_number_of_frames_is_not_paired(monkeypatch):
+    x = np.random.default_rng(1).normal(size=(1, 5, 8, 8, 3)).astype("float32")
+    results = [to_numpy(stem(monkeypatch, wide)(x)) for wide in (True, False)]  # built for six
+    np.testing.assert_array_equal(*results)
+    assert results[0].shape[1] == 5
 
 
 def test_kernel_starts_as_kaiming_normal_over_the_outputs():
@@ -161,6 +169,16 @@ def test_kernel_starts_as_kaiming_normal_over_the_outputs():
     assert kernel.std() == pytest.approx(deviation, rel=0.04)
     assert abs(kernel.mean()) < 0.002
     assert np.abs(kernel).max() > 3 * deviation  # not truncated
+
+
+def test_kernels_are_drawn_from_the_seed():
+    draws = [to_numpy(KaimingNormal(seed)((3, 1, 1, 2, 4))) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert np.abs(draws[0] - draws[2]).max() > 0.1
+    again = KaimingNormal.from_config(KaimingNormal(1).get_config())
+    np.testing.assert_array_equal(to_numpy(again((3, 1, 1, 2, 4))), draws[0])
+    generator = keras.random.SeedGenerator(1)
+    assert to_numpy(KaimingNormal(generator)((3, 1, 1, 2, 4))).shape == (3, 1, 1, 2, 4)
 
 
 def test_bfloat16_filter_gradients_are_finite():

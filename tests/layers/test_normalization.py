@@ -93,6 +93,14 @@ def test_the_fused_operation_is_that_of_keras(dtype, parts):
         assert np.ptp(theirs) > 0.01  # not all alike
 
 
+@pytest.mark.parametrize("options", [{"axis": 1}, {"renorm": True}, {"synchronized": True}])
+def test_other_forms_are_refused(options):
+    if "synchronized" in options and keras.backend.backend() != "tensorflow":
+        pytest.skip("Keras itself refuses it")
+    with pytest.raises(ValueError, match=r"Expected axis=-1.*Received"):
+        ClipBatchNormalization(**options)
+
+
 @pytest.mark.parametrize("group", [None, 2])
 def test_running_statistics_can_be_kept(group):
     layer = ClipBatchNormalization(clips_per_group=group)

@@ -6,7 +6,8 @@ from models import tiny
 from models.tiny import clips, compiled, randomize, slow, slowfast, two_stream
 
 from keras_acl import recipes
-from keras_acl.models.rematerializing import _segments
+from keras_acl.models import classifier
+from keras_acl.models.rematerializing import _segments, rematerialized
 
 X = clips(4)
 Y = np.array([0, 1, 2, 0])
@@ -21,11 +22,13 @@ def trained(build, rematerialize: bool, **options):
 
 
 @pytest.mark.backends
-@pytest.mark.parametrize("build", [two_stream, slow])
-def test_the_training_is_the_same(build):
+@pytest.mark.parametrize(
+    ("build", "scales"), [(two_stream, (1.0, 0.5)), (slow, (1.0,)), (slow, (1.0, 0.5))]
+)
+def test_the_training_is_the_same(build, scales):
     """Losses, weights and the running statistics of batch normalisation."""
-    plain, losses = trained(build, False)
-    saved, same = trained(build, True)
+    plain, losses = trained(build, False, scales=scales)
+    saved, same = trained(build, True, scales=scales)
     np.testing.assert_allclose(same, losses, rtol=1e-4)
     for one, other in zip(plain.variables, saved.variables, strict=True):
         np.testing.assert_allclose(to_numpy(other), to_numpy(one), rtol=2e-3, atol=2e-4)
@@ -34,6 +37,22 @@ def test_the_training_is_the_same(build):
 def test_in_mixed_precision_too():
     _, losses = trained(slow, True, dtype="mixed_bfloat16")
     assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("build", [two_stream, slow])
+def test_smaller_scales_are_rematerialised_too(build, monkeypatch):
+    sizes = []
+
+    def noting(stream, frames, batch_statistics=True):
+        sizes.append((stream.name, frames.shape[2]))
+        return rematerialized(stream, frames, batch_statistics)
+
+    monkeypatch.setattr(classifier, "rematerialized", noting)
+    model = build(scales=(1.0, 0.5))
+    model.rematerialize = True
+    model(X, training=True)
+    assert ("spatial_stream", 32) in sizes
+    assert ("spatial_stream", 16) in sizes
 
 
 def test_a_stream_is_cut_at_its_blocks():

@@ -37,7 +37,9 @@ def test_first_scale_alone_moves_the_statistics(batch_statistics):
     frames = np.random.default_rng(0).normal(size=(1, 2, 32, 32, 3)).astype("float32")
     first = stream(frames, training=True)
     before = stream.get_weights()
-    found = features_at_scales(stream, frames, first, (1.0, 0.5, 0.25), batch_statistics)
+    found = features_at_scales(
+        lambda x: stream(x, training=batch_statistics), frames, first, (1.0, 0.5, 0.25)
+    )
     assert found[0] is first
     for ours, theirs in zip(stream.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -66,6 +66,19 @@ def test_logits_with_scam_are_the_mean_map_plus_the_bias():
     assert np.abs(predict(plain) - predict(model)).max() > 1e-3
 
 
+def test_scales_are_normalised_by_their_own_batch_in_training():
+    model, x = randomize(slow(scales=(1.0, 0.5), dropout=0.0)), clips(3)
+    logits = to_numpy(model(x, training=True))
+    frames = model.pathways(model.normalize(x))[0]
+    kernel, bias = (to_numpy(w) for w in model.classifier.weights)
+    expected = bias
+    for scaled in (frames, resize_frames(frames, 0.5)):
+        features = to_numpy(model.spatial_stream(scaled, training=True))
+        expected = expected + features.mean(axis=(1, 2, 3)) @ kernel / 2
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-3)
+    assert np.abs(to_numpy(model(x)) - logits).max() > 0.01
+
+
 def test_scam_drops_whole_channels_in_training():
     model = slow(scales=(1.0, 0.5), dropout=0.5)
     channels = to_numpy(model.dropout_channels(np.ones((1, 2, 2, 2, 64), "float32"), training=True))
