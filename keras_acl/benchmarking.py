@@ -4,7 +4,6 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, Video, VideoDataset, VideoList
-from keras_acl.devices import peak_memory
+from keras_acl.memory import available_memory, peak_memory
 from keras_acl.models import VideoClassifier, optimize
 
 INFERENCE, TRAINING, DATA, TOGETHER = "inference", "training", "data", "training from data"
@@ -141,7 +140,9 @@ def _sweep(
             return
         best, grown = max(best, rate), peak_memory() - used
         used += grown
-        if 2 * grown > _available():  # a CPU's memory ends with a killed process, not an error
+        if (
+            2 * grown > available_memory()
+        ):  # a CPU's memory ends with a killed process, not an error
             yield Rate(what, 2 * size, float("nan"), "not tried: the memory would not suffice")
             return
 
@@ -217,13 +218,3 @@ def _seconds_a_call(
 def _is_full(error: Exception) -> bool:
     said = f"{type(error).__name__} {error}".lower()
     return isinstance(error, MemoryError) or any(word in said for word in FULL)
-
-
-def _available() -> float:
-    """Memory that could be taken in MiB; without end where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return float("inf")
-    known = (int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable"))
-    return next(known, float("inf"))

@@ -3,7 +3,6 @@
 import functools
 import os
 import platform
-import sys
 import warnings
 from pathlib import Path
 
@@ -58,25 +57,10 @@ def warn_of_slow_convolutions() -> None:
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     if x86 and keras.backend.backend() == "tensorflow" and not has_accelerator():
         warnings.warn(
-            f"TF_ENABLE_ONEDNN_OPTS={value} makes this package's networks several times slower on this "
-            "CPU. Leave it unset; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
+            f"TF_ENABLE_ONEDNN_OPTS={value} makes this package's networks several times slower on "
+            "this CPU. Leave it unset; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
             stacklevel=4,  # whoever builds a model
         )
-
-
-def peak_memory() -> float:
-    """Most memory (MiB) that this process has had resident; 0 where the system does not tell."""
-    try:  # not that of the process it was forked from, which `ru_maxrss` remembers
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def compile_with_xla() -> bool:

@@ -85,7 +85,7 @@ def test_other_errors_are_not_hidden():
 def test_memory_that_would_not_suffice_is_not_tried(monkeypatch):
     used = iter([100.0, 200.0, 500.0])  # MiB at first and after each batch size
     monkeypatch.setattr(benchmarking, "peak_memory", lambda: next(used))
-    monkeypatch.setattr(benchmarking, "_available", lambda: 550.0)
+    monkeypatch.setattr(benchmarking, "available_memory", lambda: 550.0)
     monkeypatch.setattr(benchmarking, "_seconds_a_call", lambda call, seconds: call())
     rates = sweep(lambda clips: 1.0)
     assert [rate.batch_size for rate in rates] == [1, 2, 4]

@@ -21,8 +21,8 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
 from keras_acl.data.sources import find_videos
-from keras_acl.devices import peak_memory
 from keras_acl.evaluation import evaluate_views
+from keras_acl.memory import peak_memory
 from keras_acl.models import TwoStreamClassifier
 
 HEIGHT, WIDTH, FPS = 256, 340, 30

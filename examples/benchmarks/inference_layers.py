@@ -11,6 +11,7 @@ import argparse
 import collections
 import os
 import re
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -19,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import measuring
 import numpy as np
 import tensorflow as tf
-from inference import keras_call, network
+from inference import network
 
 from keras_acl import optimize
 from keras_acl.layers import PaddedConv3D
-from keras_acl.profiling import layer_costs
+from keras_acl.profiling import count_multiply_adds, layer_costs
 
 # The operation that a convolution is fused into has the name of the last of its parts.
 LAST_PARTS = {"relu": "conv", "out": "c_conv"}
@@ -36,10 +37,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     options = parser.parse_args()
     one_at_a_time()
-    model = optimize(network(options), "float32")
-    rate = measuring.matrix_rate()
-    milliseconds = operation_times(model, options.repeats)
-    rows = table(model, milliseconds, rate)
+    model = optimize(network(options.small), "float32")
+    shape = (1, model.clip.frames, model.clip.size, model.clip.size, 3)
+    clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    work = count_multiply_adds(model, model.clip.size)
+    calls = {
+        "network": lambda: model.predict_on_batch(clips),
+        "product": measuring.matrix_products(work),
+    }
+    times = measuring.alternate(calls, options.repeats)
+    rate = work / statistics.median(times["product"])
+    rows = table(model, operation_times(calls["network"], options.repeats), rate)
     about = {"network": "small" if options.small else "R50", "matrix_multiply_adds_a_s": rate}
     measuring.save("inference_layers", rows, options.output, **about)
 
@@ -49,13 +57,10 @@ def one_at_a_time() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def operation_times(model, repeats: int) -> dict[str, float]:
-    """Milliseconds an inference by `name:type` of the operation."""
+def operation_times(call, repeats: int) -> dict[str, float]:
+    """Milliseconds a call by `name:type` of the operation."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-    shape = (1, model.clip.frames, model.clip.size, model.clip.size, 3)
-    call = keras_call(model, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-    call()
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for _ in range(repeats):
@@ -86,10 +91,11 @@ def table(model, milliseconds: dict[str, float], rate: float) -> list[dict]:
     kinds = collections.defaultdict(lambda: np.zeros(3))  # operations, multiply-adds, ms
     for name, taken in milliseconds.items():
         path, _, kind = name.partition(":")
-        found = layer_of(path) if "Conv" in kind else ""
-        if found in layers:
+        found = layer_of(path)
+        if found in layers:  # with its bias, activation and sum, where they are not fused
             kernel = "×".join(map(str, layers[found].kernel_size))
-            kinds[f"{found.partition('_')[0]} {kernel}"] += (1, work[found], taken)
+            counted = (1, work[found]) if "Conv" in kind else (0, 0)
+            kinds[f"{found.partition('_')[0]} {kernel}"] += (*counted, taken)
         else:
             kinds["all else"] += (0, 0, taken)
     rows = sorted(kinds.items(), key=lambda row: -row[1][2])

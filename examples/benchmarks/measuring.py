@@ -15,12 +15,14 @@ from pathlib import Path
 import rich.console
 import rich.table
 
+from keras_acl.clip import ClipSpec
 from keras_acl.writing import written_whole
 
+SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8, size=64)}
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino"),
-    *("numpy", "av", "decord", "grain", "keras-acl"),
+    *("onnxscript", "pytorchvideo", "numpy", "av", "decord", "grain", "keras-acl"),
 )
 
 
@@ -52,17 +54,23 @@ def ratio(times: Mapping[str, Sequence[float]], name: str, peer: str) -> float:
     return statistics.median(b / a for a, b in zip(times[name], times[peer], strict=True))
 
 
-def matrix_rate(dtype: str = "float32", size: int = 2048, repeats: int = 7) -> float:
-    """Multiply-adds a second of the backend's matrix product, the best of some: the limit."""
+def matrix_products(
+    multiply_adds: int, count: int = 1, dtype: str = "float32"
+) -> Callable[[], object]:
+    """A call of the backend's matrix product, `count` times with so many multiply-adds."""
     from keras import ops
 
-    a = ops.cast(ops.ones((size, size)) / size, dtype)
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        float(ops.cast(ops.matmul(a, a)[0, 0], "float32"))  # waits for it
-        seconds.append(time.perf_counter() - started)
-    return size**3 / min(seconds)
+    size = 2048 if multiply_adds > 2048**3 else 256
+    rows = max(round(multiply_adds / size**2), 1)
+    a = ops.cast(ops.ones((rows, size)), dtype)
+    b = ops.cast(ops.ones((size, size)) / size, dtype)
+
+    def call():
+        for _ in range(count):
+            product = ops.matmul(a, b)
+        return float(ops.cast(product[0, 0], "float32"))  # waits for it
+
+    return call
 
 
 def machine() -> dict[str, object]:

@@ -25,10 +25,9 @@ import measuring
 import numpy as np
 
 from keras_acl import ClipSpec, recipes
-from keras_acl.devices import peak_memory
+from keras_acl.memory import peak_memory
 from keras_acl.models import SlowFastClassifier, TwoStreamClassifier
 
-SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8, size=64)}
 NONE, FUSION = "no consistency", "lateral fusion"
 VARIANTS = {
     NONE: {"consistency_weight": None},
@@ -94,7 +93,7 @@ def compare(options) -> list[dict]:
 
 
 def batch(options, count: int):
-    clip = SMALL["clip"] if options.small else ClipSpec()
+    clip = measuring.SMALL["clip"] if options.small else ClipSpec()
     rng = np.random.default_rng(0)
     clips = rng.integers(0, 256, (count, clip.frames, clip.size, clip.size, 3), dtype=np.uint8)
     return clips, rng.integers(0, CLASSES, count)
@@ -104,7 +103,7 @@ def network(name: str, options, rematerialize: bool = False) -> keras.Model:
     """A variant, compiled by the package's recipe; the learning rate leaves the weights alone."""
     keras.utils.set_random_seed(0)
     build = SlowFastClassifier if "fusion" in VARIANTS[name] else TwoStreamClassifier
-    model = build(CLASSES, **VARIANTS[name], **(SMALL if options.small else {}))
+    model = build(CLASSES, **VARIANTS[name], **(measuring.SMALL if options.small else {}))
     recipes.finetune(epochs=1, learning_rate=1e-6).compile(model, rematerialize=rematerialize)
     return model
 

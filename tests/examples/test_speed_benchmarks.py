@@ -5,17 +5,19 @@ import runpy
 import sys
 from pathlib import Path
 
+import inference
+import inference_contenders
+import keras
 import measuring
 import numpy as np
 import pytest
 import tensorflow as tf
+from inference_contenders import KERAS, PEER, write
 
-from keras_acl import ClipSpec
 from keras_acl.layers import PaddedConv3D
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.profiling import count_multiply_adds
 
-SMALL_CLIP = ClipSpec(frames=8, size=64)
 BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
 
 
@@ -42,23 +44,24 @@ def uncompiled():
     tf.config.run_functions_eagerly(False)
 
 
-def test_inference(bench, uncompiled):
+def test_inference(bench, uncompiled, monkeypatch):
     result = bench(
         "inference",
         *("--small", "--clips", "2", "--repeats", "2"),
-        contenders=lambda precision: ["Keras", "Keras, optimised"],
+        contenders=lambda precision: list(KERAS),
         memory=lambda *_: 1,
     )
     assert result["command"].endswith("inference.py --small --clips 2 --repeats 2")
     assert {"cpu", "cores", "versions"} <= result["machine"].keys()
     rows = {row["contender"]: row for row in result["rows"]}
-    assert rows["Keras"]["times Keras"] == 1
+    assert set(rows) == {*KERAS, "the floor"}
+    assert rows["Keras"]["times Keras"] == rows["the floor"]["of the floor"] == 1
     assert rows["Keras, optimised"]["times Keras"] > 0
     assert rows["Keras"]["of the floor"] > 0
 
 
 def test_inference_stops_when_a_contender_computes_something_else(bench, uncompiled):
-    def build(name, precision, model, clips):
+    def load(name, folder, precision, clips):
         return lambda: np.ones((clips, 400)) + (name != "Keras")
 
     with pytest.raises(SystemExit, match="PyTorch does not compute what Keras computes"):
@@ -66,8 +69,33 @@ def test_inference_stops_when_a_contender_computes_something_else(bench, uncompi
             "inference",
             *("--small", "--clips", "1"),
             contenders=lambda precision: ["Keras", "PyTorch"],
-            build=build,
+            write=lambda *_: None,
+            memory=lambda *_: 1,
+            load=load,
         )
+
+
+@pytest.mark.parametrize("name", ["Keras, optimised", "PyTorch"])
+def test_a_contender_alone_tells_its_memory(tmp_path, name, monkeypatch, capsys):
+    if name == PEER:
+        pytest.importorskip("torch")
+    write(inference.network(small=True), [name], tmp_path, "float32", 1)
+    monkeypatch.setattr(sys, "argv", ["child", name, str(tmp_path), "float32", "1"])
+    inference_contenders.main()
+    assert int(capsys.readouterr().out) > 100
+
+
+def test_a_product_of_matrices_has_the_work_it_is_asked_for(monkeypatch):
+    shapes = []
+    plain = keras.ops.matmul
+    monkeypatch.setattr(keras.ops, "matmul", lambda a, b: shapes.append((a, b)) or plain(a, b))
+    measuring.matrix_products(3 * 256**3, count=2)()
+    measuring.matrix_products(2048**3 + 2048**2)()
+    assert [a.shape[0] * b.shape[0] * b.shape[1] for a, b in shapes] == [
+        3 * 256**3,
+        3 * 256**3,
+        2048**3 + 2048**2,
+    ]
 
 
 def test_kinds_of_convolutions_add_up_to_the_network(bench):
@@ -75,7 +103,7 @@ def test_kinds_of_convolutions_add_up_to_the_network(bench):
     *kinds, whole = result["rows"]
     assert "spatial 1×3×3" in [row["convolutions"] for row in kinds]
     assert sum(row["ms"] for row in kinds) == pytest.approx(whole["ms"])
-    model = TwoStreamClassifier(400, depth=11, width=16, channel_ratio=2, clip=SMALL_CLIP)
+    model = TwoStreamClassifier(400, **measuring.SMALL)
     convolutions = [
         layer
         for stream in (model.spatial_stream, model.temporal_stream)
@@ -84,7 +112,7 @@ def test_kinds_of_convolutions_add_up_to_the_network(bench):
     ]
     assert sum(row["layers"] for row in kinds) == whole["layers"] == len(convolutions)
     dense = model.classifier.kernel.shape
-    counted = count_multiply_adds(model, SMALL_CLIP.size) - dense[0] * dense[1]
+    counted = count_multiply_adds(model, model.clip.size) - dense[0] * dense[1]
     assert whole["10⁹ multiply-adds"] == pytest.approx(counted / 1e9)
 
 
