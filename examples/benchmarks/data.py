@@ -10,7 +10,7 @@ of the shrunk files.
     python examples/benchmarks/data.py
     python examples/benchmarks/data.py --videos FOLDER
     python examples/benchmarks/data.py --long     late clips and 30 views of a ten-minute file
-    python examples/benchmarks/data.py --fit      how long `fit` waits for data: the small network
+    python examples/benchmarks/data.py --fit      how long `fit` of a network waits for shrunk files
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from measuring import ratio, save
+from measuring import ratio, save, turns
 
 # What brings Keras along is imported where it is used: worker processes import this file.
 PEER = "bare PyAV loop, 2 threads"
@@ -38,24 +38,25 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="training instead")
     parser.add_argument("--output", type=Path, help="folder for the JSON", default=None)
     options = parser.parse_args()
+    kind = "" if options.videos is None else "_videos"
     where = {} if options.output is None else {"folder": options.output}
     with tempfile.TemporaryDirectory() as folder:
         if options.long:
-            save("data_long", measure_long(Path(folder), options), **where)
+            save(f"data_long{kind}", measure_long(Path(folder), options), **where)
         elif options.fit:
             from data_fit import measure_fit
 
             from keras_acl.data.files import find_videos
 
-            originals, _ = prepare(Path(folder), options, shrink=False)
-            rows = measure_fit(find_videos(originals), options.clips, options.repeats)
-            save("data_fit", rows, **where)
+            _, shrunk = prepare(Path(folder), options)
+            rows = measure_fit(find_videos(shrunk), options.clips, options.repeats)
+            save(f"data_fit{kind}", rows, **where)
         else:
             rows, about = measure(Path(folder), options)
-            save("data", rows, **about, **where)
+            save(f"data{kind}", rows, **about, **where)
 
 
-def prepare(folder: Path, options: argparse.Namespace, shrink: bool = True) -> tuple[Path, Path]:
+def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
     """Folders of the videos as they are and shrunk."""
     from data_files import write_videos
 
@@ -66,10 +67,9 @@ def prepare(folder: Path, options: argparse.Namespace, shrink: bool = True) -> t
         originals = options.videos
     else:
         write_videos(originals, options.count, options.seconds)
-    if shrink:
-        report = shrink_videos(originals, shrunk)
-        for problem in report.problems:
-            print(f"left out: {problem.path}: {problem.reason}")
+    report = shrink_videos(originals, shrunk)
+    for problem in report.problems:
+        print(f"left out: {problem.path}: {problem.reason}")
     return originals, shrunk
 
 
@@ -134,12 +134,11 @@ def measure_long(folder: Path, options: argparse.Namespace) -> list[dict]:
 
 def in_turn(readers: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
     """Seconds that each reader reports, in turn, after one turn that does not count."""
+    for read in readers.values():
+        read()
     times: dict[str, list[float]] = {name: [] for name in readers}
-    for turn in range(repeats + 1):
-        for name, read in readers.items():
-            seconds = read()
-            if turn:
-                times[name].append(seconds)
+    for name in turns(readers, repeats):
+        times[name].append(readers[name]())
     return times
 
 

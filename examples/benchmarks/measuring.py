@@ -9,7 +9,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import rich.console
@@ -31,8 +31,6 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Seconds a call of each contender, in turn, so that a busy machine is busy for all.
 
-    The order is drawn for every turn: what ran before leaves its trace in caches and memory.
-
     Args:
         contenders: Name -> what to time; it returns when the work is done, not when it is queued.
         repeats: Calls of each that count, after one that does not.
@@ -40,13 +38,18 @@ def alternate(
     for call in contenders.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    order = random.Random(0)
-    for _ in range(repeats):
-        for name in order.sample(list(contenders), len(contenders)):
-            started = time.perf_counter()
-            contenders[name]()
-            times[name].append(time.perf_counter() - started)
+    for name in turns(contenders, repeats):
+        started = time.perf_counter()
+        contenders[name]()
+        times[name].append(time.perf_counter() - started)
     return times
+
+
+def turns(names: Iterable[str], repeats: int) -> Iterator[str]:
+    """Names in turn; the order of each turn is drawn, as what ran before leaves its trace."""
+    names, order = list(names), random.Random(0)
+    for _ in range(repeats):
+        yield from order.sample(names, len(names))
 
 
 def ratio(times: Mapping[str, Sequence[float]], name: str, peer: str) -> float:
@@ -84,11 +87,17 @@ def machine() -> dict[str, object]:
     return {
         "cpu": _processor(),
         "cores": os.cpu_count(),
+        "load": busy(),
         "memory_gib": round(_memory() / 2**30, 1),
         "system": platform.system(),
         "python": platform.python_version(),
         "versions": versions,
     }
+
+
+def busy() -> float | None:
+    """Processes that ran at once in the last minute, this one's included, where known."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
 def save(name: str, rows: Sequence[Mapping[str, object]], folder: Path = RESULTS, **about) -> Path:

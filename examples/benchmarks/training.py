@@ -6,11 +6,12 @@ its own: as it is and rematerialised.
 
     python examples/benchmarks/training.py
 
-Takes about 15 minutes on two cores; `--small` tries it out. PyTorch is left out if not installed.
+Takes about 25 minutes on two cores; `--small` tries it out. PyTorch is left out if not installed.
 """
 
 import argparse
 import importlib.util
+import json
 import os
 import statistics
 import subprocess
@@ -47,7 +48,7 @@ def main() -> None:
     measuring.show(rows, "step")
     memory = [
         alone(options, "AC + SCAM", batch_size, rematerialize)
-        for batch_size in (options.batch_size, options.large_batch)
+        for batch_size in (1, options.large_batch)
         for rematerialize in (False, True)
     ]
     measuring.show(memory, "memory")
@@ -60,6 +61,7 @@ def read_options():
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--large-batch", type=int, default=8, help="for the memory")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=3, help="for the memory, of each kind")
     parser.add_argument("--small", action="store_true", help="a tiny network, to try the script")
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a child process
@@ -123,22 +125,18 @@ def torch_step(model, clips, labels):
 
 
 def alone(options, name: str, batch_size: int, rematerialize: bool) -> dict:
-    """What a process of its own says of a variant."""
-    command = [sys.executable, __file__, "--one", name, "--batch-size", str(batch_size)]
-    command += ["--small"] if options.small else []
-    command += ["--rematerialize"] if rematerialize else []
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """What processes of their own say of a variant: medians of them."""
     row = {"variant": name, "batch": batch_size, "rematerialised": "yes" if rematerialize else "no"}
-    if done.returncode:
-        return {**row, "peak MiB": f"failed: {done.returncode}"}  # -9: killed for its memory
-    build, first, later, peak = map(float, done.stdout.split()[-4:])
-    return {
-        **row,
-        "build s": build,
-        "first step s": first,
-        "later steps s": later,
-        "peak MiB": round(peak),
-    }
+    command = [sys.executable, __file__, "--one", name, "--batch-size", str(batch_size)]
+    command += ["--repeats", str(options.repeats), *(["--small"] if options.small else [])]
+    command += ["--rematerialize"] if rematerialize else []
+    found = []
+    for _ in range(options.processes):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return {**row, "peak MiB": f"failed: {done.returncode}"}  # -9: killed for its memory
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    return row | {key: statistics.median(one[key] for one in found) for key in found[0]}
 
 
 def measure_alone(options) -> None:
@@ -146,11 +144,17 @@ def measure_alone(options) -> None:
     started = time.perf_counter()
     model = network(options.one, options, options.rematerialize)
     times = [time.perf_counter() - started]
-    for _ in range(3):
+    for _ in range(2 + options.repeats):  # the second one still touches new memory
         started = time.perf_counter()
         model.train_on_batch(clips, labels)
         times.append(time.perf_counter() - started)
-    print(f"\n{times[0]:.2f} {times[1]:.2f} {min(times[2:]):.2f} {peak_memory():.0f}")
+    found = {
+        "build s": times[0],
+        "first step s": times[1],
+        "later steps s": statistics.median(times[3:]),
+        "peak MiB": round(peak_memory()),
+    }
+    print(f"\n{json.dumps(found)}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def test_made_videos_are_as_described(folder):
 
 
 def test_readers_are_compared(bench, folder):
-    result = bench("data", "--videos", folder, *QUICK)
+    result = bench("data_videos", "--videos", folder, *QUICK)
+    assert result["command"].startswith("python examples/benchmarks/data.py --videos FOLDER ")
     rows = result["rows"]
     assert {row["files"] for row in rows} == {"as they are", "shrunk"}
     assert {"keras-acl, 1 thread", "keras-acl, 2 threads"} < {row["reader"] for row in rows}
@@ -80,9 +81,21 @@ def test_waiting_is_measured(bench, folder, monkeypatch, uncompiled):
     import data_fit
 
     monkeypatch.setattr(data_fit, "ClipSpec", lambda: ClipSpec(frames=8, span=16, size=32))
-    result = bench("data_fit", "--fit", "--videos", folder, *QUICK, "--clips", "24")
+    monkeypatch.setattr(data_fit, "WIDTHS", (4,))
+    result = bench("data_fit_videos", "--fit", "--videos", folder, *QUICK, "--clips", "24")
     assert [row["turn"] for row in result["rows"]] == ["1", "median"]
     assert all(0 <= row["share waiting"] <= 1 for row in result["rows"])
+    assert all(row["network alone, clips/s"] > 0 for row in result["rows"])
+
+
+def test_the_network_asks_for_no_more_than_the_files_give(monkeypatch):
+    import data_fit
+
+    rates = {4: 50.0, 8: 20.0, 16: 9.0, 32: 4.0, 64: 1.0}
+    monkeypatch.setattr(data_fit, "network", lambda clip, width: (width, rates[width]))
+    assert data_fit.fitting_network(ClipSpec(), 60) == (4, 50.0)
+    assert data_fit.fitting_network(ClipSpec(), 10) == (16, 9.0)
+    assert data_fit.fitting_network(ClipSpec(), 0.1) == (64, 1.0)
 
 
 def test_the_bare_loop_reads_the_same_kind_of_clip(folder):
