@@ -110,3 +110,18 @@ def test_psnr():
     assert data_files.psnr(black, black + 255) == pytest.approx(0)
     assert data_files.psnr(black, black + 1) == pytest.approx(20 * math.log10(255))
     assert data_files.psnr(black, black) > 90
+
+
+def test_seeking_is_checked_on_any_folder(folder, tmp_path, monkeypatch, capsys):
+    import check_seeking
+
+    (folder / "class0" / "broken.mp4").write_bytes(b"no video")
+    monkeypatch.setattr("sys.argv", ["check_seeking.py", str(folder), "--draws", "2"])
+    check_seeking.main()
+    assert "2 videos agree in 2 draws each, 1 cannot be read" in capsys.readouterr().out
+    monkeypatch.setattr(check_seeking, "read_through", lambda path, times: np.zeros(1))
+    with pytest.raises(SystemExit, match=r"These differ:\n.*0000\.mp4\n.*0001\.mp4"):
+        check_seeking.main()
+    monkeypatch.setattr("sys.argv", ["check_seeking.py", str(tmp_path)])
+    with pytest.raises((SystemExit, ValueError, FileNotFoundError), match=r"No video"):
+        check_seeking.main()
