@@ -11,16 +11,21 @@ _kept = contextvars.ContextVar("kept", default=False)
 
 
 @contextlib.contextmanager
-def running_statistics_kept() -> Iterator[None]:
+def running_statistics_kept(kept: bool = True) -> Iterator[None]:
     """Within it, training normalises by the batch's statistics and leaves the running ones alone.
 
     For another pass of the same network over other inputs, such as a smaller scale.
     """
-    token = _kept.set(True)
+    token = _kept.set(kept)
     try:
         yield
     finally:
         _kept.reset(token)
+
+
+def are_running_statistics_kept() -> bool:
+    """Whether `running_statistics_kept` is in force."""
+    return _kept.get()
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

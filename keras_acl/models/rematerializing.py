@@ -7,6 +7,11 @@ from itertools import pairwise
 import keras
 from keras import ops
 
+from keras_acl.layers.normalization import (
+    are_running_statistics_kept,
+    running_statistics_kept,
+)
+
 # Layers behind which a stream is cut: what is between two of them is computed twice.
 ENDS = re.compile(r"stem_pool|res\d_\d+_out")
 
@@ -34,9 +39,11 @@ def rematerialized(stream: keras.Model, frames, batch_statistics: bool = True):
 
 def _run(segment: keras.Model, x, batch_statistics: bool):
     """A segment as a pure function of its weights, its statistics and its input."""
+    kept = are_running_statistics_kept()  # now; the second time comes when that is over
 
     def pure(weights, statistics, x):
-        y, moved = segment.stateless_call(weights, statistics, x, training=batch_statistics)
+        with running_statistics_kept(kept):
+            y, moved = segment.stateless_call(weights, statistics, x, training=batch_statistics)
         return y, [ops.stop_gradient(value) for value in moved]
 
     weights = [variable.value for variable in segment.trainable_variables]
