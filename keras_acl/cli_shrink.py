@@ -46,5 +46,5 @@ def shrink(
         f"{before:,.1f} MB became {after:,.1f} MB{share}."
     )
     if report.problems:
-        errors.print(f"{len(report.problems)} videos cannot be read and have no copy.")
+        errors.print(f"Videos that cannot be read and have no copy: {len(report.problems)}.")
         raise typer.Exit(1)

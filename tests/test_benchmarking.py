@@ -1,3 +1,4 @@
+import gc
 import math
 
 import numpy as np
@@ -35,6 +36,18 @@ def test_each_part_has_its_rows(model, videos):
     assert verdict(rates).startswith(("The data are", "The network is"))
     for weight, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
+
+
+def test_a_pass_that_was_broken_off_leaves_no_iterator(model, videos):
+    """Python would wait for it at its end, for ever."""
+    ops = pytest.importorskip("tensorflow.python.data.ops.iterator_ops")
+    gc.collect()
+    gc.disable()
+    try:
+        list(benchmark(model, videos, [1], seconds=0.01))
+        assert not [found for found in gc.get_objects() if isinstance(found, ops.OwnedIterator)]
+    finally:
+        gc.enable()
 
 
 def test_without_videos_there_is_no_verdict():

@@ -27,7 +27,7 @@ def test_shrink_names_bad_files(call, folder, tmp_path):
     assert code == 1
     assert f"{folder / 'run' / 'bad.mp4'}\tInvalid data found" in out
     assert "small: 2 videos." in out
-    assert "1 videos cannot be read and have no copy." in err
+    assert "Videos that cannot be read and have no copy: 1." in err
 
 
 def test_shrink_with_nothing_but_bad_files(call, tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -106,7 +107,12 @@ class VideoClassifier(keras.Model):
                 "An optimised model cannot be trained: its batch normalisation is part of the "
                 "convolutions. Train the original model, then optimise it again."
             )
-        return super().fit(*args, **kwargs)
+        history = super().fit(*args, **kwargs)
+        if self.stop_training:
+            # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
+            # at the interpreter's end for threads that run no more.
+            gc.collect()
+        return history
 
     @property
     def class_names(self) -> tuple[str, ...]:
