@@ -155,12 +155,11 @@ def _with_data(
     loading: LoadingOptions | None,
 ) -> Iterator[Rate]:
     size = trained.batch_size
-    names = learner.class_names
     # As many passes as the time may take, in one: what is read ahead is not thrown away.
     records = [Video(path, 0) for path in videos]
     records *= -(-64 * size // len(records))
     loading = loading or LoadingOptions(bad_files=None)
-    dataset = VideoDataset(VideoList(records, names), learner.clip, size, loading=loading)
+    dataset = VideoDataset(VideoList(records, ["video"]), learner.clip, size, loading=loading)
     try:
         batches = _endless(dataset)
         # Means: who waits for data does so now and then.
