@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, Video, VideoDataset, VideoList
 from keras_acl.memory import available_memory, peak_memory
 from keras_acl.models import VideoClassifier, optimize
+from keras_acl.profiling import count_multiply_adds
 
-INFERENCE, TRAINING, DATA, TOGETHER = "inference", "training", "data", "training from data"
+LIMIT, INFERENCE, TRAINING = "matrix products alone", "inference", "training"
+DATA, TOGETHER = "data", "training from data"
 NO_MORE = 1.03  # times as many clips a second as before, or else it brought nothing
 PATIENCE = 2  # batch sizes that brought nothing, and larger ones are not tried
 SHARED = 0.9  # of the slower one's rate: below it the two are in each other's way
@@ -27,7 +30,8 @@ class Rate:
     """One row of the table.
 
     Args:
-        what: `"inference"`, `"training"`, `"data"` or `"training from data"`.
+        what: `"matrix products alone"`, `"inference"`, `"training"`, `"data"` or
+            `"training from data"`.
         batch_size: Clips a batch.
         clips_per_second: By the median of the steps; NaN if the memory did not suffice.
         note: What is to be said of it.
@@ -49,8 +53,9 @@ def benchmark(
 ) -> Iterator[Rate]:
     """Measure inference and training by batch size, and with videos the data and both together.
 
-    Inference is that of the optimised model. Each is repeated with larger batches until the memory
-    is full or more clips a batch bring nothing. The model itself is not changed.
+    Inference is that of the optimised model. Its limit is stated first: as many multiply-adds as it
+    has, in plain matrix products. Each is repeated with larger batches until the memory is full or
+    more clips a batch bring nothing. The model itself is not changed.
 
     Args:
         model: A classifier of this package.
@@ -72,9 +77,12 @@ def benchmark(
             "Expected batch sizes of at least 1 and more than 0 seconds. "
             f"Received: batch_sizes={tuple(batch_sizes)}, seconds={seconds}"
         )
-    infer = optimize(model, precision).predict_on_batch
-    yield from _sweep(INFERENCE, infer, model.clip, batch_sizes, seconds)
-    del infer
+    fast = optimize(model, precision)
+    multiply_adds = count_multiply_adds(model, model.clip.size)
+    alone = matrix_products(multiply_adds, dtype=fast.compute_dtype)
+    yield Rate(LIMIT, 1, 1 / _seconds_a_call(alone, seconds))
+    yield from _sweep(INFERENCE, fast.predict_on_batch, model.clip, batch_sizes, seconds)
+    del fast, alone
     learner = _learner(model)
     labels = np.zeros(max(batch_sizes), np.int32)
 
@@ -106,6 +114,23 @@ def verdict(rates: Sequence[Rate]) -> str:
         f"trained. Training from files is {slower:.0%} slower than from memory"
         + (", as both share the processor." if shared else ".")
     )
+
+
+def matrix_products(
+    multiply_adds: int, count: int = 1, dtype: str = "float32"
+) -> Callable[[], object]:
+    """A call of the backend's matrix product, `count` times with so many multiply-adds."""
+    size = 2048 if multiply_adds > 2048**3 else 256
+    rows = max(round(multiply_adds / size**2), 1)
+    a = ops.cast(ops.ones((rows, size)), dtype)
+    b = ops.cast(ops.ones((size, size)) / size, dtype)
+
+    def call():
+        for _ in range(count):
+            product = ops.matmul(a, b)
+        return float(ops.cast(product[0, 0], "float32"))  # waits for it
+
+    return call
 
 
 def _learner(model: VideoClassifier) -> VideoClassifier:

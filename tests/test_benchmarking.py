@@ -1,6 +1,7 @@
 import gc
 import math
 
+import keras
 import numpy as np
 import pytest
 from models.tiny import slow, two_stream
@@ -8,7 +9,17 @@ from tiny_network import CLIP
 from video_files import write_video
 
 from keras_acl import benchmarking
-from keras_acl.benchmarking import DATA, INFERENCE, TOGETHER, TRAINING, Rate, benchmark, verdict
+from keras_acl.benchmarking import (
+    DATA,
+    INFERENCE,
+    LIMIT,
+    TOGETHER,
+    TRAINING,
+    Rate,
+    benchmark,
+    matrix_products,
+    verdict,
+)
 from keras_acl.data import BadVideosError
 
 
@@ -30,8 +41,9 @@ def test_each_part_has_its_rows(model, videos):
     before = model.get_weights()
     rates = list(benchmark(model, videos, [1, 2], seconds=0.01))
     kinds = [(rate.what, rate.batch_size) for rate in rates]
-    assert kinds[:4] == [(INFERENCE, 1), (INFERENCE, 2), (TRAINING, 1), (TRAINING, 2)]
-    assert [what for what, _ in kinds[4:]] == [DATA, TOGETHER]
+    assert kinds[:3] == [(LIMIT, 1), (INFERENCE, 1), (INFERENCE, 2)]
+    assert kinds[3:5] == [(TRAINING, 1), (TRAINING, 2)]
+    assert [what for what, _ in kinds[5:]] == [DATA, TOGETHER]
     assert all(rate.clips_per_second > 0 for rate in rates)
     assert verdict(rates).startswith(("The data are", "The network is"))
     for weight, kept in zip(model.get_weights(), before, strict=True):
@@ -52,7 +64,7 @@ def test_a_pass_that_was_broken_off_leaves_no_iterator(model, videos):
 
 def test_without_videos_there_is_no_verdict():
     rates = list(benchmark(two_stream(), batch_sizes=[1], seconds=0.01))
-    assert [rate.what for rate in rates] == [INFERENCE, TRAINING]
+    assert [rate.what for rate in rates] == [LIMIT, INFERENCE, TRAINING]
     assert verdict(rates) == ""
 
 
@@ -146,3 +158,16 @@ def test_videos_that_cannot_be_read_end_it(model, tmp_path):
 def test_bad_arguments(model, change):
     with pytest.raises(ValueError, match=r"at least 1 and more than 0 seconds\. Received"):
         list(benchmark(model, **change))
+
+
+def test_a_product_of_matrices_has_the_work_it_is_asked_for(monkeypatch):
+    shapes = []
+    plain = keras.ops.matmul
+    monkeypatch.setattr(keras.ops, "matmul", lambda a, b: shapes.append((a, b)) or plain(a, b))
+    matrix_products(3 * 256**3, count=2)()
+    matrix_products(2048**3 + 2048**2)()
+    assert [a.shape[0] * b.shape[0] * b.shape[1] for a, b in shapes] == [
+        3 * 256**3,
+        3 * 256**3,
+        2048**3 + 2048**2,
+    ]

@@ -26,6 +26,7 @@ import measuring
 import numpy as np
 from inference_contenders import BASE, PEER, contenders, load, write
 
+from keras_acl.benchmarking import matrix_products
 from keras_acl.devices import fast_bfloat16
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.profiling import count_multiply_adds
@@ -82,7 +83,7 @@ def measure(model, precision: str, clips: int, repeats: int) -> list[dict]:
         peaks = {name: memory(name, folder, precision, clips) for name in names}
         calls = {name: load(name, Path(folder), precision, clips) for name in names}
         check(calls, precision)
-        calls[FLOOR] = measuring.matrix_products(work, clips, precision)
+        calls[FLOOR] = matrix_products(work, clips, precision)
         times = measuring.alternate(calls, repeats)
     peer = PEER if PEER in times else BASE
     return [

@@ -23,6 +23,7 @@ import tensorflow as tf
 from inference import network
 
 from keras_acl import optimize
+from keras_acl.benchmarking import matrix_products
 from keras_acl.layers import PaddedConv3D
 from keras_acl.profiling import count_multiply_adds, layer_costs
 
@@ -43,7 +44,7 @@ def main() -> None:
     work = count_multiply_adds(model, model.clip.size)
     calls = {
         "network": lambda: model.predict_on_batch(clips),
-        "product": measuring.matrix_products(work),
+        "product": matrix_products(work),
     }
     times = measuring.alternate(calls, options.repeats)
     rate = work / statistics.median(times["product"])

@@ -1,4 +1,4 @@
-"""What the benchmarks share: runs in turn, the machine, its matrix rate, results on disk."""
+"""What the benchmarks share: runs in turn, the machine, results on disk."""
 
 import datetime
 import importlib.metadata
@@ -55,25 +55,6 @@ def turns(names: Iterable[str], repeats: int) -> Iterator[str]:
 def ratio(times: Mapping[str, Sequence[float]], name: str, peer: str) -> float:
     """How many times faster `name` is than `peer`: the median of the turns' ratios."""
     return statistics.median(b / a for a, b in zip(times[name], times[peer], strict=True))
-
-
-def matrix_products(
-    multiply_adds: int, count: int = 1, dtype: str = "float32"
-) -> Callable[[], object]:
-    """A call of the backend's matrix product, `count` times with so many multiply-adds."""
-    from keras import ops
-
-    size = 2048 if multiply_adds > 2048**3 else 256
-    rows = max(round(multiply_adds / size**2), 1)
-    a = ops.cast(ops.ones((rows, size)), dtype)
-    b = ops.cast(ops.ones((size, size)) / size, dtype)
-
-    def call():
-        for _ in range(count):
-            product = ops.matmul(a, b)
-        return float(ops.cast(product[0, 0], "float32"))  # waits for it
-
-    return call
 
 
 def machine() -> dict[str, object]:
