@@ -13,6 +13,7 @@ import os
 import re
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -42,13 +43,12 @@ def main() -> None:
     shape = (1, model.clip.frames, model.clip.size, model.clip.size, 3)
     clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     work = count_multiply_adds(model, model.clip.size)
-    calls = {
-        "network": lambda: model.predict_on_batch(clips),
-        "product": matrix_products(work),
-    }
-    times = measuring.alternate(calls, options.repeats)
-    rate = work / statistics.median(times["product"])
-    rows = table(model, operation_times(calls["network"], options.repeats), rate)
+    product = matrix_products(work)
+    times, seconds = operation_times(
+        lambda: model.predict_on_batch(clips), product, options.repeats
+    )
+    rate = work / seconds
+    rows = table(model, times, rate)
     about = {"network": "small" if options.small else "R50", "matrix_multiply_adds_a_s": rate}
     measuring.save("inference_layers", rows, options.output, **about)
 
@@ -58,25 +58,34 @@ def one_at_a_time() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def operation_times(call, repeats: int) -> dict[str, float]:
-    """Milliseconds a call by `name:type` of the operation."""
+def operation_times(network, product, repeats: int) -> tuple[dict[str, float], float]:
+    """Milliseconds of the network by `name:type` of the operation, and seconds of the product.
+
+    Medians of calls in turn, as the speed of a machine changes.
+    """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+    seconds = []
+    network(), product()
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for _ in range(repeats):
-            call()
+            network()
+            started = time.perf_counter()
+            product()
+            seconds.append(time.perf_counter() - started)
         tf.profiler.experimental.stop()
         [file] = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(file.read_bytes())
-    times = collections.Counter()
+    times = collections.defaultdict(list)
     for plane in space.planes:
         for line in plane.lines:
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
                 if re.fullmatch(r"[\w/.-]+:\w+", name):  # no function of the runtime
-                    times[name] += event.duration_ps / 1e9 / repeats
-    return times
+                    times[name].append(event.duration_ps / 1e9)
+    medians = {name: statistics.median(ms) * len(ms) / repeats for name, ms in times.items()}
+    return medians, statistics.median(seconds)
 
 
 def table(model, milliseconds: dict[str, float], rate: float) -> list[dict]:
