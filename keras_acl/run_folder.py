@@ -23,13 +23,13 @@ class RunSettings:
         clip: What the model eats.
         recipe: How it is trained.
         batch_size: Clips a batch.
-        accumulate: Batches whose gradients make one step.
-        rematerialize: Whether the inside of blocks is computed twice instead of being kept.
         validation_split: Share of the videos kept for validation.
         flip: Whether clips are mirrored at random; off where left and right are classes.
         seed: Seed of weights, split, order and clips.
         weights: What to start from instead of random weights, as in `load_pretrained`; the
             network is then that one, whatever `network` says.
+        accumulate: Batches whose gradients make one step.
+        rematerialize: Whether the inside of blocks is computed twice instead of being kept.
     """
 
     source: str
@@ -37,12 +37,12 @@ class RunSettings:
     clip: ClipSpec
     recipe: recipes.Recipe
     batch_size: int = 8
-    accumulate: int = 1
-    rematerialize: bool = False
     validation_split: float = 0.2
     flip: bool = True
     seed: int = 0
     weights: str | None = None
+    accumulate: int = 1
+    rematerialize: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
