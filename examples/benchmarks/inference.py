@@ -7,7 +7,7 @@ their own for the peak of its memory. Peers that are not installed are left out.
     pip install torch onnx onnxscript onnxruntime openvino
     python examples/benchmarks/inference.py
 
-Takes about 15 minutes on two cores; `--small` tries it out. The floor is one of the contenders: a
+Takes about 10 minutes on two cores; `--small` tries it out. The floor is one of the contenders: a
 product of matrices with as many multiply-adds.
 """
 
