@@ -63,12 +63,15 @@ def test_who_turned_the_fast_convolutions_off_is_told_once(onednn):
 
 
 def test_others_are_not_told(onednn, monkeypatch):
-    onednn("1")
-    slow()
-    devices.warn_of_slow_convolutions.cache_clear()
-    onednn("0")
-    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
-    slow()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        onednn("1")
+        slow()
+        devices.warn_of_slow_convolutions.cache_clear()
+        onednn("0")
+        monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+        slow()
+    assert not told
 
 
 def test_wide_vectors_are_those_of_a_cpu(monkeypatch):

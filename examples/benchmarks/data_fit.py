@@ -1,4 +1,4 @@
-"""How long `fit` waits for data: a network that asks for a little less than the files can give.
+"""How long `fit` waits for data: a network that asks for less than the files can give.
 
 On TensorFlow. Both share the processor, so together they are slower than either alone.
 """

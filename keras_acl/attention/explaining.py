@@ -59,7 +59,7 @@ def explain(
     `SlowClassifier`), with the class and its score above. Clips are laid end to end over the whole
     video and one is in memory at a time; each map is stretched to [0, 1] over its own clip. What is
     shown is what the model sees, the square in the centre; the rest of a wide frame is cut off. The
-    score is that of `predict_videos`. For many videos give what `optimize` returns: it is faster.
+    score is that of `predict_videos`. What `optimize` returns may be given, too.
 
     Args:
         model: A classifier of this package.
