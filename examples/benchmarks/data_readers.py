@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data import LoadingOptions, VideoDataset, probe, probing, read_frames
+from keras_acl.data import LoadingOptions, VideoDataset, decoding, probe, probing, read_frames
 from keras_acl.data.augmentation import Augmentation, draw_corner, draw_short_side
 from keras_acl.data.sampling import frame_offsets
 from keras_acl.data.videos import Video
@@ -40,6 +40,7 @@ def make_readers(setting: Setting, processes: int) -> dict[str, Reader]:
     for threads in (1, 2, 4):
         readers[f"keras-acl, {threads} thread{'s'[: threads > 1]}"] = pipeline(setting, threads)
     readers["tf.data over PyAV, 2 threads"] = tf_data(setting, 2)
+    readers["decoding alone, 2 threads"] = decoding_alone(setting, 2)
     if processes:
         readers[f"keras-acl, {processes} processes"] = pipeline(setting, 1, processes)
     decord = decord_reader(setting, 2)
@@ -68,6 +69,16 @@ def pipeline(setting: Setting, threads: int, processes: int = 0) -> Reader:
         return seconds / count
 
     return read
+
+
+def decoding_alone(setting: Setting, threads: int) -> Reader:
+    """What bounds `pipeline`: the frames of random clips, decoded and dropped."""
+
+    def read(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+        times = decoding.clip_times(Video(path), clip, rng)
+        return np.array([count for _, count in decoding._frames_of(path, times)])
+
+    return _in_threads(setting, threads, read)
 
 
 def pipeline_of_new_files(setting: Setting, threads: int) -> Reader:

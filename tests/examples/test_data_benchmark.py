@@ -52,7 +52,9 @@ def test_readers_are_compared(bench, folder):
     assert result["command"].startswith("python examples/benchmarks/data.py --videos FOLDER ")
     rows = result["rows"]
     assert {row["files"] for row in rows} == {"as they are", "shrunk"}
-    assert {"keras-acl, 1 thread", "keras-acl, 2 threads"} < {row["reader"] for row in rows}
+    assert {"keras-acl, 1 thread", "keras-acl, 2 threads", "decoding alone, 2 threads"} < {
+        row["reader"] for row in rows
+    }
     assert all(row["clips/s"] > 0 and row["ratio to the bare loop"] > 0 for row in rows)
     peers = [row for row in rows if row["reader"] == data.PEER]
     assert [row["ratio to the bare loop"] for row in peers] == [1, 1]
