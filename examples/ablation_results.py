@@ -87,9 +87,10 @@ def report(cells) -> str:
             + variant_table(cells, "rule", hard, rows)
         )
     parts.append(
-        "## AC against the same network without the term, paired by seed\n\n"
-        "Difference in points with its 95 % interval (Student's t), and in how many of the seeds "
-        "it is above 0.\n\n" + difference_table(cells)
+        "## The term against the same network without it, paired by seed\n\n"
+        "Difference in points with its 95 % interval (Student's t; of each figure alone, not of "
+        "all that stand here), and in how many of the seeds it is above 0.\n\n"
+        + difference_table([*comparisons(cells), *comparisons_of_forms(cells)])
     )
     return "\n\n".join(parts) + "\n"
 
@@ -120,26 +121,35 @@ def mean_and_spread(values: list[float]) -> str:
     return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
-def difference_table(cells) -> str:
+def difference_table(compared: list[tuple[str, Cell, Cell]]) -> str:
     names = ("accuracy", "accuracy_temporal", "pointing_spatial", "pointing_temporal")
     heads = " | ".join(MEASURES[name] for name in names)
     rows = [f"| | without the term: accuracy | {heads} |", "|---" * (len(names) + 2) + "|"]
-    for regime, task, title in comparisons(cells):
-        base, term = base_of(cells, regime, task), cells[regime, task, TERM]
+    for title, base, term in compared:
         shown = [describe(paired(base, term, name)) for name in names]
         alone = mean_and_spread([base[seed]["accuracy"] for seed in term if seed in base])
         rows.append(f"| {title} | {alone} | {' | '.join(shown)} |")
     return "\n".join(rows)
 
 
-def comparisons(cells) -> list[tuple[str, str, str]]:
-    """Regimes and tasks in which both networks were trained."""
+def comparisons(cells) -> list[tuple[str, Cell, Cell]]:
+    """Title, runs without the term and runs with it, where there are both."""
     found = []
     for regime, record in REGIMES.items():
         for task in sorted({task for name, task, _ in cells if name == regime}):
             base, term = base_of(cells, regime, task), cells.get((regime, task, TERM), {})
             if set(base) & set(term):
-                found.append((regime, task, f"{task}: {record.meaning}"))
+                found.append((f"{task}: {record.meaning}", base, term))
+    return found
+
+
+def comparisons_of_forms(cells) -> list[tuple[str, Cell, Cell]]:
+    """The same for the other forms of the term, in the circumstances of Table 5."""
+    found = []
+    for (regime, task, form), term in sorted(cells.items()):
+        base = base_of(cells, regime, task)
+        if form in ("ac_scam", *EQUATIONS) and set(base) & set(term):
+            found.append((f"{task}, {VARIANTS[form]}: {REGIMES[regime].meaning}", base, term))
     return found
 
 
@@ -198,12 +208,12 @@ def draw_variants(cells, file: Path) -> None:
 
 def draw_regimes(cells, file: Path) -> None:
     """What the term changes, with its interval, in each regime."""
-    listed = comparisons(cells)
+    compared = comparisons(cells)
     names = ("accuracy", "pointing_temporal")
-    figure = Figure(figsize=(10, 1.2 + 0.32 * len(listed)), layout="constrained")
+    figure = Figure(figsize=(10, 1.2 + 0.32 * len(compared)), layout="constrained")
     for axis, name in zip(figure.subplots(1, 2), names, strict=True):
-        for place, (regime, task, _) in enumerate(reversed(listed)):
-            values = paired(base_of(cells, regime, task), cells[regime, task, TERM], name)
+        for place, (_, base, term) in enumerate(reversed(compared)):
+            values = paired(base, term, name)
             if not values:
                 continue
             mean, half = interval(values)
@@ -211,8 +221,8 @@ def draw_regimes(cells, file: Path) -> None:
             axis.errorbar(mean, place, xerr=half, fmt="o", color="tab:red", capsize=3)
             axis.plot(values, [place] * len(values), ".", color="black", alpha=0.3)
         axis.axvline(0, color="black", lw=0.8)
-        axis.set_yticks(range(len(listed)), [title for *_, title in reversed(listed)], fontsize=8)
-        axis.set_ylim(-0.6, len(listed) - 0.4)
+        axis.set_yticks(range(len(compared)), [row[0] for row in reversed(compared)], fontsize=8)
+        axis.set_ylim(-0.6, len(compared) - 0.4)
         axis.tick_params(labelleft=name == names[0])
         axis.set_title(f"AC minus no term: {MEASURES[name]}, points", fontsize=9)
         axis.grid(alpha=0.3, axis="x")
