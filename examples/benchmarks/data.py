@@ -60,6 +60,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
     """Folders of the videos as they are and shrunk."""
     from data_files import write_videos
 
+    from keras_acl.data.files import find_videos
     from keras_acl.data.shrinking import shrink_videos
 
     originals, shrunk = folder / "videos", folder / "shrunk"
@@ -67,9 +68,14 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
         originals = options.videos
     else:
         write_videos(originals, options.count, options.seconds)
-    report = shrink_videos(originals, shrunk)
+    try:
+        report = shrink_videos(originals, shrunk)
+    except (FileNotFoundError, ValueError) as error:  # no folder, or no video in it
+        raise SystemExit(f"--videos: {error}") from error
     for problem in report.problems:
         print(f"left out: {problem.path}: {problem.reason}")
+    if not find_videos(shrunk):
+        raise SystemExit(f"--videos: none of the files in {originals} can be read.")
     return originals, shrunk
 
 

@@ -63,6 +63,21 @@ def test_readers_are_compared(bench, folder):
     assert result["machine"]["cores"] > 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("missing", "no folder"), ("empty", "no video"), ("corrupt", "can be read")],
+)
+def test_folders_without_videos_are_refused(bench, tmp_path, kind, told):
+    videos = tmp_path / "given"
+    if kind != "missing":
+        videos.mkdir()
+    if kind == "corrupt":
+        (videos / "a").mkdir()
+        (videos / "a" / "x.mp4").write_bytes(b"no video")
+    with pytest.raises(SystemExit, match=f"--videos: .*{told}"):
+        bench("data_videos", "--videos", videos, *QUICK)
+
+
 def test_long_files(bench):
     result = bench("data_long", "--long", "--seconds", "4", *QUICK)
     assert [row["what"] for row in result["rows"]] == ["a clip at the end"] * 2 + [
