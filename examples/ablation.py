@@ -26,8 +26,11 @@ if __name__ == "__main__":  # before Keras is imported: a process a core is fast
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from keras_acl.writing import written_whole
+
 import filelock
 import keras
+
 from ablation_results import write_results
 from ablation_runs import (
     EQUATIONS,
@@ -39,8 +42,6 @@ from ablation_runs import (
     only_weight_differs,
     perform,
 )
-
-from keras_acl.writing import written_whole
 
 FOLDER = "videos"
 FIGURES = ("motion", "appearance_motion")

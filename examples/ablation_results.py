@@ -6,11 +6,12 @@ import math
 import statistics
 from pathlib import Path
 
-from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS, only_weight_differs
-from matplotlib.figure import Figure
-
 from keras_acl.attention.overlay import save_figure
 from keras_acl.writing import written_whole
+
+from matplotlib.figure import Figure
+
+from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS, only_weight_differs
 
 KEYS = ("regime", "task", "variant", "seed")
 MEASURES = {

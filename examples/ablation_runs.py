@@ -4,11 +4,6 @@ import dataclasses
 import functools
 from pathlib import Path
 
-import keras
-import numpy as np
-from ablation_videos import FolderClips, folder_clips
-from keras import ops
-
 from keras_acl import ClipSpec, recipes
 from keras_acl.attention import (
     attention_maps,
@@ -20,6 +15,12 @@ from keras_acl.data import MovingFigures
 from keras_acl.devices import compile_with_xla
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+
+import keras
+import numpy as np
+from keras import ops
+
+from ablation_videos import FolderClips, folder_clips
 
 SPAN = 32  # frames drawn of a clip; the network sees some of them
 RECTANGLE = 0.2  # side of the misleading one, as a share of the picture

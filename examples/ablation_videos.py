@@ -3,8 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
 from keras_acl import ClipSpec
 from keras_acl.data import (
     Augmentation,
@@ -16,6 +14,8 @@ from keras_acl.data import (
     split,
 )
 from keras_acl.writing import written_whole
+
+import numpy as np
 
 DRAWS = 8  # training clips a video
 HELD_BACK = 0.3  # share of the videos for measuring

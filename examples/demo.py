@@ -14,12 +14,12 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 from keras_acl import recipes, training
 from keras_acl.attention import attention_maps, pointing_game
 from keras_acl.data import MovingFigures, read_mask, read_test_clip, split
 from keras_acl.inference import load_model, predict_videos
+
+import numpy as np
 
 # The heads that `demo` has learned, doing the four motions that it has not.
 FIGURES = MovingFigures(task="appearance_other_motion", distractors=3, frames=32, size=80)

@@ -24,16 +24,17 @@ import dataclasses
 import itertools
 from pathlib import Path
 
-import keras
-import numpy as np
-import rehearsal
-import stages
-
 from keras_acl import recipes
 from keras_acl.data import Augmentation, LoadingOptions, VideoDataset, read_ucf101
 from keras_acl.evaluation import Scores, card_metric, top_k_accuracy
 from keras_acl.models import TwoStreamClassifier, VideoClassifier
 from keras_acl.pretrained import Card, load_pretrained, save_pretrained
+
+import keras
+import numpy as np
+
+import rehearsal
+import stages
 
 SPLITS = (1, 2, 3)
 REHEARSAL_OUTPUT = Path("runs/ucf101-rehearsal")

@@ -13,14 +13,14 @@ import dataclasses
 import json
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-
 from keras_acl import recipes, training
 from keras_acl.attention.overlay import save_figure
 from keras_acl.data import MovingFigures
 from keras_acl.history import read_history
 from keras_acl.writing import written_whole
+
+import numpy as np
+from matplotlib.figure import Figure
 
 FIGURES = MovingFigures(task="appearance_other_motion", distractors=3, frames=32, size=80)
 STARTS = {"from demo": "demo", "from scratch": None}

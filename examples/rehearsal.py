@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
-import av
-import numpy as np
-
 from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, MovingFigures, Video, VideoDataset
@@ -18,6 +15,9 @@ from keras_acl.evaluation import ViewGrid
 from keras_acl.models import TwoStreamClassifier, VideoClassifier
 from keras_acl.recipes import Recipe
 from keras_acl.writing import written_whole
+
+import av
+import numpy as np
 
 FIGURES = MovingFigures("motion", distractors=0, frames=32, size=64)
 MOTIONS = FIGURES.labels[:6]  # more than five, for a top-5

@@ -17,8 +17,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
-
 from keras_acl.callbacks import PreciseBatchNorm
 from keras_acl.data import VideoDataset, VideoList
 from keras_acl.evaluation import NOT_FOUND, Scores, ViewGrid, evaluate_views, summary
@@ -27,6 +25,8 @@ from keras_acl.pretrained import Card, publish, save_pretrained
 from keras_acl.recipes import Recipe
 from keras_acl.training import finished_epochs
 from keras_acl.writing import written_whole
+
+import keras
 
 GRID = ViewGrid(clips=10, crops=3)  # the 30 views of the literature
 

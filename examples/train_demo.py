@@ -16,8 +16,6 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 from keras_acl import ClipSpec, recipes, training
 from keras_acl.attention import attention_maps, pointing_game
 from keras_acl.data import MovingFigures, VideoList, read_directory, read_mask, read_test_clip
@@ -26,6 +24,8 @@ from keras_acl.inference import load_model
 from keras_acl.pretrained import Card, save_pretrained
 from keras_acl.pretrained.golden import golden_outputs
 from keras_acl.writing import written_whole
+
+import numpy as np
 
 FIGURES = MovingFigures(task="appearance_motion", distractors=3, frames=32, size=80)
 CLIP = ClipSpec(frames=16, span=32, size=70)

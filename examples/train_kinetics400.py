@@ -25,14 +25,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import rehearsal
-import stages
-
 from keras_acl import ClipSpec, recipes
 from keras_acl.data import Augmentation, LoadingOptions, VideoDataset, VideoList, read_kinetics
 from keras_acl.evaluation import Scores, card_metric
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained import Card
+
+import rehearsal
+import stages
 
 REHEARSAL_OUTPUT = Path("runs/kinetics400-rehearsal")
 R50_CLIP = ClipSpec()

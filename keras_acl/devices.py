@@ -47,20 +47,35 @@ def _processor_features() -> frozenset[str]:
 
 @functools.cache
 def warn_of_slow_convolutions() -> None:
-    """Once a process: tell who set `TF_ENABLE_ONEDNN_OPTS=0`, as is often done to hush TensorFlow.
+    """Once a process: tell who runs TensorFlow on an x86 CPU without oneDNN's convolutions.
 
-    Its convolutions then take several times as long on an x86 CPU.
+    They are off where `TF_ENABLE_ONEDNN_OPTS=0` was set, as is often done to hush TensorFlow, or
+    where TensorFlow turned them off by itself before this package could ask for them.
     """
-    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "")
-    if value.lower() not in ("0", "false"):
-        return
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    if x86 and keras.backend.backend() == "tensorflow" and not has_accelerator():
-        warnings.warn(
-            f"TF_ENABLE_ONEDNN_OPTS={value} makes this package's networks several times slower on "
-            "this CPU. Leave it unset; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
-            stacklevel=4,  # whoever builds a model
-        )
+    if not x86 or keras.backend.backend() != "tensorflow" or has_accelerator() or _has_onednn():
+        return
+    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
+    remedy = (
+        f"Leave TF_ENABLE_ONEDNN_OPTS={value} unset"
+        if value.lower() in ("0", "false")
+        else "Import keras_acl before keras and tensorflow, or set TF_ENABLE_ONEDNN_OPTS=1"
+    )
+    warnings.warn(
+        "TensorFlow runs without oneDNN, which makes this package's networks several times slower "
+        f"on this CPU. {remedy}; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
+        stacklevel=4,  # whoever builds a model
+    )
+
+
+def _has_onednn() -> bool:
+    """Whether TensorFlow computes with oneDNN, as it decided when it was imported."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+
+        return _pywrap_util_port.IsMklEnabled()
+    except (ImportError, AttributeError):  # TensorFlow has no public way to ask
+        return True
 
 
 def compile_with_xla() -> bool:

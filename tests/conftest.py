@@ -7,6 +7,8 @@ import warnings
 
 import pytest
 
+import keras_acl  # noqa: F401  turns TensorFlow's fast convolutions on
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")

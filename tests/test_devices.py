@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 import warnings
 
@@ -44,34 +46,57 @@ def test_the_answer_is_the_backends_own(monkeypatch, present):
 
 @pytest.fixture
 def onednn(monkeypatch):
-    """Sets the variable on an x86 CPU of a process that was not warned."""
+    """Says whether TensorFlow has it, on an x86 CPU of a process that was not warned."""
     devices.warn_of_slow_convolutions.cache_clear()
     monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(devices, "has_accelerator", lambda: False)
-    yield lambda value: monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    yield lambda present: monkeypatch.setattr(devices, "_has_onednn", lambda: present)
     devices.warn_of_slow_convolutions.cache_clear()
 
 
-def test_who_turned_the_fast_convolutions_off_is_told_once(onednn):
-    onednn("False")
+@pytest.mark.parametrize(
+    ("value", "remedy"), [("False", "Leave TF_ENABLE_ONEDNN_OPTS=False unset"), ("1", "Import")]
+)
+def test_who_is_without_the_fast_convolutions_is_told_once(onednn, monkeypatch, value, remedy):
+    onednn(False)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         SlowClassifier(2, **TINY), SlowClassifier(2, **TINY)
-    expected = ["TF_ENABLE_ONEDNN_OPTS=False"] if keras.backend.backend() == "tensorflow" else []
-    assert [str(warning.message).split()[0] for warning in told] == expected
+    assert len(told) == (keras.backend.backend() == "tensorflow")
+    assert all(f"on this CPU. {remedy}" in str(warning.message) for warning in told)
     assert {warning.filename for warning in told} <= {__file__}
 
 
 def test_others_are_not_told(onednn, monkeypatch):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        onednn("1")
+        onednn(True)
         slow()
         devices.warn_of_slow_convolutions.cache_clear()
-        onednn("0")
+        onednn(False)
         monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
         slow()
     assert not told
+
+
+X86 = pytest.mark.skipif(
+    devices.platform.machine().lower() not in ("x86_64", "amd64"), reason="oneDNN is for x86"
+)
+
+
+@X86
+@pytest.mark.parametrize(("value", "expected"), [(None, True), ("1", True), ("0", False)])
+def test_the_fast_convolutions_are_on_unless_the_user_said_no(value, expected):
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if value is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = value
+    code = "import keras_acl, keras_acl.devices as devices; print(devices._has_onednn())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == str(expected)
 
 
 def test_wide_vectors_are_those_of_a_cpu(monkeypatch):

@@ -10,12 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-from data_readers import memory_of
-
 from keras_acl.data import probe, read_frames
 from keras_acl.data.decoding import DecodingError
 from keras_acl.data.files import find_videos
+
+import numpy as np
+from data_readers import memory_of
 
 
 def main() -> None:

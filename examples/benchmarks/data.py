@@ -44,9 +44,9 @@ def main() -> None:
         if options.long:
             save(f"data_long{kind}", measure_long(Path(folder), options), **where)
         elif options.fit:
-            from data_fit import measure_fit
-
             from keras_acl.data.files import find_videos
+
+            from data_fit import measure_fit
 
             _, shrunk = prepare(Path(folder), options)
             rows = measure_fit(find_videos(shrunk), options.clips, options.repeats)
@@ -58,10 +58,10 @@ def main() -> None:
 
 def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
     """Folders of the videos as they are and shrunk."""
-    from data_files import write_videos
-
     from keras_acl.data.files import find_videos
     from keras_acl.data.shrinking import shrink_videos
+
+    from data_files import write_videos
 
     originals, shrunk = folder / "videos", folder / "shrunk"
     if options.videos is not None:
@@ -81,11 +81,11 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
 
 def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict]:
     """Rows of clips a second, and what else is to be told."""
-    from data_files import mean_psnr
-    from data_readers import Setting, make_readers
-
     from keras_acl.clip import ClipSpec
     from keras_acl.data.files import find_videos
+
+    from data_files import mean_psnr
+    from data_readers import Setting, make_readers
 
     originals, shrunk = prepare(folder, options)
     names = [Path(path).relative_to(shrunk) for path in find_videos(shrunk)]
@@ -113,11 +113,11 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
 
 def measure_long(folder: Path, options: argparse.Namespace) -> list[dict]:
     """Late clips and 30 views of one long file, with the table of its frames and without."""
-    from data_files import write_videos
-    from data_readers import late_clips, views
-
     from keras_acl.clip import ClipSpec
     from keras_acl.data.files import find_videos
+
+    from data_files import write_videos
+    from data_readers import late_clips, views
 
     if options.videos is None:
         write_videos(folder, 1, 600.0 if options.seconds == 10.0 else options.seconds)

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from keras_acl.data import probe, read_frames
+
 import av
 import numpy as np
-
-from keras_acl.data import probe, read_frames
 
 HEIGHT, WIDTH, FPS = 256, 340, 30
 BIT_RATE = 450_000  # pictures only; Kinetics at this size has about as much

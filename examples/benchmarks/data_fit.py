@@ -7,13 +7,13 @@ import statistics
 from collections.abc import Sequence
 from time import perf_counter
 
-import keras
-import numpy as np
-
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, VideoDataset, VideoList
 from keras_acl.data.videos import Video
 from keras_acl.models import SlowClassifier
+
+import keras
+import numpy as np
 
 BATCH = 8
 WIDTHS = (4, 8, 16, 32, 64)  # of the network; the first is the fastest

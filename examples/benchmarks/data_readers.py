@@ -7,15 +7,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
-import av
-import numpy as np
-
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, VideoDataset, decoding, probe, probing, read_frames
 from keras_acl.data.augmentation import Augmentation, draw_corner, draw_short_side
 from keras_acl.data.sampling import frame_offsets
 from keras_acl.data.videos import Video
 from keras_acl.evaluation.views import ViewGrid, iterate_views
+
+import av
+import numpy as np
 
 BATCH = 8
 Reader = Callable[[], float]

@@ -15,15 +15,15 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-import av
-import numpy as np
-
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
 from keras_acl.data.sources import find_videos
 from keras_acl.evaluation import evaluate_views
 from keras_acl.memory import peak_memory
 from keras_acl.models import TwoStreamClassifier
+
+import av
+import numpy as np
 
 HEIGHT, WIDTH, FPS = 256, 340, 30
 SECONDS = (2, 5)

@@ -25,12 +25,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from keras_acl.writing import written_whole
+
 import measuring
 from gpu_cases import PRECISIONS, Choices, plan
 from gpu_process import NO_ANSWER
 from gpu_runner import TOLERANCE, Limits, Runner
-
-from keras_acl.writing import written_whole
 
 QUICK_SECONDS = 480
 GRACE_SECONDS = 40  # that a case which has begun may take beyond the end

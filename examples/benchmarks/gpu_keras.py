@@ -12,15 +12,15 @@ import importlib.util
 import time
 from typing import Any
 
-import keras
-import numpy as np
-from gpu_cases import Contender
-from gpu_process import serve
-
 from keras_acl.clip import ClipSpec
 from keras_acl.devices import compile_with_xla
 from keras_acl.models import SlowFastClassifier, TwoStreamClassifier, optimize
 from keras_acl.optimizers import CoupledSGD
+
+import keras
+import numpy as np
+from gpu_cases import Contender
+from gpu_process import serve
 
 TINY: dict[str, Any] = {"depth": 11, "width": 8, "speed_ratio": 4, "channel_ratio": 2}
 SCALES = {"ac": (1.0,), "ac_scam": (1.0, 0.5)}

@@ -21,15 +21,15 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-import measuring
-import numpy as np
-from inference_contenders import BASE, PEER, contenders, load, write
-
 from keras_acl.benchmarking import matrix_products
 from keras_acl.devices import fast_bfloat16
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.profiling import count_multiply_adds
+
+import keras
+import measuring
+import numpy as np
+from inference_contenders import BASE, PEER, contenders, load, write
 
 FLOOR = "the floor"
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}  # of the largest logit

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
-
 from keras_acl.memory import peak_memory
+
+import numpy as np
 
 BASE, OPTIMIZED, UNPAIRED = "Keras", "Keras, optimised", "the same, frame by frame"
 PEER, ONNX, OPENVINO = "PyTorch", "ONNX Runtime", "OpenVINO"

@@ -18,15 +18,15 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import measuring
-import numpy as np
-import tensorflow as tf
-from inference import network
-
 from keras_acl import optimize
 from keras_acl.benchmarking import matrix_products
 from keras_acl.layers import PaddedConv3D
 from keras_acl.profiling import count_multiply_adds, layer_costs
+
+import measuring
+import numpy as np
+import tensorflow as tf
+from inference import network
 
 # The operation that a convolution is fused into has the name of the last of its parts.
 LAST_PARTS = {"relu": "conv", "out": "c_conv"}

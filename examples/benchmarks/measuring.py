@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import rich.console
-import rich.table
-
 from keras_acl.clip import ClipSpec
 from keras_acl.writing import written_whole
+
+import rich.console
+import rich.table
 
 SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8, size=64)}
 RESULTS = Path(__file__).parent / "results"

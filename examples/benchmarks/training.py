@@ -21,13 +21,13 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-import measuring
-import numpy as np
-
 from keras_acl import ClipSpec, recipes
 from keras_acl.memory import peak_memory
 from keras_acl.models import SlowFastClassifier, TwoStreamClassifier
+
+import keras
+import measuring
+import numpy as np
 
 NONE, FUSION = "no consistency", "lateral fusion"
 VARIANTS = {
