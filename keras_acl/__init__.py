@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from keras_acl.timeline import predict_timeline
     from keras_acl.timeline_plot import plot_timeline
 
-# TensorFlow itself turns its fast convolutions (oneDNN) on only where a processor has VNNI; without
-# them ours take almost three times as long. It looks at this once, when it is imported.
+# TensorFlow by itself turns its fast convolutions (oneDNN) on only where a processor has VNNI;
+# without them ours take two to three times as long. It looks at this once, when it is imported.
 if platform.machine().lower() in ("x86_64", "amd64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 

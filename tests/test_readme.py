@@ -146,8 +146,12 @@ def test_every_command_is_documented_and_exists():
 def test_every_table_of_figures_is_that_of_its_file():
     """A table that names a JSON of a benchmark has its columns, and its values as shown."""
     results = ROOT / "examples" / "benchmarks" / "results"
-    tables = re.findall(r"\(examples/benchmarks/results/(\w+)\.json\)[^|]*\n((?:\|.*\n)+)", README)
-    assert {name for name, _ in tables} == {file.stem for file in results.glob("*.json")}
+    tables = re.findall(
+        r"\(examples/benchmarks/results/([\w/]+)\.json\)[^|]*\n((?:\|.*\n)+)", README
+    )
+    assert {name for name, _ in tables} == {
+        file.relative_to(results).with_suffix("").as_posix() for file in results.rglob("*.json")
+    }
     for name, table in tables:
         rows = json.loads((results / f"{name}.json").read_text(encoding="utf-8"))
         found = [row for key in ("rows", "memory") for row in rows.get(key, [])]
@@ -161,7 +165,7 @@ def test_every_table_of_figures_is_that_of_its_file():
 def as_shown(row: dict, cells: dict[str, str]) -> bool:
     """Whether a table's cells are a row of a benchmark, rounded as they are printed."""
     for column, cell in cells.items():
-        value = row.get(column)
+        value = row.get(column, "")
         if isinstance(value, float):
             decimals = len(cell.partition(".")[2])
             if cell != f"{value:.{decimals}f}":

@@ -2,7 +2,8 @@
 
 The R50 4x16 of the paper with the same weights everywhere; that all give the same logits is checked
 before anything is timed. The contenders run in turn in one process, and once each in a process of
-their own for the peak of its memory. Peers that are not installed are left out.
+their own for the peak of its memory and the time until the first logits. Peers that are not
+installed are left out.
 
     pip install torch onnx onnxscript onnxruntime openvino
     python examples/benchmarks/inference.py
@@ -80,7 +81,7 @@ def measure(model, precision: str, clips: int, repeats: int) -> list[dict]:
     work = count_multiply_adds(model, model.clip.size)
     with tempfile.TemporaryDirectory() as folder:
         write(model, names, Path(folder), precision, clips)
-        peaks = {name: memory(name, folder, precision, clips) for name in names}
+        alone = {name: process(name, folder, precision, clips) for name in names}
         calls = {name: load(name, Path(folder), precision, clips) for name in names}
         check(calls, precision)
         calls[FLOOR] = matrix_products(work, clips, precision)
@@ -95,7 +96,7 @@ def measure(model, precision: str, clips: int, repeats: int) -> list[dict]:
             f"times {peer}": measuring.ratio(times, name, peer),
             f"times {BASE}": measuring.ratio(times, name, BASE),
             "of the floor": measuring.ratio(times, FLOOR, name),
-            "peak MiB": peaks.get(name, ""),
+            **dict(zip(("peak MiB", "first s"), alone.get(name, ()), strict=False)),
         }
         for name, seconds in times.items()
     ]
@@ -115,12 +116,13 @@ def check(calls, precision: str) -> None:
             raise SystemExit(f"{name} does not compute what {BASE} computes")
 
 
-def memory(name: str, folder: str, precision: str, clips: int) -> int:
-    """Peak resident memory (MiB) of a process that loads one contender and calls it."""
+def process(name: str, folder: str, precision: str, clips: int) -> tuple[int, float]:
+    """Peak resident memory (MiB) of one that loads a contender and calls it, and the seconds."""
     script = Path(__file__).with_name("inference_contenders.py")
     command = [sys.executable, str(script), name, folder, precision, str(clips)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(done.stdout.split()[-1])
+    peak, seconds = done.stdout.split()[-2:]
+    return int(peak), float(seconds)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The contenders of `inference.py`: written to files once, loaded from them to be called.
 
-Also a process of its own for each, for the peak of its memory, that imports nothing of the others:
+Also a process of its own for each, for the peak of its memory and the seconds until the first
+logits, that imports nothing of the others:
 
     python inference_contenders.py NAME FOLDER PRECISION CLIPS
 """
 
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -15,9 +17,10 @@ from keras_acl.memory import peak_memory
 
 import numpy as np
 
-BASE, OPTIMIZED, UNPAIRED = "Keras", "Keras, optimised", "the same, frame by frame"
+BASE, OPTIMIZED = "Keras", "Keras, optimised"
+CONSTANT, UNPAIRED = "the same, constant weights", "the same, frame by frame"
 PEER, ONNX, OPENVINO = "PyTorch", "ONNX Runtime", "OpenVINO"
-KERAS = (BASE, OPTIMIZED, UNPAIRED)
+KERAS = (BASE, OPTIMIZED, CONSTANT, UNPAIRED)
 NEEDS = {
     PEER: ("torch",),
     ONNX: ("torch", "onnxscript", "onnxruntime"),
@@ -29,13 +32,16 @@ Call = Callable[[], np.ndarray]
 
 def main() -> None:
     name, folder, precision, clips = sys.argv[1:]
-    load(name, Path(folder), precision, int(clips))()
-    print(f"\n{peak_memory():.0f}")
+    started = time.perf_counter()
+    load(name, Path(folder), precision, int(clips))
+    print(f"\n{peak_memory():.0f} {time.perf_counter() - started:.1f}")
 
 
 def contenders(precision: str) -> list[str]:
-    """Those that are installed."""
-    names = list(KERAS)
+    """Those that are installed and differ here."""
+    from keras_acl.devices import wide_vectors
+
+    names = [name for name in KERAS if name != UNPAIRED or wide_vectors()]
     for name, modules in NEEDS.items():
         if name == ONNX and precision == "bfloat16":
             continue  # it has no bfloat16 convolution on a CPU
@@ -82,7 +88,8 @@ def load(name: str, folder: Path, precision: str, clips: int) -> Call:
     batch = np.load(folder / "clips.npy")
     assert len(batch) == clips
     if name in KERAS:
-        call = keras_call(folder / ("plain.keras" if name == BASE else "optimized.keras"), batch)
+        file = folder / ("plain.keras" if name == BASE else "optimized.keras")
+        call = keras_call(file, batch, constant_weights=name == CONSTANT)
     else:
         call = {PEER: torch_call, ONNX: onnx_call, OPENVINO: openvino_call}[name](
             folder, precision, batch
@@ -94,10 +101,12 @@ def load(name: str, folder: Path, precision: str, clips: int) -> Call:
     return call
 
 
-def keras_call(file: Path, batch) -> Call:
+def keras_call(file: Path, batch, constant_weights: bool) -> Call:
     import keras_acl
 
     model = keras_acl.load_model(file)
+    if constant_weights:  # which is not saved
+        model = keras_acl.optimize(model, None, constant_weights=True)
     return lambda: np.asarray(model.predict_on_batch(batch))
 
 

@@ -44,6 +44,11 @@ class PaddedConv3D(keras.layers.Layer):
     Output shape:
         `(batch, new_time, new_height, new_width, filters)`.
 
+    Attributes:
+        constant_kernel: Whether functions compiled by TensorFlow get the kernel as a constant, the
+            value of the time when they are traced. TensorFlow brings a constant into the order
+            that its convolution wants once, a variable at every call. Not saved with the layer.
+
     Raises:
         ValueError: For an even kernel, an unknown form, or `form="2d"` with a kernel that is not
             separable.
@@ -53,6 +58,8 @@ class PaddedConv3D(keras.layers.Layer):
         >>> layer(keras.ops.ones((2, 4, 16, 16, 3))).shape
         (2, 4, 8, 8, 8)
     """
+
+    constant_kernel = False
 
     def __init__(
         self,
@@ -116,13 +123,25 @@ class PaddedConv3D(keras.layers.Layer):
         fits = narrow and not separable and self.strides[0] == 1
         return fits and keras.backend.backend() == "tensorflow" and wide_vectors()
 
+    def _read_kernel(self):
+        if not self.constant_kernel or keras.backend.backend() != "tensorflow":
+            return self.kernel
+        import tensorflow as tf
+
+        if tf.executing_eagerly():
+            return self.kernel
+        with tf.init_scope():  # outside the graph that is being traced
+            value = keras.ops.convert_to_numpy(self.kernel)
+        return tf.constant(value)
+
     def _convolve_native(self, x):
-        return _padded_conv(x, self.kernel, self.strides)
+        return _padded_conv(x, self._read_kernel(), self.strides)
 
     def _convolve_pairs(self, x):
         """Frames t and t + 1 from one window: a kernel a frame longer, twice the filters."""
         ends = [(0, 0)] * 4
-        kernels = [ops.pad(self.kernel, [(i, 1 - i), *ends]) for i in (0, 1)]
+        given = self._read_kernel()
+        kernels = [ops.pad(given, [(i, 1 - i), *ends]) for i in (0, 1)]
         kernel = ops.concatenate(kernels, axis=-1)  # filters of t, filters of t + 1
         pads = [(explicit_padding(k),) * 2 for k in self.kernel_size]
         x = ops.pad(x, [(0, 0), *pads, (0, 0)])
@@ -147,18 +166,19 @@ class PaddedConv3D(keras.layers.Layer):
         return x + bias
 
     def _convolve_2d(self, x):
+        kernel = self._read_kernel()
         temporal, *spatial = self.strides
         if self.kernel_size[0] == 1:
             x = x[:, ::temporal] if temporal > 1 else x
             _, frames, height, width, channels = ops.shape(x)
             x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
-            x = _padded_conv(x, self.kernel[0], tuple(spatial))
+            x = _padded_conv(x, kernel[0], tuple(spatial))
             _, height, width, _ = ops.shape(x)
             return ops.reshape(x, (-1, frames, height, width, self.filters))
         x = x[:, :, :: spatial[0], :: spatial[1]] if spatial != [1, 1] else x
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height * width, channels))  # (B, T, H·W, C)
-        x = _padded_conv(x, self.kernel[:, 0], (temporal, 1))
+        x = _padded_conv(x, kernel[:, 0], (temporal, 1))
         return ops.reshape(x, (-1, ops.shape(x)[1], height, width, self.filters))
 
     def compute_output_shape(self, input_shape):

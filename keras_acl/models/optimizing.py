@@ -3,14 +3,16 @@
 import keras
 import numpy as np
 
-from keras_acl.devices import fast_bfloat16
+from keras_acl.devices import fast_bfloat16, has_accelerator
 from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
 from keras_acl.models.classifier import VideoClassifier
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", None)
 
 
-def optimize(model: VideoClassifier, precision: str | None = "auto") -> VideoClassifier:
+def optimize(
+    model: VideoClassifier, precision: str | None = "auto", *, constant_weights: bool = False
+) -> VideoClassifier:
     """Return a copy of a model that does the same with less work, for inference.
 
     Batch normalisation becomes part of the convolution before it, what only training needs is left
@@ -24,6 +26,11 @@ def optimize(model: VideoClassifier, precision: str | None = "auto") -> VideoCla
             second or third digit. `"auto"`: bfloat16 where the device multiplies it faster (GPUs,
             TPUs, CPUs with AMX or AVX512-BF16), else float32; for a GPU of NVIDIA before Ampere
             say `"float16"`. `None`: the one that the model computes in.
+        constant_weights: Compile the convolutions' weights into TensorFlow's functions on a CPU,
+            which then need not reorder them at every call. For services that score clip by clip:
+            the fewer clips in a batch, the more it brings, but the first call of every batch size
+            takes seconds longer and for a while several times the weights' memory. Not saved with
+            the copy, which refuses other weights; without effect on other devices and backends.
 
     Returns:
         A new model. `fit` refuses it: train the original.
@@ -56,6 +63,8 @@ def optimize(model: VideoClassifier, precision: str | None = "auto") -> VideoCla
     copy.classifier.set_weights(model.classifier.get_weights())
     if hasattr(model, "card"):
         copy.card = model.card
+    if constant_weights and keras.backend.backend() == "tensorflow" and not has_accelerator():
+        _make_constant(copy)
     return copy
 
 
@@ -75,6 +84,23 @@ def _fold(stream: keras.Model, folded: keras.Model) -> None:
             scale = gamma / np.sqrt(variance + norm.epsilon)
             weights = [weights[0] * scale, beta - mean * scale]
         folded.get_layer(layer.name).set_weights(weights)
+
+
+def _make_constant(model: VideoClassifier) -> None:
+    """Have the kernels compiled in, and refuse values that compiled functions would not see."""
+    for stream in _streams(model):
+        for layer in stream.layers:
+            if isinstance(layer, PaddedConv3D):
+                layer.constant_kernel = True
+    for weight in model.weights:
+        weight.assign = _refuse
+
+
+def _refuse(*_, **__):
+    raise ValueError(
+        "The weights of a model optimised with constant_weights=True are part of its compiled "
+        "functions and stay as they are. Change the original and optimise it again."
+    )
 
 
 def _normalization(stream: keras.Model, layer: PaddedConv3D) -> ClipBatchNormalization | None:

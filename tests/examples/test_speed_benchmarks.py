@@ -11,7 +11,7 @@ import measuring
 import numpy as np
 import pytest
 import tensorflow as tf
-from inference_contenders import KERAS, PEER, write
+from inference_contenders import CONSTANT, KERAS, PEER, write
 
 from keras_acl.layers import PaddedConv3D
 from keras_acl.models import TwoStreamClassifier
@@ -48,7 +48,7 @@ def test_inference(bench, uncompiled, monkeypatch):
         "inference",
         *("--small", "--clips", "2", "--repeats", "2"),
         contenders=lambda precision: list(KERAS),
-        memory=lambda *_: 1,
+        process=lambda *_: (1, 2.5),
     )
     assert result["command"].endswith("inference.py --small --clips 2 --repeats 2")
     assert {"cpu", "cores", "versions"} <= result["machine"].keys()
@@ -57,6 +57,7 @@ def test_inference(bench, uncompiled, monkeypatch):
     assert rows["Keras"]["times Keras"] == rows["the floor"]["of the floor"] == 1
     assert rows["Keras, optimised"]["times Keras"] > 0
     assert rows["Keras"]["of the floor"] > 0
+    assert (rows["Keras"]["peak MiB"], rows["Keras"]["first s"]) == (1, 2.5)
 
 
 def test_inference_stops_when_a_contender_computes_something_else(bench, uncompiled):
@@ -69,19 +70,21 @@ def test_inference_stops_when_a_contender_computes_something_else(bench, uncompi
             *("--small", "--clips", "1"),
             contenders=lambda precision: ["Keras", "PyTorch"],
             write=lambda *_: None,
-            memory=lambda *_: 1,
+            process=lambda *_: (1, 2.5),
             load=load,
         )
 
 
-@pytest.mark.parametrize("name", ["Keras, optimised", "PyTorch"])
-def test_a_contender_alone_tells_its_memory(tmp_path, name, monkeypatch, capsys):
+@pytest.mark.parametrize("name", ["Keras, optimised", CONSTANT, "PyTorch"])
+def test_a_contender_alone_tells_its_memory_and_time(tmp_path, name, monkeypatch, capsys):
     if name == PEER:
         pytest.importorskip("torch")
     write(inference.network(small=True), [name], tmp_path, "float32", 1)
     monkeypatch.setattr(sys, "argv", ["child", name, str(tmp_path), "float32", "1"])
     inference_contenders.main()
-    assert int(capsys.readouterr().out) > 100
+    peak, seconds = capsys.readouterr().out.split()
+    assert int(peak) > 100
+    assert float(seconds) > 0
 
 
 def test_kinds_of_convolutions_add_up_to_the_network(bench):

@@ -111,6 +111,48 @@ def test_what_only_training_needs_is_gone():
         compiled(fast).fit(clips(), tiny.TARGETS)
 
 
+@pytest.mark.backends
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_constant_weights_change_nothing(build, form):
+    model, x = randomize(build(form=form)), clips()
+    plain = optimize(model, "float32")
+    fast = optimize(model, "float32", constant_weights=True)
+    expected = plain.predict(x, verbose=0)
+    assert np.ptp(expected) > 1
+    np.testing.assert_allclose(fast.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(fast(x)), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
+def test_constant_weights_are_constants_of_the_graph(monkeypatch):
+    import tensorflow as tf
+
+    def kernels(model) -> set[str]:
+        graph = tf.function(lambda x: model(x)).get_concrete_function(clips(1)).graph
+        return {op.inputs[1].op.type for op in graph.get_operations() if op.type == "Conv3D"}
+
+    model = randomize(two_stream())
+    assert kernels(optimize(model, "float32")) == {"ReadVariableOp"}
+    assert kernels(optimize(model, "float32", constant_weights=True)) == {"Const"}
+    monkeypatch.setattr(optimizing, "has_accelerator", lambda: True)
+    assert kernels(optimize(model, "float32", constant_weights=True)) == {"ReadVariableOp"}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
+def test_constant_weights_stay_as_they_are(tmp_path):
+    model, x = randomize(slow()), clips(1)
+    fast = optimize(model, "float32", constant_weights=True)
+    expected = fast.predict(x, verbose=0)
+    with pytest.raises(ValueError, match="Change the original and optimise it again"):
+        fast.set_weights([0 * weight for weight in fast.get_weights()])
+    np.testing.assert_array_equal(fast.predict(x, verbose=0), expected)
+    fast.save(tmp_path / "fast.keras")
+    loaded = load_model(tmp_path / "fast.keras")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-5)
+    loaded.set_weights(loaded.get_weights())  # an ordinary optimised model again
+
+
 def test_twice_is_once():
     fast, x = optimize(randomize(two_stream()), "float32"), clips()
     np.testing.assert_array_equal(to_numpy(optimize(fast, "float32")(x)), to_numpy(fast(x)))
