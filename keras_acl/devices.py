@@ -57,13 +57,14 @@ def warn_of_slow_convolutions() -> None:
         return
     value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
     remedy = (
-        f"Leave TF_ENABLE_ONEDNN_OPTS={value} unset"
+        f"Unset TF_ENABLE_ONEDNN_OPTS (it is {value}); TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's "
+        "message about it."
         if value.lower() in ("0", "false")
-        else "Import keras_acl before keras and tensorflow, or set TF_ENABLE_ONEDNN_OPTS=1"
+        else "Import keras_acl before keras and tensorflow, or set TF_ENABLE_ONEDNN_OPTS=1."
     )
     warnings.warn(
         "TensorFlow runs without oneDNN, which makes this package's networks several times slower "
-        f"on this CPU. {remedy}; TF_CPP_MIN_LOG_LEVEL=1 hides TensorFlow's message about it.",
+        f"on this CPU. {remedy}",
         stacklevel=4,  # whoever builds a model
     )
 

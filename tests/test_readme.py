@@ -157,6 +157,7 @@ def test_every_table_of_figures_is_that_of_its_file():
         found = [row for key in ("rows", "memory") for row in rows.get(key, [])]
         header, _, *lines = (line.strip("|\n").split("|") for line in table.splitlines())
         columns = [column.strip() for column in header]
+        assert set(columns) <= {column for row in found for column in row}
         for line in lines:
             cells = dict(zip(columns, (cell.strip() for cell in line), strict=True))
             assert any(as_shown(row, cells) for row in found), (name, cells)

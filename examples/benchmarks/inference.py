@@ -7,9 +7,10 @@ installed are left out.
 
     pip install torch onnx onnxscript onnxruntime openvino
     python examples/benchmarks/inference.py
+    python examples/benchmarks/inference.py --onednn     what TensorFlow's oneDNN brings
 
-Takes about 10 minutes on two cores; `--small` tries it out. The floor is one of the contenders: a
-product of matrices with as many multiply-adds.
+Takes about 10 minutes on two cores, with `--onednn` 5; `--small` tries it out. The floor is one of
+the contenders: a product of matrices with as many multiply-adds.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from keras_acl.profiling import count_multiply_adds
 import keras
 import measuring
 import numpy as np
-from inference_contenders import BASE, PEER, contenders, load, write
+from inference_contenders import BASE, OPTIMIZED, PEER, contenders, load, write
 
 FLOOR = "the floor"
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}  # of the largest logit
@@ -39,12 +40,16 @@ TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}  # of the largest logit
 def main() -> None:
     options = read_options()
     model = network(options.small)
+    about = {"network": "small" if options.small else "R50"}
+    if options.onednn:
+        rows = with_and_without_onednn(model, options.clips, options.repeats)
+        measuring.save("inference_onednn", rows, options.output, **about)
+        return
     rows = []
     for precision in options.precisions:
         for clips in options.clips:
             rows += measure(model, precision, clips, options.repeats)
             measuring.show(rows)
-    about = {"network": "small" if options.small else "R50"}
     measuring.save("inference", rows, options.output, **about)
 
 
@@ -53,6 +58,7 @@ def read_options():
     parser.add_argument("--clips", type=int, nargs="+", default=[1, 8], help="clips in a batch")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--precisions", nargs="+", default=["float32"], choices=TOLERANCE)
+    parser.add_argument("--onednn", action="store_true", help="only with oneDNN and without")
     parser.add_argument("--small", action="store_true", help="a tiny network, to try the script")
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     options = parser.parse_args()
@@ -102,6 +108,31 @@ def measure(model, precision: str, clips: int, repeats: int) -> list[dict]:
     ]
 
 
+def with_and_without_onednn(model, batch_sizes: list[int], repeats: int) -> list[dict]:
+    """Time the optimised network in processes that take turns: it is chosen at TensorFlow's start.
+
+    Each process gives the median of three calls.
+    """
+    rows = []
+    for clips in batch_sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            write(model, [OPTIMIZED], Path(folder), "float32", clips)
+            times = {value: [] for value in ("1", "0")}
+            for value in measuring.turns(times, repeats):
+                environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": value}
+                times[value].append(process(OPTIMIZED, folder, "float32", clips, 3, environment)[2])
+        rows += [
+            {
+                "clips": clips,
+                "oneDNN": name,
+                "s a clip": statistics.median(times[value]) / clips,
+                "times without": measuring.ratio(times, value, "0"),
+            }
+            for name, value in (("with", "1"), ("without", "0"))
+        ]
+    return rows
+
+
 def check(calls, precision: str) -> None:
     """End with an error unless all compute the same.
 
@@ -116,13 +147,15 @@ def check(calls, precision: str) -> None:
             raise SystemExit(f"{name} does not compute what {BASE} computes")
 
 
-def process(name: str, folder: str, precision: str, clips: int) -> tuple[int, float]:
-    """Peak resident memory (MiB) of one that loads a contender and calls it, and the seconds."""
+def process(
+    name: str, folder: str, precision: str, clips: int, calls: int = 1, environment=None
+) -> list[float]:
+    """Peak memory (MiB) of one that loads and calls a contender, seconds until then and later."""
     script = Path(__file__).with_name("inference_contenders.py")
-    command = [sys.executable, str(script), name, folder, precision, str(clips)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    peak, seconds = done.stdout.split()[-2:]
-    return int(peak), float(seconds)
+    command = [sys.executable, str(script), name, folder, precision, str(clips), str(calls)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    peak, first, later = done.stdout.split()[-3:]
+    return [int(peak), float(first), float(later)]
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 Also a process of its own for each, for the peak of its memory and the seconds until the first
 logits, that imports nothing of the others:
 
-    python inference_contenders.py NAME FOLDER PRECISION CLIPS
+    python inference_contenders.py NAME FOLDER PRECISION CLIPS [CALLS]
+
+With CALLS it goes on to the median of the seconds of so many more.
 """
 
 import importlib.util
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -31,10 +34,18 @@ Call = Callable[[], np.ndarray]
 
 
 def main() -> None:
-    name, folder, precision, clips = sys.argv[1:]
+    name, folder, precision, clips, *calls = sys.argv[1:]
     started = time.perf_counter()
-    load(name, Path(folder), precision, int(clips))
+    call = load(name, Path(folder), precision, int(clips))
     print(f"\n{peak_memory():.0f} {time.perf_counter() - started:.1f}")
+    if calls:
+        print(statistics.median(seconds_of(call) for _ in range(int(calls[0]))))
+
+
+def seconds_of(call: "Call") -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
 
 
 def contenders(precision: str) -> list[str]:

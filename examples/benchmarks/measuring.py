@@ -136,7 +136,9 @@ def _processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    features = {word for line in lines if line.startswith("flags") for word in line.split()}
+    vectors = next((name for name in ("avx512f", "avx2") if name in features), "no avx2")
+    return f"{names[0]}, {vectors}" if names else platform.machine()
 
 
 def _memory() -> int:

@@ -102,17 +102,29 @@ class VideoClassifier(keras.Model):
         Raises:
             ValueError: If batch normalisation is folded away: such a network is for inference.
         """
-        if self.folded:
-            raise ValueError(
-                "An optimised model cannot be trained: its batch normalisation is part of the "
-                "convolutions. Train the original model, then optimise it again."
-            )
+        self._check_trainable()
         history = super().fit(*args, **kwargs)
         if self.stop_training:
             # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
             # at the interpreter's end for threads that run no more.
             gc.collect()
         return history
+
+    def train_on_batch(self, *args, **kwargs):
+        """Train on one batch as any Keras model.
+
+        Raises:
+            ValueError: If batch normalisation is folded away: such a network is for inference.
+        """
+        self._check_trainable()
+        return super().train_on_batch(*args, **kwargs)
+
+    def _check_trainable(self) -> None:
+        if self.folded:
+            raise ValueError(
+                "An optimised model cannot be trained: its batch normalisation is part of the "
+                "convolutions. Train the original model, then optimise it again."
+            )
 
     @property
     def class_names(self) -> tuple[str, ...]:

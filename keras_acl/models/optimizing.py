@@ -27,10 +27,11 @@ def optimize(
             TPUs, CPUs with AMX or AVX512-BF16), else float32; for a GPU of NVIDIA before Ampere
             say `"float16"`. `None`: the one that the model computes in.
         constant_weights: Compile the convolutions' weights into TensorFlow's functions on a CPU,
-            which then need not reorder them at every call. For services that score clip by clip:
-            the fewer clips in a batch, the more it brings, but the first call of every batch size
-            takes seconds longer and for a while several times the weights' memory. Not saved with
-            the copy, which refuses other weights; without effect on other devices and backends.
+            which then need not reorder them at every call. For services that run for long: some
+            percent faster, but whatever compiles a function of the copy (`predict` for a new batch
+            size, `explain`, `features`) takes seconds longer, and the memory peaks at some 14 times
+            the weights' more. Not saved with the copy, which refuses other weights, nor kept by
+            another `optimize`; without effect on other devices and backends.
 
     Returns:
         A new model. `fit` refuses it: train the original.

@@ -13,6 +13,8 @@ import pytest
 import tensorflow as tf
 from inference_contenders import CONSTANT, KERAS, PEER, write
 
+import keras_acl
+from keras_acl import optimize
 from keras_acl.layers import PaddedConv3D
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.profiling import count_multiply_adds
@@ -31,7 +33,8 @@ def bench(monkeypatch, tmp_path):
             monkeypatch.setitem(functions["main"].__globals__, key, value)
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments, "--output", str(tmp_path)])
         functions["main"]()
-        return json.loads((tmp_path / f"{name}.json").read_text())
+        [file] = tmp_path.glob(f"{name}*.json")
+        return json.loads(file.read_text())
 
     return run
 
@@ -60,6 +63,17 @@ def test_inference(bench, uncompiled, monkeypatch):
     assert (rows["Keras"]["peak MiB"], rows["Keras"]["first s"]) == (1, 2.5)
 
 
+def test_inference_with_and_without_onednn(bench):
+    def process(name, folder, precision, clips, calls, environment):
+        return 1, 2.0, {"0": 3.0, "1": 1.5}[environment["TF_ENABLE_ONEDNN_OPTS"]]
+
+    arguments = ("--onednn", "--small", "--clips", "2", "--repeats", "3")
+    rows = bench("inference", *arguments, process=process, write=lambda *_: None)
+    assert [row["oneDNN"] for row in rows["rows"]] == ["with", "without"]
+    assert [row["s a clip"] for row in rows["rows"]] == [0.75, 1.5]
+    assert [row["times without"] for row in rows["rows"]] == [2, 1]
+
+
 def test_inference_stops_when_a_contender_computes_something_else(bench, uncompiled):
     def load(name, folder, precision, clips):
         return lambda: np.ones((clips, 400)) + (name != "Keras")
@@ -79,12 +93,18 @@ def test_inference_stops_when_a_contender_computes_something_else(bench, uncompi
 def test_a_contender_alone_tells_its_memory_and_time(tmp_path, name, monkeypatch, capsys):
     if name == PEER:
         pytest.importorskip("torch")
+    asked = []
+    monkeypatch.setattr(
+        keras_acl, "optimize", lambda *a, **k: asked.append(k) or optimize(*a, **k), raising=False
+    )
     write(inference.network(small=True), [name], tmp_path, "float32", 1)
-    monkeypatch.setattr(sys, "argv", ["child", name, str(tmp_path), "float32", "1"])
+    asked.clear()
+    monkeypatch.setattr(sys, "argv", ["child", name, str(tmp_path), "float32", "1", "2"])
     inference_contenders.main()
-    peak, seconds = capsys.readouterr().out.split()
+    peak, first, later = capsys.readouterr().out.split()
     assert int(peak) > 100
-    assert float(seconds) > 0
+    assert float(first) > float(later) > 0
+    assert asked == [{"constant_weights": True}] * (name == CONSTANT)
 
 
 def test_kinds_of_convolutions_add_up_to_the_network(bench):

@@ -8,10 +8,13 @@ from models.tiny import clips, compiled, randomize, slow, slowfast, two_stream
 import keras_acl
 from keras_acl import load_model, optimize
 from keras_acl.attention import attention_maps
-from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
+from keras_acl.layers import ClipBatchNormalization, PaddedConv3D, convolution
 from keras_acl.models import optimizing
 
 BUILDERS = (two_stream, slowfast, slow)
+tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="only TensorFlow's graphs have constants"
+)
 
 
 def layers_of(model, kind) -> list:
@@ -107,14 +110,22 @@ def test_what_only_training_needs_is_gone():
     fast = optimize(two_stream(), "float32")
     assert fast.initial_consistency_weight is None
     assert not hasattr(fast, "consistency_weight")
-    with pytest.raises(ValueError, match=r"cannot be trained: .* Train the original"):
-        compiled(fast).fit(clips(), tiny.TARGETS)
+    for train in (compiled(fast).fit, fast.train_on_batch):
+        with pytest.raises(ValueError, match=r"cannot be trained: .* Train the original"):
+            train(clips(), tiny.TARGETS)
+
+
+@pytest.fixture
+def plain_cpu(monkeypatch):
+    """No GPU and, whatever the processor, no vectors that pay for two frames at a time."""
+    monkeypatch.setattr(optimizing, "has_accelerator", lambda: False)
+    monkeypatch.setattr(convolution, "wide_vectors", lambda: False)
 
 
 @pytest.mark.backends
 @pytest.mark.parametrize("build", BUILDERS)
 @pytest.mark.parametrize("form", ["native", "2d"])
-def test_constant_weights_change_nothing(build, form):
+def test_constant_weights_change_nothing(build, form, plain_cpu):
     model, x = randomize(build(form=form)), clips()
     plain = optimize(model, "float32")
     fast = optimize(model, "float32", constant_weights=True)
@@ -124,8 +135,24 @@ def test_constant_weights_change_nothing(build, form):
     np.testing.assert_allclose(to_numpy(fast(x)), expected, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
-def test_constant_weights_are_constants_of_the_graph(monkeypatch):
+@tensorflow
+def test_constant_weights_of_two_frames_at_a_time(monkeypatch, plain_cpu):
+    monkeypatch.setattr(convolution, "wide_vectors", lambda: True)
+    test_constant_weights_change_nothing(two_stream, "native", None)
+
+
+@tensorflow
+def test_constant_weights_in_low_precision(plain_cpu):
+    model, x = randomize(slow()), clips()
+    plain = optimize(model, "bfloat16")
+    fast = optimize(model, "bfloat16", constant_weights=True)
+    np.testing.assert_allclose(
+        fast.predict(x, verbose=0), plain.predict(x, verbose=0), rtol=1e-2, atol=1e-2
+    )
+
+
+@tensorflow
+def test_constant_weights_are_constants_of_the_graph(monkeypatch, plain_cpu):
     import tensorflow as tf
 
     def kernels(model) -> set[str]:
@@ -139,8 +166,8 @@ def test_constant_weights_are_constants_of_the_graph(monkeypatch):
     assert kernels(optimize(model, "float32", constant_weights=True)) == {"ReadVariableOp"}
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
-def test_constant_weights_stay_as_they_are(tmp_path):
+@tensorflow
+def test_constant_weights_stay_as_they_are(tmp_path, plain_cpu):
     model, x = randomize(slow()), clips(1)
     fast = optimize(model, "float32", constant_weights=True)
     expected = fast.predict(x, verbose=0)
