@@ -125,7 +125,9 @@ def plain_cpu(monkeypatch):
 @pytest.mark.backends
 @pytest.mark.parametrize("build", BUILDERS)
 @pytest.mark.parametrize("form", ["native", "2d"])
-def test_constant_weights_change_nothing(build, form, plain_cpu):
+@pytest.mark.parametrize("wide", [False, True])
+def test_constant_weights_change_nothing(build, form, wide, plain_cpu, monkeypatch):
+    monkeypatch.setattr(convolution, "wide_vectors", lambda: wide)
     model, x = randomize(build(form=form)), clips()
     plain = optimize(model, "float32")
     fast = optimize(model, "float32", constant_weights=True)
@@ -133,12 +135,6 @@ def test_constant_weights_change_nothing(build, form, plain_cpu):
     assert np.ptp(expected) > 1
     np.testing.assert_allclose(fast.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(to_numpy(fast(x)), expected, rtol=1e-5, atol=1e-4)
-
-
-@tensorflow
-def test_constant_weights_of_two_frames_at_a_time(monkeypatch, plain_cpu):
-    monkeypatch.setattr(convolution, "wide_vectors", lambda: True)
-    test_constant_weights_change_nothing(two_stream, "native", None)
 
 
 @tensorflow
