@@ -167,8 +167,15 @@ def test_constant_weights_stay_as_they_are(tmp_path, plain_cpu):
     model, x = randomize(slow()), clips(1)
     fast = optimize(model, "float32", constant_weights=True)
     expected = fast.predict(x, verbose=0)
-    with pytest.raises(ValueError, match="Change the original and optimise it again"):
-        fast.set_weights([0 * weight for weight in fast.get_weights()])
+    zeros = [0 * weight for weight in fast.get_weights()]
+    other = optimize(slow(), "float32")
+    other.save_weights(tmp_path / "other.weights.h5")
+    for change, given in (
+        (fast.set_weights, zeros),
+        (fast.load_weights, tmp_path / "other.weights.h5"),
+    ):
+        with pytest.raises(ValueError, match="Change the original and optimise it again"):
+            change(given)
     np.testing.assert_array_equal(fast.predict(x, verbose=0), expected)
     fast.save(tmp_path / "fast.keras")
     loaded = load_model(tmp_path / "fast.keras")
