@@ -37,12 +37,12 @@ def main() -> None:
     name, folder, precision, clips, *calls = sys.argv[1:]
     started = time.perf_counter()
     call = load(name, Path(folder), precision, int(clips))
-    print(f"\n{peak_memory():.0f} {time.perf_counter() - started:.1f}")
+    print(f"\n{peak_memory():.0f} {time.perf_counter() - started:.3f}")
     if calls:
         print(statistics.median(seconds_of(call) for _ in range(int(calls[0]))))
 
 
-def seconds_of(call: "Call") -> float:
+def seconds_of(call: Call) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
