@@ -26,7 +26,7 @@ if __name__ == "__main__":  # before Keras is imported: a process a core is fast
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 import filelock
 import keras

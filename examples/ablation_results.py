@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from keras_acl.attention.overlay import save_figure
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 from matplotlib.figure import Figure
 

@@ -12,9 +12,9 @@ from keras_acl.attention import (
     stream_correlation,
 )
 from keras_acl.data import MovingFigures
-from keras_acl.devices import compile_with_xla
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.system.devices import compile_with_xla
 
 import keras
 import numpy as np

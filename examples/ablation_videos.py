@@ -13,7 +13,7 @@ from keras_acl.data import (
     record_rng,
     split,
 )
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 import numpy as np
 

@@ -14,10 +14,12 @@ import sys
 import warnings
 from pathlib import Path
 
-from keras_acl import recipes, training
+from keras_acl import recipes
 from keras_acl.attention import attention_maps, pointing_game
 from keras_acl.data import MovingFigures, read_mask, read_test_clip, split
-from keras_acl.inference import load_model, predict_videos
+from keras_acl.inference.predict import predict_videos
+from keras_acl.pretrained.keras_file import load_model
+from keras_acl.training.runs import train as training
 
 import numpy as np
 

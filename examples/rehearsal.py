@@ -10,11 +10,11 @@ from time import perf_counter
 from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, MovingFigures, Video, VideoDataset
-from keras_acl.devices import has_accelerator
 from keras_acl.evaluation import ViewGrid
 from keras_acl.models import TwoStreamClassifier, VideoClassifier
-from keras_acl.recipes import Recipe
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.devices import has_accelerator
+from keras_acl.training.recipes import Recipe
 
 import av
 import numpy as np

@@ -17,14 +17,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from keras_acl.callbacks import PreciseBatchNorm
 from keras_acl.data import VideoDataset, VideoList
 from keras_acl.evaluation import NOT_FOUND, Scores, ViewGrid, evaluate_views, summary
-from keras_acl.inference import load_model
 from keras_acl.pretrained import Card, publish, save_pretrained
-from keras_acl.recipes import Recipe
-from keras_acl.training import finished_epochs
-from keras_acl.writing import written_whole
+from keras_acl.pretrained.keras_file import load_model
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.training.precise_batch_norm import PreciseBatchNorm
+from keras_acl.training.recipes import Recipe
+from keras_acl.training.runs.train import finished_epochs
 
 import keras
 

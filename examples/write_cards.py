@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 
 from keras_acl import ClipSpec, load_pretrained
-from keras_acl.pretrained.cards import model_card
+from keras_acl.pretrained.card import model_card
 from keras_acl.pretrained.golden import golden_outputs
 from keras_acl.pretrained.labels import read_labels
 from keras_acl.pretrained.presets import DEMO, PRESETS, Preset, find_preset
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 
 def main() -> None:

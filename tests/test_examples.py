@@ -13,8 +13,8 @@ from video_files import write_video
 
 from keras_acl import load_pretrained
 from keras_acl.evaluation import Scores, card_metric
-from keras_acl.history import read_history
 from keras_acl.pretrained.golden import golden_outputs
+from keras_acl.training.history import read_history
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # tf.data stays compiled and says so when the networks do not.

@@ -133,7 +133,7 @@ def test_files_that_are_named_exist():
 
 
 def test_every_command_is_documented_and_exists():
-    from keras_acl.cli import app
+    from keras_acl.cli.main import app
 
     commands = {
         (command.name or command.callback.__name__.replace("_", "-"))

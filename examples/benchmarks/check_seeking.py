@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from keras_acl.data import probe, read_frames
-from keras_acl.data.decoding import DecodingError
-from keras_acl.data.files import find_videos
+from keras_acl.video.files import find_videos
+from keras_acl.video.video import DecodingError
 
 import numpy as np
 from data_readers import memory_of

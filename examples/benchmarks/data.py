@@ -44,7 +44,7 @@ def main() -> None:
         if options.long:
             save(f"data_long{kind}", measure_long(Path(folder), options), **where)
         elif options.fit:
-            from keras_acl.data.files import find_videos
+            from keras_acl.video.files import find_videos
 
             from data_fit import measure_fit
 
@@ -58,8 +58,8 @@ def main() -> None:
 
 def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
     """Folders of the videos as they are and shrunk."""
-    from keras_acl.data.files import find_videos
-    from keras_acl.data.shrinking import shrink_videos
+    from keras_acl.video.files import find_videos
+    from keras_acl.video.shrink import shrink_videos
 
     from data_files import write_videos
 
@@ -82,7 +82,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
 def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict]:
     """Rows of clips a second, and what else is to be told."""
     from keras_acl.clip import ClipSpec
-    from keras_acl.data.files import find_videos
+    from keras_acl.video.files import find_videos
 
     from data_files import mean_psnr
     from data_readers import Setting, make_readers
@@ -114,7 +114,7 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
 def measure_long(folder: Path, options: argparse.Namespace) -> list[dict]:
     """Late clips and 30 views of one long file, with the table of its frames and without."""
     from keras_acl.clip import ClipSpec
-    from keras_acl.data.files import find_videos
+    from keras_acl.video.files import find_videos
 
     from data_files import write_videos
     from data_readers import late_clips, views

@@ -9,8 +9,8 @@ from time import perf_counter
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, VideoDataset, VideoList
-from keras_acl.data.videos import Video
 from keras_acl.models import SlowClassifier
+from keras_acl.video.video import Video
 
 import keras
 import numpy as np

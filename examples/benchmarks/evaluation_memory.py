@@ -17,10 +17,10 @@ from time import perf_counter
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
-from keras_acl.data.sources import find_videos
 from keras_acl.evaluation import evaluate_views
-from keras_acl.memory import peak_memory
 from keras_acl.models import TwoStreamClassifier
+from keras_acl.system.memory import peak_memory
+from keras_acl.video.files import find_videos
 
 import av
 import numpy as np

@@ -25,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 import measuring
 from gpu_cases import PRECISIONS, Choices, plan

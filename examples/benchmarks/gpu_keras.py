@@ -13,9 +13,9 @@ import time
 from typing import Any
 
 from keras_acl.clip import ClipSpec
-from keras_acl.devices import compile_with_xla
 from keras_acl.models import SlowFastClassifier, TwoStreamClassifier, optimize
-from keras_acl.optimizers import CoupledSGD
+from keras_acl.system.devices import compile_with_xla
+from keras_acl.training.optimizers import CoupledSGD
 
 import keras
 import numpy as np

@@ -23,10 +23,10 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_acl.benchmarking import matrix_products
-from keras_acl.devices import fast_bfloat16
 from keras_acl.models import TwoStreamClassifier
-from keras_acl.profiling import count_multiply_adds
+from keras_acl.speed.cost import count_multiply_adds
+from keras_acl.speed.throughput import matrix_products
+from keras_acl.system.devices import fast_bfloat16
 
 import keras
 import measuring

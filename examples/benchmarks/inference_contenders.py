@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from keras_acl.memory import peak_memory
+from keras_acl.system.memory import peak_memory
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def seconds_of(call: Call) -> float:
 
 def contenders(precision: str) -> list[str]:
     """Those that are installed and differ here."""
-    from keras_acl.devices import wide_vectors
+    from keras_acl.system.devices import wide_vectors
 
     names = [name for name in KERAS if name != UNPAIRED or wide_vectors()]
     for name, modules in NEEDS.items():

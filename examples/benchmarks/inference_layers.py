@@ -19,9 +19,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_acl import optimize
-from keras_acl.benchmarking import matrix_products
 from keras_acl.layers import PaddedConv3D
-from keras_acl.profiling import count_multiply_adds, layer_costs
+from keras_acl.speed.cost import count_multiply_adds, layer_costs
+from keras_acl.speed.throughput import matrix_products
 
 import measuring
 import numpy as np

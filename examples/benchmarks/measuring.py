@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from keras_acl.clip import ClipSpec
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 import rich.console
 import rich.table

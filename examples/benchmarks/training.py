@@ -22,8 +22,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_acl import ClipSpec, recipes
-from keras_acl.memory import peak_memory
 from keras_acl.models import SlowFastClassifier, TwoStreamClassifier
+from keras_acl.system.memory import peak_memory
 
 import keras
 import measuring

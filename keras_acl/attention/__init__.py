@@ -1,8 +1,9 @@
 """Where a model looks: maps of both streams, pictures and videos of them, measures."""
 
 from keras_acl.attention.boxes import read_boxes
-from keras_acl.attention.explaining import Explanation, explain
+from keras_acl.attention.explanation import Explanation, explain
 from keras_acl.attention.maps import AttentionMaps, attention_maps
+from keras_acl.attention.measure_videos import Measured, MeasuredBoxes, measure_boxes
 from keras_acl.attention.measures import (
     energy_inside,
     mask_iou,
@@ -11,7 +12,6 @@ from keras_acl.attention.measures import (
     stream_correlation,
     stream_distance,
 )
-from keras_acl.attention.measuring import Measured, MeasuredBoxes, measure_boxes
 from keras_acl.attention.overlay import overlay, save_contact_sheet
 from keras_acl.attention.snapshots import AttentionSnapshots
 

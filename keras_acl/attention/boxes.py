@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_acl.attention.framing import crop_corner, resized
 from keras_acl.clip import ClipSpec
-from keras_acl.data.files import Row, read_table
-from keras_acl.data.synthetic import FPS
+from keras_acl.data.tables import Row, read_table
+from keras_acl.moving_figures.dataset import FPS
+from keras_acl.video.crop import crop_corner, resized
 
 COLUMNS = ("path", "start", "end", "left", "top", "right", "bottom")
 

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.devices import compile_with_xla
 from keras_acl.layers import ClassActivationMaps
 from keras_acl.models import SlowClassifier
+from keras_acl.system.devices import compile_with_xla
 
 
 @dataclasses.dataclass(frozen=True)

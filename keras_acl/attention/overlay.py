@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_acl.attention.maps import AttentionMaps
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 # From black over red to pale yellow: brighter is always more. (The papers' jet is darkest where a
 # map is strongest.)

@@ -12,7 +12,7 @@ import numpy as np
 from keras_acl.attention.maps import AttentionMaps, attention_maps, stretch
 from keras_acl.attention.measures import measure
 from keras_acl.attention.overlay import STREAMS, Section, overlay, save_contact_sheet, save_sections
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
 
 COLUMNS = 8  # epochs at most in progress.png
 

@@ -4,31 +4,27 @@ Sources list videos (`read_*`, `split`), `VideoDataset` turns them into batches 
 at once). Below it: decoding, sampling and augmentation, usable by themselves.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 from keras_acl.data.augmentation import Augmentation, read_test_clip, read_training_clip
-from keras_acl.data.checking import VideoProblem, check_videos
-from keras_acl.data.decoding import DecodingError, VideoInfo, probe, read_clip, read_frames
-from keras_acl.data.failures import BadVideosError, BadVideoWarning
-from keras_acl.data.files import MissingVideosWarning
-from keras_acl.data.sampling import frame_offsets, random_clip, record_rng, uniform_clips
-from keras_acl.data.shrinking import ShrinkReport, shrink_videos
-from keras_acl.data.sources import (
-    Video,
-    VideoList,
-    read_csv,
-    read_directory,
-    read_kinetics,
-    read_ucf101,
-    split,
-)
-from keras_acl.data.synthetic import FigureClip, MovingFigures, read_mask
+from keras_acl.data.bad_videos import BadVideosError, BadVideoWarning
+from keras_acl.data.kinetics import read_kinetics
+from keras_acl.data.sources import read_csv, read_directory
+from keras_acl.data.ucf101 import read_ucf101
+from keras_acl.data.video_list import MissingVideosWarning, VideoList, split
+from keras_acl.moving_figures.dataset import FigureClip, MovingFigures, read_mask
+from keras_acl.system.lazy_names import lazy_names
+from keras_acl.video.check import VideoProblem, check_videos
+from keras_acl.video.frame_table import VideoInfo, probe
+from keras_acl.video.read import read_clip, read_frames
+from keras_acl.video.sampling import frame_offsets, random_clip, record_rng, uniform_clips
+from keras_acl.video.shrink import ShrinkReport, shrink_videos
+from keras_acl.video.video import DecodingError, Video
 
 if TYPE_CHECKING:
-    from keras_acl.data.datasets import VideoDataset
-    from keras_acl.data.loading import from_csv, from_directory, from_kinetics, from_ucf101
+    from keras_acl.data.from_files import from_csv, from_directory, from_kinetics, from_ucf101
     from keras_acl.data.stream import LoadingOptions
+    from keras_acl.data.video_dataset import VideoDataset
 
 __all__ = [
     "Augmentation",
@@ -68,18 +64,15 @@ __all__ = [
     "uniform_clips",
 ]
 
-# Loaded on first use: worker processes import this package too, and do without Keras and Grain.
-_LAZY = {
-    "LoadingOptions": "stream",
-    "VideoDataset": "datasets",
-    "from_csv": "loading",
-    "from_directory": "loading",
-    "from_kinetics": "loading",
-    "from_ucf101": "loading",
-}
-
-
-def __getattr__(name: str):
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"keras_acl.data.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'keras_acl.data' has no attribute {name!r}")
+# On first use: worker processes import this package too, and do without Keras and Grain.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "LoadingOptions": "keras_acl.data.stream",
+        "VideoDataset": "keras_acl.data.video_dataset",
+        "from_csv": "keras_acl.data.from_files",
+        "from_directory": "keras_acl.data.from_files",
+        "from_kinetics": "keras_acl.data.from_files",
+        "from_ucf101": "keras_acl.data.from_files",
+    },
+)

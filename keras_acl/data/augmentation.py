@@ -4,14 +4,15 @@ Clips are uint8 arrays (T, H, W, 3). Resizing to the short side is FFmpeg's, whi
 """
 
 import dataclasses
-import math
 
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data.cropping import Crop
-from keras_acl.data.decoding import clip_times, probe, read_clip, read_crops, resized
-from keras_acl.data.videos import Video
+from keras_acl.video.crop import centre_crop
+from keras_acl.video.cutter import Crop
+from keras_acl.video.frame_table import probe
+from keras_acl.video.read import clip_times, read_clip, read_crops, resized
+from keras_acl.video.video import Video
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,7 @@ def read_training_clip(
     frames = read_crops(video.path, times, Crop(height, width, *corner, clip.size, mirrored))
     if augmentation.randaugment:
         # Not at the top: worker processes import this module, and they do without Keras.
-        from keras_acl.data.layer_augmentation import rand_augment
+        from keras_acl.data.keras_augmentation import rand_augment
 
         frames = rand_augment(frames, augmentation.randaugment, rng)
     return frames
@@ -109,10 +110,3 @@ def draw_corner(height: int, width: int, size: int, rng: np.random.Generator) ->
     """Draw (top, left) of a square in a frame, uniform over all places."""
     top = int(rng.integers(0, height - size, endpoint=True))
     return top, int(rng.integers(0, width - size, endpoint=True))
-
-
-def centre_crop(frames: np.ndarray, size: int) -> np.ndarray:
-    """Cut the centre square, (T, H, W, 3) -> (T, size, size, 3), rounded as PySlowFast rounds."""
-    top = math.ceil((frames.shape[1] - size) / 2)
-    left = math.ceil((frames.shape[2] - size) / 2)
-    return frames[:, top : top + size, left : left + size]

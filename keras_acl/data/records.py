@@ -9,9 +9,8 @@ import numpy as np
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import Augmentation, read_test_clip, read_training_clip
-from keras_acl.data.decoding import DecodingError
-from keras_acl.data.sampling import record_rng
-from keras_acl.data.videos import Video
+from keras_acl.video.sampling import record_rng
+from keras_acl.video.video import DecodingError, Video
 
 
 class Record(NamedTuple):

@@ -6,17 +6,12 @@ Class order is explicit: sorted names, or the order of the `labels` that are han
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_acl.data.benchmarks import read_kinetics, read_ucf101
-from keras_acl.data.files import (
-    Row,
-    checked_folder,
-    class_index,
-    find_videos,
-    only_present,
-    read_table,
-)
-from keras_acl.data.splits import split
-from keras_acl.data.videos import Video, VideoList, checked_labels
+from keras_acl.data.kinetics import read_kinetics
+from keras_acl.data.tables import Row, class_index, read_table
+from keras_acl.data.ucf101 import read_ucf101
+from keras_acl.data.video_list import VideoList, checked_labels, only_present, split
+from keras_acl.video.files import checked_folder, find_videos
+from keras_acl.video.video import Video
 
 __all__ = [
     "Video",

@@ -1,8 +1,9 @@
 """Evidence: many views a video, raw scores, and every number that can be computed from them."""
 
+from typing import TYPE_CHECKING
+
+from keras_acl.evaluation.class_groups import GROUPS, known_groups, read_groups
 from keras_acl.evaluation.comparison import Comparison, Difference, compare
-from keras_acl.evaluation.evaluating import evaluate_views
-from keras_acl.evaluation.groups import GROUPS, known_groups, read_groups
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,
     Summary,
@@ -15,9 +16,13 @@ from keras_acl.evaluation.metrics import (
     top_k_accuracy,
     wilson_interval,
 )
-from keras_acl.evaluation.report import write_report
+from keras_acl.evaluation.multi_view import evaluate_views
 from keras_acl.evaluation.scores import Protocol, Scores, merge
 from keras_acl.evaluation.views import ViewGrid, crop_corners, iterate_views
+from keras_acl.system.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from keras_acl.report import write_report
 
 __all__ = [
     "GROUPS",
@@ -45,3 +50,6 @@ __all__ = [
     "wilson_interval",
     "write_report",
 ]
+
+# A report shows an evaluation, so it stands above; the name was here first.
+__getattr__, __dir__ = lazy_names(__name__, {"write_report": "keras_acl.report"})

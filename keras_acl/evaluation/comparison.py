@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from keras_acl.evaluation.groups import check_groups, known_groups
+from keras_acl.evaluation.class_groups import check_groups, known_groups
 from keras_acl.evaluation.scores import Scores
 
 

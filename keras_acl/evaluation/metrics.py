@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from keras_acl.evaluation.scores import Scores
-from keras_acl.pretrained.cards import Metric
+from keras_acl.pretrained.card import Metric
 
 Z95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 BINS = 15  # of the calibration, as in Guo et al., 2017

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_acl.data.videos import Video
-from keras_acl.writing import written_whole
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.video import Video
 
 FILE = "scores.npz"
 FORMAT = 1

@@ -12,9 +12,10 @@ from collections.abc import Generator
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data.decoding import part_of, probe, stream_frames
-from keras_acl.data.sampling import grid_length, uniform_clips
-from keras_acl.data.videos import Video
+from keras_acl.video.frame_table import probe
+from keras_acl.video.read import part_of, stream_frames
+from keras_acl.video.sampling import grid_length, uniform_clips
+from keras_acl.video.video import Video
 
 
 @dataclasses.dataclass(frozen=True)

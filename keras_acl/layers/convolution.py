@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.devices import wide_vectors
+from keras_acl.system.devices import wide_vectors
 
 _FORMS = ("auto", "native", "2d")
 

@@ -7,9 +7,9 @@ from keras import ops
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import SCAM, PackPathways, slow_frame_indices
-from keras_acl.models.classifier import VideoClassifier
-from keras_acl.models.scales import check_scales, features_at_scales
-from keras_acl.models.streams import resnet_stream, spatial_kernels
+from keras_acl.models.resnet_streams import resnet_stream, spatial_kernels
+from keras_acl.models.scam_scales import check_scales, features_at_scales
+from keras_acl.models.video_classifier import VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

@@ -6,8 +6,8 @@ import keras
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PackPathways
-from keras_acl.models.classifier import VideoClassifier
-from keras_acl.models.streams import slowfast_streams
+from keras_acl.models.resnet_streams import slowfast_streams
+from keras_acl.models.video_classifier import VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

@@ -12,14 +12,14 @@ from keras_acl.layers import (
     PackPathways,
     slow_frame_indices,
 )
-from keras_acl.models.classifier import VideoClassifier
-from keras_acl.models.scales import check_scales, features_at_scales
-from keras_acl.models.streams import (
+from keras_acl.models.resnet_streams import (
     resnet_stream,
     spatial_kernels,
     temporal_kernels,
     temporal_width,
 )
+from keras_acl.models.scam_scales import check_scales, features_at_scales
+from keras_acl.models.video_classifier import VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

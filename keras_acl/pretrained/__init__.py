@@ -1,8 +1,6 @@
 """Pre-trained weights: presets, folders, the Hub, and importers of public checkpoints."""
 
-from keras_acl.pretrained.cards import Card, Metric
-from keras_acl.pretrained.folder import save_pretrained
-from keras_acl.pretrained.hub import load_any, load_pretrained
+from keras_acl.pretrained.card import Card, Metric
 from keras_acl.pretrained.importers import (
     ImportReport,
     import_checkpoint,
@@ -11,8 +9,10 @@ from keras_acl.pretrained.importers import (
 )
 from keras_acl.pretrained.importers.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from keras_acl.pretrained.listing import list_presets
+from keras_acl.pretrained.load import load_any, load_pretrained
 from keras_acl.pretrained.presets import Preset
-from keras_acl.pretrained.publishing import publish
+from keras_acl.pretrained.publish import publish
+from keras_acl.pretrained.saved_folder import save_pretrained
 
 __all__ = [
     "IMAGENET_MEAN",

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.models.classifier import VideoClassifier
+from keras_acl.models.video_classifier import VideoClassifier
 
 SIZE = 64  # pixels: small, as these networks take any size
 TOP = 5

@@ -1,113 +1,165 @@
-"""Load pre-trained weights by name, from a folder or from the Hub."""
+"""The Hub through its own client: downloads, and one clear error for whatever goes wrong there."""
 
+import contextlib
+import importlib.metadata
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
 
-from keras_acl.clip import ClipSpec
-from keras_acl.inference import load_model
-from keras_acl.models.classifier import VideoClassifier
-from keras_acl.pretrained.cache import built_preset
-from keras_acl.pretrained.files import METADATA, WEIGHTS
-from keras_acl.pretrained.folder import SAVED, read_pretrained
-from keras_acl.pretrained.hub_client import SCHEME, download, parse_address
-from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset, find_preset
+from keras_acl.pretrained.metadata import NewerFormatError, check_files, read_metadata
+from keras_acl.pretrained.saved_files import FILES, METADATA
+
+SCHEME = "hf://"
+REPOSITORY = r"[\w.-]+/[\w.-]+"
+LOG_IN = "log in (hf auth login) or set HF_TOKEN"
 
 
-def load_pretrained(
-    name: str | os.PathLike,
-    num_classes: int | None = None,
-    labels: Sequence[str] | None = None,
-    clip: ClipSpec | None = None,
-    dropout: float | None = None,
-    dtype: Any = None,
-    consistency_weight: float | Literal["saved"] | None = SAVED,
-) -> VideoClassifier:
-    """Load a trained model, ready for `predict` and `fit`.
+def import_client():
+    """The package `huggingface_hub`, imported on first use and without its telemetry."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when it is imported
+    import huggingface_hub
 
-    What was downloaded once is found again without a network.
+    return huggingface_hub
 
-    Args:
-        name: A preset (see `list_presets`), a folder that `save_pretrained` wrote, or
-            `"hf://user/repo"`, with `"@revision"` for a tag, branch or commit.
-        num_classes: Another number of classes than the saved one: the dense layer starts anew, the
-            streams keep their weights, and a warning says so.
-        labels: Class names. Other names than the saved ones make the dense layer start anew, too.
-        clip: Another clip for the model to eat.
-        dropout: Another rate before the dense layer.
-        dtype: Another dtype policy, e.g. `"mixed_bfloat16"`.
-        consistency_weight: Another λ of Eq. 4; `None` leaves the term out of the training graph.
 
-    Returns:
-        The model with `clip`, `labels` and `card`, compiled by `recipes.finetune()` with a constant
-        learning rate.
+def parse_address(address: str) -> tuple[str, str | None]:
+    """Split `hf://user/repo[@revision]`.
 
     Raises:
-        ValueError: For an unknown name, a preset that nobody has made yet, files that are not what
-            was saved, or arguments that do not fit them.
-        FileNotFoundError: If the folder, the repository or a file is not there.
-        PermissionError: If a repository is private.
-        ConnectionError: If a download fails. Nothing broken stays in the cache.
-
-    Example:
-        >>> model = keras_acl.load_pretrained("k400", num_classes=101)
-        >>> train = keras_acl.data.from_directory("ucf101/train", model.clip, batch_size=8)
-        >>> model.fit(train, epochs=4)
+        ValueError: If it has another form.
     """
-    return read_pretrained(
-        find_folder(name), num_classes, labels, clip, dropout, dtype, consistency_weight
-    )
+    found = re.fullmatch(rf"{SCHEME}({REPOSITORY})(?:@(.+))?", address)
+    if found is None:
+        raise ValueError(f"Expected {SCHEME}user/repo or {SCHEME}user/repo@v1. Received: {address}")
+    return found[1], found[2]
 
 
-def load_any(name: str | os.PathLike) -> VideoClassifier:
-    """Load whatever a model is saved as: a `.keras` file, a run folder, or as `load_pretrained`."""
-    path = Path(name)
-    if path.suffix == ".keras" or (path / "model.keras").is_file():
-        return load_model(path)
-    return load_pretrained(name)
+def download(repo_id: str, revision: str | None = None) -> Path:
+    """Download the four files of a saved model into the Hub's cache, or find them there.
 
+    Args:
+        repo_id: `user/repo`.
+        revision: Tag, branch or commit; `main` by default.
 
-def find_folder(name: str | os.PathLike) -> Path:
-    """The local folder of a preset, folder or Hub repository; downloads what is missing."""
-    if isinstance(name, str) and name.startswith(SCHEME):
-        return download(*parse_address(name))
-    folder = Path(name)
-    is_name = isinstance(name, str) and (name in ALIASES or name in {p.name for p in PRESETS})
-    # A preset's name wins over a folder of something else: `make demo` writes one called demo.
-    if (folder / METADATA).is_file():
-        return folder
-    if folder.is_dir() and not is_name:
-        raise FileNotFoundError(
-            f"There is no model in {folder}: no {METADATA} of save_pretrained, no model.keras."
+    Returns:
+        The folder, whose files are what was saved.
+
+    Raises:
+        FileNotFoundError: If there is no such repository, revision or file; offline, if it is not
+            in the cache.
+        PermissionError: If it is private.
+        ConnectionError: If the Hub cannot be reached, or the download breaks off.
+        ValueError: If a file is not what was saved. It does not stay in the cache.
+    """
+    client = import_client()
+    where = _where(repo_id, revision)
+    with hub_errors(where):
+        folder = Path(
+            client.snapshot_download(
+                repo_id,
+                revision=revision,
+                allow_patterns=list(FILES),
+                library_name="keras-acl",
+                library_version=importlib.metadata.version("keras-acl"),
+            )
         )
-    if not isinstance(name, str) or len(folder.parts) > 1:
-        raise FileNotFoundError(f"There is no folder {name}. The Hub's are {SCHEME}user/repo.")
-    return _preset_folder(find_preset(name))
+    if not (folder / METADATA).is_file():
+        raise FileNotFoundError(
+            f"{where} holds no model of keras-acl: it has no {METADATA}. Expected what "
+            "keras_acl.pretrained.publish uploads."
+        )
+    try:
+        check_files(folder, read_metadata(folder))
+    except NewerFormatError:
+        raise
+    except (FileNotFoundError, ValueError) as error:
+        _remove(folder)
+        raise ValueError(
+            f"{where} came broken, and was removed from the cache. Try again; if it stays so, "
+            f"its author has to publish it again. {error}"
+        ) from error
+    return folder
 
 
-def weights_folder() -> Path:
-    """Where the weights are that come with the package: inside it, or beside it in a clone."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "weights"
-    return inside if inside.is_dir() else package.parent / "weights"
+@contextlib.contextmanager
+def hub_errors(where: str) -> Iterator[None]:
+    """Turn what the client raises into one error that says what came and what to do.
+
+    Raises:
+        FileNotFoundError: For what is not there.
+        PermissionError: For what needs a token, or another one.
+        ConnectionError: For a Hub that fails or cannot be reached.
+    """
+    client = import_client()
+    import httpx2  # the client's own transport, whose errors it lets through
+
+    try:
+        yield
+    except (OSError, RuntimeError, httpx2.HTTPError) as error:  # RuntimeError: uploads, and Xet
+        if _status(error) is None and getattr(error, "errno", None) is not None:
+            raise  # the disk is full, or the like
+        missing = isinstance(error, client.errors.LocalEntryNotFoundError)
+        if missing and client.constants.is_offline_mode():
+            raise FileNotFoundError(
+                f"{where} is not in the cache, and HF_HUB_OFFLINE is set. Load it once online."
+            ) from error
+        if isinstance(error, client.errors.RevisionNotFoundError):
+            raise FileNotFoundError(
+                f"The Hub answered 404: {where} is not one of the repository's tags, branches or "
+                "commits. Its page lists them."
+            ) from error
+        raise _explained(error, where) from error
 
 
-def shipped_folder(preset: Preset) -> Path | None:
-    """Where a preset's weights are if they come with the package, else `None`."""
-    folder = weights_folder() / preset.name
-    return folder if (folder / WEIGHTS).is_file() else None
+def _explained(error: Exception, where: str) -> OSError:
+    status = _status(error)
+    if status is None:
+        return ConnectionError(
+            f"The connection to the Hub for {where} broke off: {_first_line(error)} Nothing broken "
+            "was kept. Check the network and try again."
+        )
+    answer = f"The Hub answered {status} for {where}"
+    if status in (401, 404):
+        kind = PermissionError if status == 401 else FileNotFoundError
+        return kind(
+            f"{answer}: there is no such repository, or it is private. Check the name; for a "
+            f"private one {LOG_IN}."
+        )
+    if status == 403:
+        return PermissionError(
+            f"{answer}: this token may not do that. To publish, it needs the right to write; for "
+            f"a gated repository, accept its conditions on its page. Then {LOG_IN}."
+        )
+    if status in (408, 429) or status >= 500:
+        return ConnectionError(f"{answer}: it is busy or down. Try again later.")
+    return OSError(f"{answer}: {_first_line(error)}")
 
 
-def _preset_folder(preset: Preset) -> Path:
-    shipped = shipped_folder(preset)
-    if shipped is not None:
-        return shipped
-    if preset.revision is not None:
-        return download(preset.hub, preset.revision)
-    if preset.checkpoints:
-        return built_preset(preset)
-    raise ValueError(
-        f"Nobody has published the weights of {preset.name} yet. They will be at "
-        f"{SCHEME}{preset.hub}. To make them: {preset.command}; then load the folder it writes."
-    )
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status behind an error, which may be wrapped in others."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is not None:
+            return status
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    while error.__cause__ is not None:  # what is behind "an error happened"
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    reason = lines[0].rstrip(".") if lines else "no reason given"
+    return f"{type(error).__name__}: {reason}."
+
+
+def _where(repo_id: str, revision: str | None) -> str:
+    return f"{SCHEME}{repo_id}" + (f"@{revision}" if revision else "")
+
+
+def _remove(folder: Path) -> None:
+    """Remove a model from the Hub's cache, where a snapshot's files are links."""
+    for name in FILES:
+        (folder / name).resolve().unlink(missing_ok=True)
+        (folder / name).unlink(missing_ok=True)

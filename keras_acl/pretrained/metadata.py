@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_acl.clip import ClipSpec
-from keras_acl.pretrained.cards import Card
-from keras_acl.pretrained.files import (
+from keras_acl.pretrained.card import Card
+from keras_acl.pretrained.saved_files import (
     ANEW,
     CONFIG,
     METADATA,

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
-from keras_acl.pretrained.cards import Card, Metric
+from keras_acl.pretrained.card import Card, Metric
 
 ORGANISATION = "keras-acl"  # on the Hub
 NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -6,7 +6,8 @@ import numpy as np
 from video_files import write_video
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data.videos import Video, VideoList
+from keras_acl.data.video_list import VideoList
+from keras_acl.video.video import Video
 
 CLIP = ClipSpec(frames=2, span=4, size=16)
 LABELS = ("calm", "wild")

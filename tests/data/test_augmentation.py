@@ -13,8 +13,8 @@ from keras_acl.data.augmentation import (
     read_test_clip,
     read_training_clip,
 )
-from keras_acl.data.sampling import record_rng
-from keras_acl.data.videos import Video
+from keras_acl.video.sampling import record_rng
+from keras_acl.video.video import Video
 
 
 def coordinates(frames: int, height: int, width: int) -> np.ndarray:

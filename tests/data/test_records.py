@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from keras_acl.data.augmentation import Augmentation
 from keras_acl.data.records import Passes, RecordReader
-from keras_acl.data.videos import Video, VideoList
+from keras_acl.data.video_list import VideoList
+from keras_acl.video.video import Video
 
 
 @pytest.fixture

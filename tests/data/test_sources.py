@@ -4,8 +4,9 @@ import sys
 import pytest
 
 from keras_acl.data import sources
-from keras_acl.data.files import MissingVideosWarning
-from keras_acl.data.sources import Video, VideoList, read_csv, read_directory
+from keras_acl.data.sources import read_csv, read_directory
+from keras_acl.data.video_list import MissingVideosWarning, VideoList
+from keras_acl.video.video import Video
 
 
 def touch(folder, *names):
@@ -155,8 +156,8 @@ def test_one_module_has_them_all():
 
 def test_workers_do_without_keras():
     code = (
-        "import sys, keras_acl.data.sources, keras_acl.data.sampling, keras_acl.data.decoding, "
-        "keras_acl.data.checking; "
+        "import sys, keras_acl.data.sources, keras_acl.video.sampling, keras_acl.video.read, "
+        "keras_acl.video.check; "
         "print([name for name in ('keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
     )
     output = subprocess.run(

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from video_files import write_video
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data import MovingFigures, probing
-from keras_acl.data.decoding import DecodingError
-from keras_acl.data.sources import Video, find_videos
-from keras_acl.data.video_file import av
+from keras_acl.data import MovingFigures
 from keras_acl.evaluation import views
 from keras_acl.evaluation.views import ViewGrid, ViewMeans, crop_corners, iterate_views
+from keras_acl.video import frame_table as probing
+from keras_acl.video.container import av
+from keras_acl.video.files import find_videos
+from keras_acl.video.video import DecodingError, Video
 
 CLIP = ClipSpec(frames=4, span=8, size=28)  # tested at 32
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import probe
-from keras_acl.data.files import find_videos
 from keras_acl.data.sources import read_directory
+from keras_acl.video.files import find_videos
 
 QUICK = ["--repeats", "1", "--clips", "8", "--size", "32", "--processes", "0"]
 

@@ -4,7 +4,7 @@ import pytest
 from benchmarks import evaluation_memory
 
 from keras_acl.data import probe
-from keras_acl.data.sources import find_videos
+from keras_acl.video.files import find_videos
 
 QUICK = ["--small", "--clips", "2", "--crops", "1"]
 

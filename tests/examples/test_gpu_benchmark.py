@@ -25,7 +25,7 @@ from gpu_runner import Limits, Runner
 from keras import ops
 
 from keras_acl.models import SlowFastClassifier
-from keras_acl.profiling import count_multiply_adds
+from keras_acl.speed.cost import count_multiply_adds
 
 # Answers like a contender; a batch above 8 does not fit, and names tell what else goes wrong.
 FAKE = """

@@ -17,7 +17,7 @@ import keras_acl
 from keras_acl import optimize
 from keras_acl.layers import PaddedConv3D
 from keras_acl.models import TwoStreamClassifier
-from keras_acl.profiling import count_multiply_adds
+from keras_acl.speed.cost import count_multiply_adds
 
 BENCHMARKS = Path(__file__).parents[2] / "examples" / "benchmarks"
 

@@ -7,8 +7,10 @@ import stages
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video, VideoList
-from keras_acl.evaluation import NOT_FOUND, Protocol, Scores, ViewGrid, decoding_ahead, evaluating
+from keras_acl.evaluation import NOT_FOUND, Protocol, Scores, ViewGrid
+from keras_acl.evaluation import multi_view as evaluating
 from keras_acl.evaluation.views import iterate_views
+from keras_acl.inference import views_ahead as decoding_ahead
 from keras_acl.models import SlowClassifier
 
 CLIP = ClipSpec(frames=4, span=8, size=32)

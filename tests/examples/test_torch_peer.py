@@ -5,8 +5,8 @@ from models import tiny
 from tiny_network import CLIP, NETWORK
 
 from keras_acl.layers import slow_frame_indices
-from keras_acl.models import streams
-from keras_acl.optimizers import CoupledSGD
+from keras_acl.models import resnet_streams as streams
+from keras_acl.training.optimizers import CoupledSGD
 
 torch = pytest.importorskip("torch")
 

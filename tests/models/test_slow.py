@@ -6,7 +6,7 @@ from tiny import TARGETS, clips, compiled, predict, randomize, slow
 
 from keras_acl.layers import SCAM
 from keras_acl.models import SlowClassifier
-from keras_acl.models.scales import resize_frames
+from keras_acl.models.scam_scales import resize_frames
 
 
 @pytest.mark.parametrize(

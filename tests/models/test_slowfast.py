@@ -4,7 +4,7 @@ import pytest
 from harness import check_config, dtype_of, to_numpy
 from tiny import TARGETS, clips, compiled, predict, randomize, slowfast
 
-from keras_acl.layers.fusion import FUSIONS
+from keras_acl.layers.lateral_fusion import FUSIONS
 from keras_acl.models import SlowFastClassifier
 
 

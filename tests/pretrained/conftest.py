@@ -3,7 +3,7 @@ import os
 import pytest
 from hub_server import hub_server
 
-from keras_acl.pretrained.hub_client import import_client
+from keras_acl.pretrained.hub import import_client
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import random
 from pathlib import Path
 
 from keras_acl.clip import ClipSpec
-from keras_acl.pretrained.cards import Card, Metric, model_card
-from keras_acl.pretrained.files import CONFIG, README, WEIGHTS, sha256_of
+from keras_acl.pretrained.card import Card, Metric, model_card
 from keras_acl.pretrained.metadata import Metadata
+from keras_acl.pretrained.saved_files import CONFIG, README, WEIGHTS, sha256_of
 
 METRIC = Metric("moving figures", 71.5, "one centre clip", "this test")
 CARD = Card("plain", "Random bytes.", "Apache-2.0", "a test", metrics=(METRIC,))

@@ -10,9 +10,9 @@ from hub_server import Fault
 
 from keras_acl.models import SlowClassifier
 from keras_acl.pretrained import cache
-from keras_acl.pretrained.cards import Card
-from keras_acl.pretrained.folder import read_pretrained
+from keras_acl.pretrained.card import Card
 from keras_acl.pretrained.presets import Checkpoint, Preset
+from keras_acl.pretrained.saved_folder import read_pretrained
 
 CHECKPOINT = Path(__file__).parents[1] / "data" / "parity" / "ptv_slow.pyth"
 
@@ -141,7 +141,7 @@ import sys
 sys.path[:0] = sys.argv[2:]
 from test_cache import preset
 from keras_acl.pretrained.cache import built_preset
-from keras_acl.pretrained.folder import read_pretrained
+from keras_acl.pretrained.saved_folder import read_pretrained
 print(read_pretrained(built_preset(preset(sys.argv[1]))).num_classes)
 """
 

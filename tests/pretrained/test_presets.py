@@ -5,7 +5,7 @@ import pytest
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.pretrained.labels import read_labels
 from keras_acl.pretrained.presets import ALIASES, PRESETS, find_preset
-from keras_acl.profiling import count_multiply_adds, count_parameters
+from keras_acl.speed.cost import count_multiply_adds, count_parameters
 
 NAMES = [preset.name for preset in PRESETS]
 

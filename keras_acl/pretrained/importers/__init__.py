@@ -1,7 +1,7 @@
 """Importers of public checkpoints, one table of rules a format."""
 
+from keras_acl.pretrained.importers.checkpoint import import_checkpoint, warm_start
 from keras_acl.pretrained.importers.imagenet import inflate_imagenet
-from keras_acl.pretrained.importers.importing import import_checkpoint, warm_start
 from keras_acl.pretrained.importers.report import ImportReport
 
 __all__ = ["ImportReport", "import_checkpoint", "inflate_imagenet", "warm_start"]

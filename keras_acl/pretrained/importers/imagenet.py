@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_acl.models import SlowClassifier, TwoStreamClassifier
-from keras_acl.pretrained.importers.filling import fill, variables_by_name
+from keras_acl.pretrained.importers.fill import fill, variables_by_name
 from keras_acl.pretrained.importers.report import ImportReport, Source
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

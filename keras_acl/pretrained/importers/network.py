@@ -6,15 +6,15 @@ from collections import Counter
 
 import numpy as np
 
-from keras_acl.models.streams import BLOCKS
+from keras_acl.models.resnet_streams import BLOCKS
 from keras_acl.pretrained.importers.formats import (
     FORMATS,
     IGNORED,
     CheckpointFormat,
     to_keras_layout,
 )
-from keras_acl.pretrained.importers.reading import RawCheckpoint
 from keras_acl.pretrained.importers.report import Source
+from keras_acl.pretrained.importers.torch_files import RawCheckpoint
 
 PREFIXES = ("", "model.", "module.", "module.model.")  # wrappers around the network
 

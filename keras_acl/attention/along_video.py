@@ -1,0 +1,142 @@
+"""A model's maps along a whole video, clip after clip, one clip in memory at a time."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_acl.attention.maps import attention_maps
+from keras_acl.clip import ClipSpec
+from keras_acl.video.crop import centre_crop
+from keras_acl.video.frame_table import probe
+from keras_acl.video.read import read_frames
+from keras_acl.video.sampling import frame_offsets, grid_length, uniform_clips
+
+PREDICTION_CLIPS = 3  # as `predict_videos`, so that both say the same
+
+
+class Window(NamedTuple):
+    """A clip and the part of the video that it answers for, in numbers of the `clip.fps` grid."""
+
+    numbers: np.ndarray  # of its frames, (T,)
+    begin: int
+    end: int
+
+
+class Moment(NamedTuple):
+    """What a model attends to at one moment."""
+
+    spatial: np.ndarray  # (H, W)
+    temporal: np.ndarray | None  # (H, W)
+
+
+def lay_clips(begin: int, end: int, total: int, clip: ClipSpec) -> list[Window]:
+    """Clips end to end over a part of a video.
+
+    The last one is moved back to end with the part, and answers for what is left. A video shorter
+    than a clip gets one, which ends in repeats of its last frame, as in training.
+
+    Args:
+        begin: First frame number of the part, on the `clip.fps` grid.
+        end: The number after its last one.
+        total: Frame numbers that the video has.
+        clip: What the model eats.
+    """
+    windows = []
+    while begin < end:
+        start = max(min(begin, end - clip.span), 0)
+        numbers = np.minimum(start + frame_offsets(clip), total - 1)
+        windows.append(Window(numbers, begin, min(begin + clip.span, end)))
+        begin += clip.span
+    return windows
+
+
+def parts_of(seconds: float, clip: ClipSpec, clips: int | None) -> list[tuple[float, float]]:
+    """The parts of a video to show: all of it, or as many clips as given, spread over it.
+
+    Args:
+        seconds: Length of the video.
+        clip: What the model eats.
+        clips: How many; `None` is all.
+
+    Returns:
+        First second and end of each part; none begins before another ends.
+
+    Raises:
+        ValueError: If `clips` is not positive.
+    """
+    total = grid_length(seconds, clip)
+    if clips is not None and clips < 1:
+        raise ValueError(f"A video has at least one clip. Received: clips={clips}")
+    if clips is None or clips * clip.span >= total:
+        return [(0.0, total / clip.fps)]
+    starts = uniform_clips(total, clip, clips)[:, 0]
+    return [(start / clip.fps, (start + clip.span) / clip.fps) for start in starts.tolist()]
+
+
+class VideoAttention:
+    """A model's maps of one class along a video; asked for in the order of time.
+
+    Args:
+        model: A classifier of this package.
+        path: The video.
+        parts: See `parts_of`.
+        chosen: Whose maps; the class predicted for the video by default.
+        size: Height and width of the maps.
+
+    Attributes:
+        scores: Softmax averaged over the clips that `predict_videos` takes, (L,).
+        predicted: The class with the highest.
+        chosen: Whose maps.
+
+    Raises:
+        DecodingError: If the video cannot be read.
+    """
+
+    def __init__(
+        self, model, path: str | Path, parts: Sequence[tuple[float, float]], chosen, size: int
+    ):
+        self.model, self.path, self.size = model, path, size
+        total = grid_length(probe(path).seconds, model.clip)
+        self.windows: list[Window] = []
+        for begin, end in parts:
+            numbers = round(begin * model.clip.fps), min(round(end * model.clip.fps), total)
+            self.windows += lay_clips(*numbers, total, model.clip)
+        clips = uniform_clips(total, model.clip, PREDICTION_CLIPS)
+        self.scores = np.mean([self._maps(numbers, None).scores[0] for numbers in clips], axis=0)
+        self.predicted = int(self.scores.argmax())
+        self.chosen = self.predicted if chosen is None else chosen
+        self._current, self._shown = -1, None
+
+    def seconds(self) -> Iterator[float]:
+        """The times of this model's own frames in the parts that are shown, none twice."""
+        for window in self.windows:
+            for number in np.unique(window.numbers):
+                if window.begin <= number < window.end:
+                    yield float(number / self.model.clip.fps)
+
+    def at(self, second: float) -> Moment:
+        """The maps of the frame that the model saw last at that time.
+
+        Args:
+            second: No earlier than in the call before.
+        """
+        number = second * self.model.clip.fps + 1e-6
+        last = len(self.windows) - 1
+        index = max(self._current, 0)
+        while index < last and number >= self.windows[index].end:
+            index += 1
+        if index != self._current or self._shown is None:
+            self._shown = self._maps(self.windows[index].numbers, self.chosen)
+            self._current = index
+        maps, numbers = self._shown, self.windows[index].numbers
+        frame = max(int(np.searchsorted(numbers, number, side="right")) - 1, 0)
+        return Moment(maps.spatial[0], None if maps.temporal is None else maps.temporal[0, frame])
+
+    def _maps(self, numbers: np.ndarray, chosen: int | None):
+        clip = self.model.clip
+        frames = read_frames(self.path, numbers / clip.fps, clip.test_size)
+        batch = centre_crop(frames, clip.size)[None]  # (1, T, size, size, 3)
+        classes = None if chosen is None else [chosen]
+        return attention_maps(self.model, batch, classes, size=(self.size, self.size))

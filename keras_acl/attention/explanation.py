@@ -1,0 +1,221 @@
+"""A video with attention laid over it, and a contact sheet of it (Figures 1, 4)."""
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_acl.attention.along_video import VideoAttention, parts_of
+from keras_acl.attention.overlay import STREAMS, Section, save_sections
+from keras_acl.attention.panels import PANEL, check_ending, panels, strip, video_writer
+from keras_acl.clip import ClipSpec
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.crop import crop_corner
+from keras_acl.video.frame_table import probe
+from keras_acl.video.read import read_frames
+
+COLUMNS = 6  # of the contact sheet
+AT_ONCE = 64  # frames decoded for display at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """What `explain` found and wrote.
+
+    Args:
+        path: The video.
+        label: The class whose attention is shown: the predicted one, or the one asked for.
+        score: Its score, softmax averaged over clips.
+        predicted: The predicted class.
+        compared: The same three of the second model, or `None`.
+        video: The mp4 or GIF.
+        sheet: The contact sheet.
+    """
+
+    path: str
+    label: str
+    score: float
+    predicted: str
+    compared: tuple[str, float, str] | None
+    video: Path
+    sheet: Path
+
+
+def explain(
+    model: keras.Model,
+    video: str | os.PathLike,
+    out: str | os.PathLike,
+    label: str | int | None = None,
+    strength: float = 0.5,
+    clips: int | None = None,
+    compare: keras.Model | None = None,
+) -> Explanation:
+    """Write a video that shows where each stream looks, and a contact sheet beside it.
+
+    Frame, spatial overlay and temporal overlay stand side by side (no temporal one for a
+    `SlowClassifier`), with the class and its score above. Clips are laid end to end over the whole
+    video and one is in memory at a time; each map is stretched to [0, 1] over its own clip. What is
+    shown is what the model sees, the square in the centre; the rest of a wide frame is cut off. The
+    score is that of `predict_videos`. What `optimize` returns may be given, too.
+
+    Args:
+        model: A classifier of this package.
+        video: The file to look at.
+        out: What to write, .mp4 (H.264) or .gif. The contact sheet gets the ending .png.
+        label: Whose attention, by name or index; the predicted class by default.
+        strength: How soon colour covers the frame, see `overlay`.
+        clips: Show so many clips, spread over the video; all of it by default.
+        compare: A second model, whose panels stand below, at the same moments. Its class is its own
+            prediction, or `label`. It may eat other clips.
+
+    Returns:
+        An `Explanation`.
+
+    Raises:
+        DecodingError: If the video cannot be read.
+        OSError: If the files cannot be written. What stood there is left as it was.
+        ValueError: If the ending or the label is unknown, or `out` is the video itself.
+    """
+    path, file = str(video), Path(out)
+    sheet = file.with_suffix(".png")
+    check_ending(file)
+    if file.exists() and Path(path).exists() and file.samefile(path):
+        raise ValueError(f"{file} is the video itself. Give `out` another name.")
+    models = [model] if compare is None else [model, compare]
+    classes = [find_class(one, label) for one in models]
+    parts = parts_of(probe(path).seconds, model.clip, clips)
+    _check_folder(file.parent)
+    with written_whole(sheet) as sheet_beside, written_whole(file) as beside:
+        followed = [
+            VideoAttention(one, path, parts, chosen, PANEL)
+            for one, chosen in zip(models, classes, strict=True)
+        ]
+        titles = _titles(followed)
+        shown = _write_video(beside, path, followed, titles, strength)
+        _write_sheet(sheet_beside, Path(path).name, titles, shown)
+    label, score, predicted = _found(followed[0])
+    compared = None if compare is None else _found(followed[1])
+    return Explanation(path, label, score, predicted, compared, file, sheet)
+
+
+def _found(one: VideoAttention) -> tuple[str, float, str]:
+    """Label, score and predicted label."""
+    score = float(one.scores[one.chosen])
+    return one.model.class_names[one.chosen], score, one.model.class_names[one.predicted]
+
+
+def find_class(model, label: str | int | None) -> int | None:
+    """Index of a class given by name or index.
+
+    Raises:
+        ValueError: If the model has no such class.
+    """
+    if label is None:
+        return None
+    labels = model.labels or ()
+    if label in labels:
+        return labels.index(label)
+    if str(label).isdecimal() and int(label) < model.num_classes:
+        return int(label)
+    if not labels:
+        expected = f"an index from 0 to {model.num_classes - 1}; the model has no class names"
+    elif close := difflib.get_close_matches(str(label), labels, n=3, cutoff=0.5):
+        expected = f"one of the model's classes. Nearest: {', '.join(close)}"
+    else:
+        expected = f"one of {', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}"
+    raise ValueError(f"Unknown class {label!r}. Expected {expected}.")
+
+
+def _check_folder(folder: Path) -> None:
+    """Before minutes of work: can the folder be made and written to?"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"The folder {folder} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"The folder {folder} cannot be written to.")
+
+
+def _write_video(file: Path, path: str, followed, titles, strength: float) -> list:
+    """Encode frame by frame; return what the contact sheet shows, (second, panels a model)."""
+    clip, name = followed[0].model.clip, _shortened(Path(path).name)
+    times = np.array(list(followed[0].seconds()))
+    shown: dict[int, tuple] = {}  # of each sixth of the video the moment of most attention
+    with video_writer(file, clip.frames / clip.seconds) as add:
+        for number, (second, frame) in enumerate(_frames_at(path, times, clip)):
+            moments = [one.at(second) for one in followed]
+            pictures = [panels(frame, one.spatial, one.temporal, strength) for one in moments]
+            columns, clock = max(map(len, pictures)), _clock(second)
+            corners = [f"{name}   {clock}", *[""] * (len(pictures) - 1)]
+            rows = [
+                strip(row, columns, title, corner)
+                for row, title, corner in zip(pictures, titles, corners, strict=True)
+            ]
+            add(np.concatenate(rows))
+            column, first = number * COLUMNS // len(times), moments[0]
+            strongest = 0.0 if first.temporal is None else float(first.temporal.max())
+            if column not in shown or strongest > shown[column][0]:
+                shown[column] = strongest, clock, pictures
+    return [moment[1:] for moment in shown.values()]
+
+
+def _frames_at(path: str, times: np.ndarray, clip: ClipSpec) -> Iterator[tuple[float, np.ndarray]]:
+    """What the model sees at these times, the centre square, but PANEL pixels a side."""
+    info = probe(path)
+    zoom = PANEL / clip.size
+    top, left = (round(place * zoom) for place in crop_corner(info.height, info.width, clip))
+    for first in range(0, len(times), AT_ONCE):
+        part = times[first : first + AT_ONCE]
+        frames = read_frames(path, part, round(clip.test_size * zoom))
+        frames = frames[:, top : top + PANEL, left : left + PANEL]
+        yield from zip(part.tolist(), frames, strict=True)
+
+
+def _write_sheet(file: Path, name: str, titles: list[str], shown: list) -> None:
+    sections = []
+    for index, title in enumerate(titles):
+        pictures = [rows[index] for _, rows in shown]
+        rows: dict[str, Sequence[np.ndarray]] = dict(
+            zip(("frames", *STREAMS), zip(*pictures, strict=True), strict=False)
+        )
+        if index:  # the frames stand above
+            del rows["frames"]
+        heading = title if index else f"{name}: {title}"
+        clocks = ["" if index else clock for clock, _ in shown]
+        sections.append(Section(heading, clocks, rows))
+    save_sections(file, sections)
+
+
+def _titles(followed: list[VideoAttention]) -> list[str]:
+    """The line above each model's panels: class, score, and which model if there are two."""
+    titles = []
+    for one in followed:
+        title = f"{one.model.class_names[one.chosen]} {one.scores[one.chosen]:.0%}"
+        if one.chosen != one.predicted:
+            best = one.model.class_names[one.predicted]
+            title += f" (predicted: {best} {one.scores[one.predicted]:.0%})"
+        titles.append(title)
+    if len(followed) == 1:
+        return titles
+    names = [_model_name(one.model) for one in followed]
+    if names[0] == names[1]:
+        names = [f"{name} {number}" for number, name in enumerate(names, 1)]
+    return [f"{name}: {title}" for name, title in zip(names, titles, strict=True)]
+
+
+def _model_name(model) -> str:
+    card = getattr(model, "card", None)
+    return type(model).__name__ if card is None else card.name
+
+
+def _shortened(name: str, length: int = 30) -> str:
+    return name if len(name) <= length else f"{name[: length // 2]}…{name[-length // 2 + 1 :]}"
+
+
+def _clock(second: float) -> str:
+    tenths = round(second * 10)
+    return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"

@@ -1,0 +1,132 @@
+"""The verbs of the command line that show and measure where a model looks."""
+
+import collections
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from keras_acl.cli.options import SavedModel, load_for_inference
+from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
+
+# In the table; the others are in the JSON.
+SHOWN = (
+    "spatial_pointing",
+    "spatial_energy",
+    "spatial_iou",
+    "temporal_pointing",
+    "temporal_energy",
+    "temporal_iou",
+    "correlation",
+    "chance",
+)
+
+
+def explain(
+    model: SavedModel,
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("."),
+    label: Annotated[
+        str | None, typer.Option(help="Whose attention.", show_default="the predicted class")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="A second model, whose attention stands below.")
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Show so many clips.", show_default="the whole video")
+    ] = None,
+    gif: Annotated[bool, typer.Option("--gif", help="GIF instead of mp4.")] = False,
+) -> None:
+    """Write videos that show where each stream looks, and a contact sheet of each.
+
+    Example: keras-acl explain runs/videos clip.mp4 --output attention/
+    """
+    from keras_acl.video.files import list_files
+
+    paths = [Path(path) for path in list_files(videos)]
+    with no_startup_noise():
+        from keras_acl.attention import explain as write
+        from keras_acl.attention.explanation import find_class
+        from keras_acl.data import DecodingError
+
+    loaded = [load_for_inference(name) for name in (model, compare) if name is not None]
+    for one in loaded:
+        find_class(one, label)
+    second = loaded[1] if compare is not None else None
+    bad = 0
+    with progress_bar("explaining") as progress:
+        for done, (path, name) in enumerate(zip(paths, _names(paths), strict=True), 1):
+            file = output / f"{name}_attention{'.gif' if gif else '.mp4'}"
+            try:
+                found = write(loaded[0], path, file, label, clips=clips, compare=second)
+            except DecodingError as error:
+                bad += 1
+                errors.print(str(error), style="red")
+            else:
+                screen.print(f"{path}: {found.label} {found.score:.1%}: {file} {found.sheet.name}")
+            progress(done, len(paths))
+    if bad:
+        raise typer.Exit(1)
+
+
+def attention(
+    model: SavedModel,
+    boxes: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV (path,start,end,left,top,right,bottom), or a folder of moving figures."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Measure how much of a model's attention falls where the action is.
+
+    Seconds and pixels of the upright video; a column label may name the class.
+
+    Example: keras-acl attention runs/videos boxes.csv
+    """
+    if not boxes.exists():
+        raise FileNotFoundError(f"There is no file or folder {boxes}.")
+    with no_startup_noise():
+        from keras_acl.attention import measure_boxes
+
+    loaded = load_for_inference(model)
+    with progress_bar("measuring") as progress:
+        found = measure_boxes(loaded, boxes, progress)
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(found), indent=2))
+    else:
+        _show(found)
+    if any(row.problem for row in found.rows):
+        raise typer.Exit(1)
+
+
+def _show(found) -> None:
+    names = [name for name in SHOWN if name in found.mean]
+    numbers = [Column(name.replace("_", "\n"), justify="right") for name in names]
+    table = Table(Column("video", overflow="fold"), "class", *numbers)
+    for row in found.rows:
+        values = [] if row.values is None else [f"{row.values[name]:.2f}" for name in names]
+        table.add_row(row.path, row.label or f"not measured: {row.problem}", *values)
+    if found.mean:
+        table.add_section()
+        measured = sum(row.values is not None for row in found.rows)
+        table.add_row("mean", f"{measured} videos", *(f"{found.mean[name]:.2f}" for name in names))
+    screen.print(table)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """A name for each video's output: its stem, with as many folders as tell it from the others."""
+    depth = 1
+    while True:
+        names = ["_".join([*path.parts[-depth:-1], path.stem]) for path in paths]
+        counts = collections.Counter(names)
+        if max(counts.values()) == 1:
+            return names
+        if depth > max(len(path.parts) for path in paths):
+            twice = [str(path) for path, name in zip(paths, names, strict=True) if counts[name] > 1]
+            raise ValueError(f"Their outputs would have one name: {', '.join(twice)}")
+        depth += 1

@@ -1,0 +1,208 @@
+"""The verbs of the command line that show videos to a model: predictions, timelines, features."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from keras_acl.cli.options import SavedModel, load_for_inference
+from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
+
+
+def predict(
+    model: SavedModel,
+    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Clips a video.", show_default="3")
+    ] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Classes shown.", show_default="3")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="What happens when, in long recordings.")
+    ] = False,
+    stride: Annotated[
+        float | None,
+        typer.Option(help="Timeline: seconds between windows.", show_default="half a clip"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")
+    ] = None,
+) -> None:
+    """Classify video files, or with --timeline every part of long recordings.
+
+    Example: keras-acl predict runs/videos clip.mp4 --top 5
+    """
+    from keras_acl.video.files import list_files
+
+    paths = list_files(videos)
+    if timeline:
+        if (clips, top) != (None, None):
+            raise ValueError("--clips and --top do not go with --timeline, which sees everything")
+        _show_timelines(model, paths, stride, threshold, output, as_json)
+        return
+    if (stride, threshold, output) != (None, None, None):
+        raise ValueError("--stride, --threshold and --output belong to --timeline: add it")
+    with no_startup_noise():
+        from keras_acl.inference.predict import predict_videos
+
+    loaded = load_for_inference(model)
+    with progress_bar("predicting") as progress:
+        predictions = predict_videos(loaded, paths, clips or 3, progress)
+    names = loaded.class_names
+    if as_json:
+        rows = [
+            {
+                "path": prediction.path,
+                "problem": prediction.problem,
+                "predictions": [
+                    {"label": names[index], "score": round(score, 6)}
+                    for index, score in prediction.top(top or 3)
+                ],
+            }
+            for prediction in predictions
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        table = Table(Column("video", overflow="fold"), "class", "score")
+        for prediction in predictions:
+            lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top or 3)]
+            lines = lines or [(f"cannot be read: {prediction.problem}", "")]
+            table.add_row(
+                prediction.path, "\n".join(c for c, _ in lines), "\n".join(s for _, s in lines)
+            )
+        screen.print(table)
+    if any(prediction.problem for prediction in predictions):
+        raise typer.Exit(1)
+
+
+def _show_timelines(
+    model: str,
+    paths: Sequence[str],
+    stride: float | None,
+    threshold: float | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Print what happens when in long recordings; `predict --timeline`.
+
+    Args:
+        model: What `load_any` takes.
+        paths: Video files.
+        stride: Seconds from a window to the next; half a clip if `None`.
+        threshold: Moments whose best score is below it are in no segment; `None` is 0.3.
+        output: Folder for NAME.csv, NAME.json and NAME.png of each video.
+        as_json: JSON instead of a table.
+
+    Raises:
+        ValueError: If two videos would write the same files.
+        Exit: With code 1 if something is wrong with a video.
+    """
+    names = _names(paths) if output is not None else []
+    with no_startup_noise():
+        from keras_acl.data import DecodingError
+        from keras_acl.inference.timeline import predict_timeline
+        from keras_acl.inference.timeline_plot import plot_timeline
+
+    loaded = load_for_inference(model)
+    rows = []
+    for number, path in enumerate(paths):
+        try:
+            with progress_bar(f"{Path(path).name}, seconds") as progress:
+                timeline = predict_timeline(loaded, path, stride, progress=progress)
+        except DecodingError as error:
+            rows.append({"path": path, "problem": error.reason, "segments": []})
+            continue
+        segments = timeline.segments(threshold=0.3 if threshold is None else threshold)
+        rows.append(timeline.to_dict(segments, windows=False))
+        if output is not None:
+            timeline.to_csv(output / f"{names[number]}.csv", segments)
+            timeline.to_json(output / f"{names[number]}.json", segments)
+            plot_timeline(timeline, output / f"{names[number]}.png", segments)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            _print_segments(row)
+        if output is not None and any("seconds" in row for row in rows):
+            screen.print(f"CSV, JSON and pictures: {output}")
+    if any(row["problem"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _print_segments(row: dict) -> None:
+    from keras_acl.inference.timeline_plot import minutes
+
+    table = Table("start", "end", Column("class", overflow="fold"), "score", title=row["path"])
+    table.title_justify = "left"
+    for column in (0, 1, 3):
+        table.columns[column].justify = "right"
+    for segment in row["segments"]:
+        start, end = (minutes(segment[name], digits=1) for name in ("start", "end"))
+        table.add_row(start, end, segment["label"], f"{segment['score']:.3f}")
+    if "seconds" not in row:  # nothing was read
+        screen.print(f"{row['path']}: cannot be read: {row['problem']}")
+        return
+    if row["segments"]:
+        screen.print(table)
+    else:
+        screen.print(f"{row['path']}: no class reaches the threshold; a lower one is --threshold 0")
+    if row["problem"]:
+        errors.print(f"{row['path']}: {row['problem']}. The rest was read.", style="yellow")
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    names = [Path(path).stem for path in paths]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"--output names files after the videos, so each needs a name of its own. "
+            f"Received twice: {', '.join(twice)}"
+        )
+    return names
+
+
+def features(
+    model: SavedModel,
+    videos: Annotated[
+        list[Path],
+        typer.Argument(help="A folder of class folders, a CSV (path,label), or videos."),
+    ],
+    output: Annotated[Path, typer.Option(help="File to write: .npz, or .parquet (needs pyarrow).")],
+    clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 1,
+    average: Annotated[
+        bool, typer.Option(help="One vector a video, or one for each of its clips.")
+    ] = True,
+) -> None:
+    """Write the pooled features that the dense layer sees, video by video.
+
+    If it is interrupted, the same command goes on where it stopped.
+
+    Example: keras-acl features k400 videos/ --output features.npz
+    """
+    with no_startup_noise():
+        from keras_acl.inference.feature_extraction import check_output, list_videos, save_features
+        from keras_acl.inference.feature_extraction import features as extract
+
+    check_output(output)
+    found = list_videos(videos)
+    loaded = load_for_inference(model)
+    with progress_bar("reading") as progress:
+        unfinished = output.with_name(f"{output.name}.unfinished.npz")
+        extracted = extract(
+            loaded, found, clips, average=average, progress=progress, resume=unfinished
+        )
+    for path, problem in zip(extracted.paths, extracted.problems, strict=True):
+        if problem:
+            errors.print(f"{path}: cannot be read: {problem}", style="yellow")
+    save_features(extracted, output)
+    good = sum(problem is None for problem in extracted.problems)
+    screen.print(f"{good} of {len(found)} videos, {extracted.features.shape[-1]} numbers: {output}")
+    if good < len(found):
+        raise typer.Exit(1)

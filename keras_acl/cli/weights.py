@@ -1,0 +1,135 @@
+"""The verbs of the command line that have to do with pre-trained weights."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from keras_acl.cli.terminal import no_startup_noise, screen
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="A .pyth, .pth or .pkl file of another implementation.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder for the model.")],
+    two_stream: Annotated[
+        bool, typer.Option(help="Make the two-stream network of a SlowFast file: a warm start.")
+    ] = False,
+    slow: Annotated[
+        Path | None, typer.Option(help="With --two-stream: a Slow file for the spatial stream.")
+    ] = None,
+    speed_ratio: Annotated[
+        int | None,
+        typer.Option(min=1, help="α.", show_default="what the file says, or 8; 8x8 networks: 4"),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="A text file with a class a line, or kinetics400.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write what went where, tensor by tensor, as JSON.")
+    ] = None,
+) -> None:
+    """Make a model of a public SlowFast or Slow checkpoint.
+
+    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2.
+
+    Example: keras-acl import SLOWFAST_8x8_R50.pyth --to weights/slowfast --speed-ratio 4
+    """
+    if slow is not None and not two_stream:
+        raise ValueError("--slow is the spatial stream of a two-stream network: add --two-stream")
+    with no_startup_noise():
+        from keras_acl.pretrained import Card, import_checkpoint, save_pretrained, warm_start
+        from keras_acl.system.atomic_write import written_whole
+
+    names = None if labels is None else _read_names(labels)
+    if two_stream:
+        model, done = warm_start(file, slow, labels=names, speed_ratio=speed_ratio)
+    else:
+        model, done = import_checkpoint(file, labels=names, speed_ratio=speed_ratio)
+    files = " and ".join(Path(source.path).name for source in done.sources)
+    card = Card(
+        name=to.resolve().name,
+        description=f"Imported from {files}. {' '.join(done.notes)}".strip(),
+        licence="unknown",
+        source=files,
+    )
+    save_pretrained(model, to, card)
+    if report is not None:
+        with written_whole(report) as beside:
+            beside.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")
+    screen.print(str(done))
+    screen.print(f'Saved: {to}. In Python: keras_acl.load_pretrained("{to}")')
+
+
+def publish(
+    folder: Annotated[Path, typer.Argument(help="A folder that save_pretrained wrote.")],
+    repository: Annotated[str, typer.Argument(help="USER/REPO on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option(help="Only you can see it.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Name this version, e.g. v1.")] = None,
+) -> None:
+    """Upload a saved model with its card to the Hugging Face Hub.
+
+    You need a token that may write: hf auth login, or the variable HF_TOKEN.
+
+    Example: keras-acl publish weights/mine user/mine --tag v1
+    """
+    with no_startup_noise():
+        from keras_acl.pretrained import publish as upload
+
+    screen.print(f"Published: {upload(folder, repository, private=private, tag=tag)}")
+
+
+def presets(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """List the weights that load_pretrained knows by name.
+
+    Example: keras-acl presets
+    """
+    with no_startup_noise():
+        from keras_acl.pretrained import list_presets
+
+    rows = list_presets()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        return
+    table = Table("name", "accuracy", "GMACs", "parameters", "licence", "source")
+    for column in table.columns[2:4]:
+        column.justify = "right"
+    protocols: list[str] = []
+    for row in rows:
+        accuracy = "not measured"
+        if row.top1 is not None:
+            how = f"{row.protocol}; measured by {row.measured_by}"
+            if how not in protocols:
+                protocols.append(how)
+            top5 = "" if row.top5 is None else f" / {row.top5:.2f}"
+            accuracy = f"{row.top1:.2f}{top5} [{protocols.index(how) + 1}]"
+        name = row.name if not row.alias else f"{row.alias} = {row.name}"
+        table.add_row(
+            name,
+            accuracy,
+            f"{row.multiply_adds / 1e9:.2f}",
+            f"{row.parameters / 1e6:.2f} M",
+            row.licence,
+            row.source,
+        )
+    screen.print(table)
+    for number, how in enumerate(protocols, 1):
+        screen.print(f"[{number}] top-1 / top-5 in per cent: {how}")
+
+
+def _read_names(labels: str) -> tuple[str, ...]:
+    from keras_acl.pretrained.labels import read_labels
+
+    if not Path(labels).is_file():
+        try:
+            return read_labels(labels)
+        except ValueError as error:
+            raise FileNotFoundError(f"There is no file {labels}. {error}") from error
+    lines = Path(labels).read_text(encoding="utf-8").splitlines()
+    return tuple(line.strip() for line in lines if line.strip())

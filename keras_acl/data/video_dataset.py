@@ -1,0 +1,255 @@
+"""VideoDataset: videos as batches for `fit`, `evaluate` and `predict`."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+from keras_acl.data.augmentation import Augmentation
+from keras_acl.data.bad_videos import BadVideos
+from keras_acl.data.keras_augmentation import mix_up
+from keras_acl.data.records import Passes, Record, RecordReader
+from keras_acl.data.stream import LoadingOptions, RecordStream
+from keras_acl.data.video_list import VideoList
+from keras_acl.video.sampling import record_rng
+from keras_acl.video.video import Video
+
+# Before a pass begins in earnest, Keras looks at one or two batches to learn their shapes.
+PROBES = 2
+
+
+class VideoDataset(keras.utils.PyDataset):
+    """Batches of clips, decoded and augmented in the background by Grain.
+
+    In training every pass has its own order and its own clips, crops and flips; they depend on
+    `seed` and the epoch alone, not on threads, processes or Keras' own shuffling. Otherwise every
+    pass is the same: the centre clips in the given order. The last batch of a pass may be smaller.
+    `fit(steps_per_epoch=...)` only makes sense from 3 steps on: one or two are taken for a glance,
+    and seen again.
+
+    A file that cannot be read costs one `BadVideoWarning`; another video of its class takes its
+    place (a black clip, where there are no labels). See `LoadingOptions` for the list of such files
+    and the limit.
+
+    Args:
+        videos: What to read. All labelled, or none.
+        clip: What the model eats.
+        batch_size: Clips a batch.
+        training: Whether to shuffle, draw random clips and augment.
+        augmentation: What varies in training; `Augmentation()` by default. Not used otherwise.
+        seed: Seed of everything random, 0 or more.
+        loading: How files are read.
+
+    Attributes:
+        videos: As given.
+        labels: Class names, in the order of the class indices; empty if unknown.
+        clip: As given.
+        batch_size: As given.
+        training: As given.
+        epoch: Number of the pass that is running or comes next, counted from 0.
+        error: The exception that stopped reading, or None. TensorFlow wraps it in a long error of
+            its own.
+
+    Batches:
+        `(clips, labels)`: uint8 RGB of shape (B, frames, size, size, 3) and int32 of shape (B,).
+        `(clips,)` for videos without labels. With mixup: float32 of the same shape, 0 to 255, and
+        float32 class probabilities of shape (B, L).
+
+    Raises:
+        ValueError: If there is no video, only some have labels, or a label has no name.
+        BadVideosError: While reading, if too many files are bad.
+
+    Example:
+    ```python
+    videos = keras_acl.data.read_csv("videos.csv")
+    train, val = keras_acl.data.split(videos, 0.2)
+    model.fit(
+        VideoDataset(train, model.clip),
+        validation_data=VideoDataset(val, model.clip, training=False),
+        epochs=4,
+    )
+    ```
+    """
+
+    def __init__(
+        self,
+        videos: VideoList | Sequence[Video],
+        clip: ClipSpec,
+        batch_size: int = 8,
+        *,
+        training: bool = True,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        loading: LoadingOptions | None = None,
+    ) -> None:
+        super().__init__()
+        loading = loading or LoadingOptions()
+        self.videos = videos
+        self.labels = videos.labels if isinstance(videos, VideoList) else ()
+        self.clip = clip
+        self.batch_size = batch_size
+        self.training = training
+        self.epoch = 0
+        self.error: Exception | None = None
+        self._seed = seed
+        augmentation = (augmentation or Augmentation()) if training else None
+        self._mixup = augmentation.mixup if augmentation else 0.0
+        _check_videos(videos, self.labels, self._mixup)
+        _check_processes(loading, augmentation)
+        self._pass_size = _pass_size(len(videos), batch_size, loading)
+        self._bad = BadVideos(len(videos), loading.max_bad_fraction, loading.bad_files)
+        passes = Passes(len(videos), self._pass_size, seed if training else None, loading.shard)
+        reader = RecordReader(videos, clip, augmentation, seed, self._bad.limit + 1)
+        self._stream = RecordStream(passes, reader, loading, ahead=2 * batch_size)
+        # Keras asks from its own threads, and begins and ends passes from the main one.
+        self._lock = threading.RLock()
+        self._running = False
+        self._taken = 0
+        self._first: list[tuple[np.ndarray, ...]] = []  # up to PROBES batches of this pass
+
+    @property
+    def bad_files(self) -> dict[str, str]:
+        """Path to reason of the files that could not be read so far."""
+        return dict(self._bad.found)
+
+    def __len__(self) -> int:
+        """Batches of a pass."""
+        return -(-self._pass_size // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        """The next batch while a pass is running (`index` is ignored), else batch `index`.
+
+        `fit` shuffles the indices it asks for by a chance of its own; the order here is not to
+        depend on it.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"There are {len(self)} batches. Received: index={index}")
+        with self._lock:
+            if self._running and self._taken < len(self):
+                index = self._taken
+                self._taken += 1
+                return self._read(index)
+            if not self._running and index < PROBES and index <= len(self._first):
+                return self._read(index)  # the pass that comes next will begin with it
+            return self._assemble(index, self._stream.pick)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """One pass, as `fit` would see it."""
+        self.on_epoch_begin()
+        try:
+            for index in range(len(self)):
+                yield self[index]
+        finally:
+            self.on_epoch_end()
+
+    def on_epoch_begin(self) -> None:
+        """Begin a pass; Keras calls it."""
+        with self._lock:
+            self._running = True
+            self._taken = 0
+
+    def on_epoch_end(self) -> None:
+        """End a pass; Keras calls it. One that was given up after a glance is begun again."""
+        with self._lock:
+            finished = self._taken > PROBES or self._taken == len(self)
+            self.set_epoch(self.epoch + finished)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass that of `epoch`: the same batches, whatever came before.
+
+        A run that is resumed calls this first; at the beginning of every epoch it does no harm, as
+        reading ahead goes on undisturbed where it is right already. Otherwise passes count up from
+        0 by themselves. (On JAX and torch, with one or two batches a pass, Keras' glance at the
+        first ones counts as a pass, too.)
+        """
+        with self._lock:
+            if epoch != self.epoch:
+                self._first.clear()
+            self.epoch = epoch
+            self._running = False
+            self._taken = 0
+
+    def close(self) -> None:
+        """Stop the threads and processes that read ahead. The next batch starts them again."""
+        self._stream.close()
+
+    def _read(self, index: int) -> tuple[np.ndarray, ...]:
+        """Batch `index` of this pass, in order: the stream reads ahead of it."""
+        if index < len(self._first):
+            return self._first[index]
+        batch = self._assemble(index, self._stream.take)
+        if index < PROBES:
+            self._first.append(batch)
+        else:
+            self._first.clear()
+        return batch
+
+    def _assemble(
+        self, index: int, read: Callable[[int, int], list[Record]]
+    ) -> tuple[np.ndarray, ...]:
+        first = index * self.batch_size
+        count = min(self.batch_size, self._pass_size - first)
+        start = self.epoch * self._pass_size + first
+        try:
+            records = read(start, count)
+            clips = np.stack([self._clip_of(record) for record in records])
+        except Exception as error:
+            self.error = error
+            raise
+        if records[0].label is None:
+            return (clips,)
+        labels = np.array([record.label for record in records], np.int32)
+        if not self._mixup:
+            return clips, labels
+        rng = record_rng(self._seed, self.epoch, len(self.videos) + 1 + index)
+        return mix_up(clips, np.eye(len(self.labels))[labels], self._mixup, rng)
+
+    def _clip_of(self, record: Record) -> np.ndarray:
+        for path, reason in record.failures:
+            self._bad.add(path, reason)
+        if record.clip is None:
+            label = record.label
+            self._bad.give_up(self.labels[label] if self.labels and label is not None else label)
+        return record.clip
+
+
+def _check_videos(videos: Sequence[Video], labels: Sequence[str], mixup: float) -> None:
+    if not videos:
+        raise ValueError("There are no videos to read. Received an empty list.")
+    known = {video.label for video in videos}
+    if None in known and len(known) > 1:
+        number = sum(video.label is None for video in videos)
+        raise ValueError(
+            "Expected all videos to have a label, or none. "
+            f"Received: {number} of {len(videos)} without one"
+        )
+    if mixup and (None in known or not labels):
+        raise ValueError(
+            "Mixup blends classes and must know how many there are: expected labelled videos in a "
+            f"VideoList. Received: {type(videos).__name__}"
+        )
+
+
+def _check_processes(loading: LoadingOptions, augmentation: Augmentation | None) -> None:
+    if loading.processes and augmentation and augmentation.randaugment:
+        raise ValueError(
+            "RandAugment runs Keras layers, and worker processes do without Keras: use threads. "
+            f"Received: processes={loading.processes}, randaugment={augmentation.randaugment}"
+        )
+
+
+def _pass_size(count: int, batch_size: int, loading: LoadingOptions) -> int:
+    """Videos of a pass on this host."""
+    if batch_size < 1:
+        raise ValueError(f"A batch holds at least one clip. Received: batch_size={batch_size}")
+    size = count // loading.shard[1]
+    if loading.drop_remainder:
+        size -= size % batch_size
+    if not size:
+        raise ValueError(
+            f"Too few videos for a batch. Received: {count} videos, batch_size={batch_size}, "
+            f"shard={loading.shard}, drop_remainder={loading.drop_remainder}"
+        )
+    return size

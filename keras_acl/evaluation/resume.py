@@ -1,0 +1,115 @@
+"""An evaluation in progress: what is done is kept, and processes that share the work meet again."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from keras_acl.evaluation.metrics import summary
+from keras_acl.evaluation.scores import FILE, Scores, merge
+from keras_acl.system.atomic_write import written_whole
+
+METRICS = "metrics.json"
+SAVE_EVERY = 30.0  # seconds
+
+
+class Journal:
+    """Collects the results of one process; with a folder it goes on from what is there.
+
+    Args:
+        scores: The evaluation with nothing done.
+        folder: Where to keep it; `None` for memory only.
+        shard: (index, count) of this process.
+
+    Raises:
+        ValueError: If the folder holds another evaluation.
+    """
+
+    def __init__(self, scores: Scores, folder: Path | None, shard: tuple[int, int]) -> None:
+        self._folder, self._shard = folder, shard
+        found = [] if folder is None else _found(folder, scores)
+        self._scores = merge([scores, *found])
+        self._missing = scores.failed
+        self._problems = list(self._scores.problems)
+        self._saved = time.monotonic()
+
+    @property
+    def pending(self) -> list[int]:
+        """Videos that this process has to do, in order; a file that broke before is tried again."""
+        finished = self._scores.done | self._missing
+        index, count = self._shard
+        return [video for video in range(index, len(finished), count) if not finished[video]]
+
+    def add(self, video: int, result: np.ndarray | str) -> None:
+        """Note the scores (L,) of a video, or why it has none."""
+        failed = isinstance(result, str)
+        self._problems[video] = result if failed else None
+        if not failed:
+            self._scores.probabilities[video] = result
+        if time.monotonic() - self._saved > SAVE_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is known so far, if there is a folder."""
+        if self._folder is not None:
+            self.scores.save(self._part(self._folder))
+            self._saved = time.monotonic()
+
+    @property
+    def scores(self) -> Scores:
+        """What is known so far."""
+        return dataclasses.replace(self._scores, problems=tuple(self._problems))
+
+    def finish(self) -> Scores:
+        """Join the parts of all processes; the last one writes `scores.npz` and `metrics.json`.
+
+        Two may end at once and write the same.
+        """
+        if self._folder is None:
+            return self.scores
+        scores = merge([self.scores, *_found(self._folder, self.scores)])
+        if scores.complete:
+            scores.save(self._folder / FILE)
+            write_metrics(scores, self._folder / METRICS)
+            for part in _parts(self._folder):
+                part.unlink(missing_ok=True)
+        return scores
+
+    def _part(self, folder: Path) -> Path:
+        index, count = self._shard
+        return folder / f"scores.{index}-of-{count}.part.npz"
+
+
+def write_metrics(scores: Scores, file: Path) -> None:
+    """Write the summary of an evaluation as JSON; nothing if no labelled video has scores."""
+    if not (scores.done & (scores.truth >= 0)).any():
+        return
+    about = {"model": scores.model, "dataset": scores.dataset}
+    with written_whole(file) as beside:
+        text = json.dumps({**about, **dataclasses.asdict(summary(scores))}, indent=2)
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("scores.*-of-*.part.npz"))
+
+
+def _found(folder: Path, scores: Scores) -> list[Scores]:
+    """What is in the folder of this evaluation already."""
+    files = [*_parts(folder), folder / FILE]
+    found = []
+    for file in files:
+        try:
+            found.append(Scores.load(file))
+        except FileNotFoundError:  # another process joined the parts
+            continue
+        other = found[-1]
+        if not other.same_evaluation(scores):
+            raise ValueError(
+                f"{file} holds another evaluation: {other.model} on {len(other.paths)} videos of "
+                f"{other.dataset or 'a data set without a name'}, {other.protocol}. Give another "
+                "output folder, or remove that file."
+            )
+    return found

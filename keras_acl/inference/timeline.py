@@ -1,0 +1,246 @@
+"""What happens when in a long recording: sliding windows, segments, their files."""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.video import DecodingError
+from keras_acl.video.windows import Window, read_windows, stated_seconds, stride_frames
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording in which one class is the best.
+
+    Args:
+        start: First second.
+        end: Second behind it.
+        label: The class.
+        score: Mean of its score over the stretch.
+    """
+
+    start: float
+    end: float
+    label: str
+    score: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """What a model says of every window of a recording.
+
+    Args:
+        path: The file.
+        times: (W, 2) first second of each window and the second behind it, in order.
+        scores: (W, L) float32, softmax of each window.
+        labels: Class names, L.
+        problem: What is wrong with the file; `None` if nothing is. The windows are those of all
+            that could be read.
+    """
+
+    path: str
+    times: np.ndarray
+    scores: np.ndarray
+    labels: tuple[str, ...]
+    problem: str | None = None
+
+    def moments(self, smoothing: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of every moment: the mean of the windows that cover it.
+
+        Windows overlap, so a moment belongs to several; between two neighbouring beginnings or ends
+        of windows these are the same.
+
+        Args:
+            smoothing: Each window's scores first become the mean over so many neighbouring windows
+                (an odd number; 1 leaves them as they are).
+
+        Returns:
+            Edges (M + 1,) in seconds and scores (M, L) of the stretches between them.
+
+        Raises:
+            ValueError: If `smoothing` is not a positive odd number.
+        """
+        if smoothing < 1 or smoothing % 2 == 0:
+            raise ValueError(
+                "Scores are smoothed over a window and as many before it as behind it: expected a "
+                f"positive odd number. Received: smoothing={smoothing}"
+            )
+        count = len(self.times)
+        numbers = np.arange(count)
+        smoothed = _range_means(
+            self.scores,
+            np.maximum(numbers - smoothing // 2, 0),
+            np.minimum(numbers + smoothing // 2 + 1, count),
+        )
+        edges = np.unique(self.times)
+        middles = (edges[:-1] + edges[1:]) / 2
+        first = np.searchsorted(self.times[:, 1], middles)  # windows are in order, so those that
+        behind = np.searchsorted(self.times[:, 0], middles)  # cover a moment are neighbours
+        return edges, _range_means(smoothed, first, behind)
+
+    def segments(
+        self, smoothing: int = 3, threshold: float = 0.3, minimum: float = 0.0
+    ) -> list[Segment]:
+        """Stretches in which one class is the best, in order.
+
+        Neighbouring moments (see `moments`) of the same best class become one segment.
+
+        Args:
+            smoothing: Neighbouring windows over whose mean scores are taken; odd, 1 is none.
+            threshold: Moments whose best score is below it are in no segment.
+            minimum: Segments shorter than that many seconds are left out.
+
+        Raises:
+            ValueError: If `smoothing` is not a positive odd number.
+        """
+        edges, scores = self.moments(smoothing)
+        best = scores.argmax(axis=1)
+        best[scores.max(axis=1) < threshold] = -1
+        found = []
+        for label, group in itertools.groupby(range(len(best)), key=lambda moment: best[moment]):
+            moments = list(group)
+            start, end = edges[moments[0]], edges[moments[-1] + 1]
+            if label >= 0 and end - start >= minimum - 1e-9:
+                lengths = np.diff(edges)[moments]
+                score = np.average(scores[moments, label], weights=lengths)
+                found.append(Segment(float(start), float(end), self.labels[label], float(score)))
+        return found
+
+    def to_dict(self, segments: Sequence[Segment] | None = None, windows: bool = True) -> dict:
+        """Plain lists, dicts and numbers, for JSON.
+
+        Args:
+            segments: Those of `segments()` by default.
+            windows: Also the times and the scores of every window.
+        """
+        chosen = self.segments() if segments is None else segments
+        content = {
+            "path": self.path,
+            "problem": self.problem,
+            "seconds": round(float(self.times[-1, 1]), 3),
+            "segments": [_rounded(segment) for segment in chosen],
+        }
+        if windows:
+            content["labels"] = list(self.labels)
+            content["times"] = [[round(float(t), 3) for t in pair] for pair in self.times]
+            content["scores"] = [[round(float(s), 6) for s in row] for row in self.scores]
+        return content
+
+    def to_json(self, file: str | Path, segments: Sequence[Segment] | None = None) -> None:
+        """Write segments and the scores of every window; see `to_dict`."""
+        with written_whole(file) as beside:
+            beside.write_text(json.dumps(self.to_dict(segments)) + "\n", encoding="utf-8")
+
+    def to_csv(self, file: str | Path, segments: Sequence[Segment] | None = None) -> None:
+        """Write the segments, `start,end,label,score`, times in seconds; see `to_dict`."""
+        chosen = self.segments() if segments is None else segments
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Segment)])
+        writer.writeheader()
+        writer.writerows(_rounded(segment) for segment in chosen)
+        with written_whole(file) as beside:
+            beside.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def predict_timeline(
+    model: keras.Model,
+    video: str | Path,
+    stride: float | None = None,
+    batch_size: int = 4,
+    progress: Callable[[float, float | None], object] | None = None,
+) -> Timeline:
+    """Classify every part of a long recording, in windows as long as the model's clip.
+
+    The file is read once, forward; the memory does not grow with its length.
+
+    Args:
+        model: A classifier of this package.
+        video: The file.
+        stride: Seconds from a window to the next, up to a clip's length; half of it by default.
+            Rounded to whole frames of the clip's grid. The last window ends with the recording.
+        batch_size: Windows computed at once.
+        progress: Called as `progress(done, total)` after each batch, in seconds of the recording;
+            `total` is what the file's header says, or `None`.
+
+    Returns:
+        A `Timeline`. A damaged spot, or an end that is missing, is its `problem`.
+
+    Raises:
+        DecodingError: If no frame can be read.
+        ValueError: If `stride` or `batch_size` is out of its range.
+
+    Example:
+        >>> timeline = keras_acl.predict_timeline(model, "match.mp4")
+        >>> timeline.segments(threshold=0.5, minimum=1.0)
+    """
+    if batch_size < 1:
+        raise ValueError(f"A batch has at least one window. Received: batch_size={batch_size}")
+    frames = stride_frames(model.clip, stride)
+    total = stated_seconds(video)
+    faults: list[str] = []
+    times: list[tuple[float, float]] = []
+    scores: list[np.ndarray] = []
+    with contextlib.closing(read_windows(video, model.clip, frames, faults)) as windows:
+        for batch in _read_ahead(_batches(windows, batch_size)):
+            scores.append(_scores(model, [window.clip for window in batch], batch_size, len(times)))
+            times += [(window.start, window.end) for window in batch]
+            if progress is not None:
+                progress(times[-1][1], total)
+    if not times:
+        raise DecodingError(str(video), "; ".join(faults))
+    return Timeline(
+        path=str(video),
+        times=np.array(times),
+        scores=np.concatenate(scores),
+        labels=model.class_names,
+        problem="; ".join(faults) or None,
+    )
+
+
+def _scores(model, clips: list[np.ndarray], batch_size: int, before: int) -> np.ndarray:
+    """Softmax of some windows, (B, L)."""
+    # A shorter last batch is filled up, as another shape would be compiled anew.
+    missing = batch_size - len(clips) if before else 0
+    batch = np.stack(clips + clips[-1:] * missing)  # (B, T, size, size, 3)
+    logits = model.predict_on_batch(batch)
+    return keras.ops.convert_to_numpy(keras.ops.softmax(logits))[: len(clips)]
+
+
+def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:
+    while batch := list(itertools.islice(windows, size)):
+        yield batch
+
+
+def _read_ahead(batches: Iterator[list[Window]]) -> Iterator[list[Window]]:
+    """Decode the next batch in a thread while the model computes; FFmpeg releases the lock."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
+
+
+def _range_means(values: np.ndarray, first: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """Means of values[first[i] : behind[i]], (len(first), L)."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, dtype=np.float64, out=sums[1:])
+    return (sums[behind] - sums[first]) / (behind - first)[:, None]
+
+
+def _rounded(segment: Segment) -> dict:
+    return {
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "label": segment.label,
+        "score": round(segment.score, 6),
+    }

@@ -1,0 +1,219 @@
+"""What the three classifiers share: the clip they eat, its normalisation, the head, the config."""
+
+import contextlib
+import dataclasses
+import gc
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_acl.clip import ClipSpec
+from keras_acl.models.rematerialize import rematerialized
+from keras_acl.system.devices import warn_of_slow_convolutions
+
+
+class VideoClassifier(keras.Model):
+    """Base of the classifiers: raw RGB clip in, logits out, and a model that knows its own input.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: The clip the model eats.
+        labels: Class names in the order of the logits, or `None`.
+        mean: Subtracted from pixels scaled to [0, 1]; one value, or one a channel.
+        std: Divides them.
+        dropout: Dropout rate before the dense layer.
+        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions.
+        **kwargs: Name, dtype and trainable, as in every Keras model.
+
+    Attributes:
+        rematerialize: Whether training computes the inside of every block twice instead of keeping
+            it. Not saved with the model.
+
+    Raises:
+        ValueError: If the number of labels is not `num_classes`, or a name stands twice.
+    """
+
+    rematerialize = False
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        clip: ClipSpec,
+        labels: Sequence[str] | None,
+        mean: float | Sequence[float],
+        std: float | Sequence[float],
+        dropout: float,
+        form: str,
+        folded: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        warn_of_slow_convolutions()
+        self.num_classes = num_classes
+        self.clip = clip
+        self._labels = check_labels(labels, num_classes)
+        self.mean, self.std = mean, std
+        self.form = form
+        self.folded = folded
+        scale, offset = _rescaling(mean, std)
+        with self.own_precision():
+            self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
+        # The head is float32 whatever the streams are: logits, class maps and loss agree.
+        self.dropout = keras.layers.Dropout(dropout, dtype="float32", name="dropout")
+        self.classifier = FullPrecisionDense(
+            num_classes,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            dtype="float32",
+            name="classifier",
+        )
+
+    @contextlib.contextmanager
+    def own_precision(self) -> Iterator[None]:
+        """Make layers with the model's dtype policy, so that a reload computes as it was saved."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.dtype_policy)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Class names in the order of the logits."""
+        return self._labels
+
+    def run_stream(self, stream, frames, training, batch_statistics: bool | None = None):
+        """Features of one stream; in training with little memory if `rematerialize` is set.
+
+        `batch_statistics` is whether its normalisation uses those, by default as in `training`.
+        """
+        own = bool(training) if batch_statistics is None else batch_statistics
+        if training and self.rematerialize:
+            return rematerialized(stream, frames, own)
+        return stream(frames, training=own)
+
+    def fit(self, *args, **kwargs):
+        """Train as any Keras model.
+
+        Raises:
+            ValueError: If batch normalisation is folded away: such a network is for inference.
+        """
+        self._check_trainable()
+        history = super().fit(*args, **kwargs)
+        if self.stop_training:
+            # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
+            # at the interpreter's end for threads that run no more.
+            gc.collect()
+        return history
+
+    def train_on_batch(self, *args, **kwargs):
+        """Train on one batch as any Keras model.
+
+        Raises:
+            ValueError: If batch normalisation is folded away: such a network is for inference.
+        """
+        self._check_trainable()
+        return super().train_on_batch(*args, **kwargs)
+
+    def _check_trainable(self) -> None:
+        if self.folded:
+            raise ValueError(
+                "An optimised model cannot be trained: its batch normalisation is part of the "
+                "convolutions. Train the original model, then optimise it again."
+            )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What to call the classes: `labels`, or "class 0", "class 1", ... where there are none."""
+        return self._labels or tuple(f"class {index}" for index in range(self.num_classes))
+
+    @property
+    def input_shape(self) -> tuple:
+        """`(None, T, None, None, 3)`."""
+        return (None, self.clip.frames, None, None, 3)
+
+    def pool(self, *features):
+        """Global average of each stream, joined as [spatial | temporal]: (B, C)."""
+        pooled = [ops.mean(ops.cast(x, "float32"), axis=(1, 2, 3)) for x in features]
+        return ops.concatenate(pooled, axis=-1)
+
+    def check_clip(self, clip):
+        """Reject what is not a batch of clips, with a hint.
+
+        Raises:
+            ValueError: If the shape is not `(batch, T, height, width, 3)`.
+        """
+        shape = tuple(clip.shape)
+        if len(shape) != 5 or shape[1] != self.clip.frames or shape[4] != 3:
+            hint = " One clip is a batch of one: clip[None]." if len(shape) == 4 else ""
+            raise ValueError(
+                f"{type(self).__name__} takes RGB clips of shape (batch, {self.clip.frames}, "
+                f"height, width, 3), values 0-255. Received: shape={shape}.{hint}"
+            )
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        config = {
+            key: value
+            for key, value in super().get_config().items()
+            if key in ("name", "trainable", "dtype")
+        }
+        return {
+            **config,
+            "num_classes": self.num_classes,
+            "clip": dataclasses.asdict(self.clip),
+            "labels": None if self.labels is None else list(self.labels),
+            "mean": self.mean,
+            "std": self.std,
+            "dropout": self.dropout.rate,
+            "form": self.form,
+            "folded": self.folded,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Build the model that `get_config` describes."""
+        config = dict(config)
+        config["clip"] = ClipSpec(**config["clip"])
+        for key, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[key] = keras.saving.deserialize_keras_object(value, custom_objects)
+        return cls(**config)
+
+
+class FullPrecisionDense(keras.layers.Dense):
+    """Dense layer whose weights are float32 to every reader, also in a mixed-precision model.
+
+    The class activation maps read them too, from a call in which Keras casts variables.
+    """
+
+    def add_weight(self, *args, **kwargs):
+        """Add a weight that is never cast."""
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+
+def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
+    """Class names as a tuple, checked against the number of classes."""
+    if labels is None:
+        return None
+    labels = tuple(labels)
+    if len(labels) != num_classes:
+        raise ValueError(
+            f"Expected one label a class: {num_classes}. Received: {len(labels)} labels"
+        )
+    if len(set(labels)) != len(labels):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        raise ValueError(f"Expected every label once. Received twice: {', '.join(twice)}")
+    return labels
+
+
+def _rescaling(mean, std) -> tuple[list, list]:
+    """Scale and offset of x · scale + offset = (x / 255 − mean) / std."""
+    mean, std = np.asarray(mean, "float64"), np.asarray(std, "float64")
+    scale, offset = 1 / (255 * std), -mean / std
+    # Three dimensions: a flat list would follow Keras' global image_data_format.
+    return scale.reshape(1, 1, -1).tolist(), offset.reshape(1, 1, -1).tolist()

@@ -1,0 +1,292 @@
+"""Moving figures: a labelled data set of any size, with masks, that needs no download.
+
+An actor of variable look performs a motion in front of a textured, noisy, panning ground, among
+distractors of other shapes that perform other motions. Its mask says where a network should look.
+"""
+
+import dataclasses
+import io
+import itertools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+
+from keras_acl.moving_figures.drawing import DISTRACTORS, MOTIONS, Figure, paint, plan_figure
+
+FPS = 30
+HEADS = {
+    "cyan": (90, 240, 255),
+    "pink": (255, 110, 240),
+    "white": (250, 250, 250),
+    "yellow": (255, 225, 120),
+}
+HEAD_SPREAD = 25
+
+
+def _looks_and_motions(*motions: str) -> dict[str, tuple[str, str]]:
+    return {
+        f"{look}_{motion}": (look, motion) for look, motion in itertools.product(HEADS, motions)
+    }
+
+
+# What a label says: the actor's head colour and its motion. Labels are in alphabetical order, the
+# order in which a folder of class folders is read.
+TASKS = {
+    "motion": {motion: ("yellow", motion) for motion in MOTIONS},
+    "appearance_motion": _looks_and_motions("clockwise", "left", "pulsing", "right"),
+    # What is left for a network that learned the task above.
+    "appearance_other_motion": _looks_and_motions("counterclockwise", "down", "shaking", "up"),
+}
+RECORD = "figures.json"
+# A constant quantiser: x264's rate control does not write the same bytes every time. At 20 less of
+# the picture is lost than by halving the resolution of its colours, as yuv420p does.
+ENCODING = {"qp": "20", "preset": "veryfast"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class FigureClip:
+    """One drawn clip.
+
+    Args:
+        frames: RGB, uint8 (T, H, W, 3).
+        mask: Where the actor is seen, bool (T, H, W).
+        label: Index of the class.
+    """
+
+    frames: np.ndarray
+    mask: np.ndarray
+    label: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MovingFigures:
+    """Draw labelled clips of moving figures, in memory or as video files.
+
+    The actor is the only figure with a round head on a tapered torso. It stays inside the frame
+    and at least a quarter of it is visible in every frame, whatever is in front of it. No
+    distractor performs the actor's motion, and each performs one of the task's motions.
+
+    The same settings, label and seed give the same clip.
+
+    Args:
+        task: "motion": eight classes, what the actor does (`left`, `right`, `up`, `down`,
+            `clockwise`, `counterclockwise`, `shaking`, `pulsing`). "appearance_motion": sixteen
+            classes, what it is and what it does: four head colours times `left`, `right`,
+            `clockwise`, `pulsing`. "appearance_other_motion": the same four head colours times
+            the other four motions.
+        distractors: Other figures in the scene, at least 0.
+        frames: Frames of a clip, at least 8.
+        size: Height and width of a frame in pixels, even, at least 32. Everything but noise and
+            grain grows with it.
+
+    Raises:
+        ValueError: If an argument is none of these.
+
+    Example:
+        >>> figures = MovingFigures(distractors=3)
+        >>> clips, labels, masks = figures.arrays(800, seed=1)
+        >>> figures.write("figures/train", count_per_class=40)
+    """
+
+    task: str = "motion"
+    distractors: int = 3
+    frames: int = 32
+    size: int = 64
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"task must be one of {sorted(TASKS)}. Received: task={self.task!r}")
+        for name, least in {"distractors": 0, "frames": 8, "size": 32}.items():
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}. Received: {name}={value!r}")
+        if self.size % 2:
+            raise ValueError(f"size must be even, as video is. Received: size={self.size!r}")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of the classes, in alphabetical order."""
+        return tuple(TASKS[self.task])
+
+    def plan(self, label: int, seed: int | tuple[int, ...]) -> tuple[Figure, ...]:
+        """The figures of a clip from back to front: shapes, colours, paths. `draw` paints them.
+
+        Args:
+            label: Index of the class.
+            seed: One or several non-negative numbers.
+
+        Raises:
+            ValueError: If there is no such label.
+        """
+        return self._plan(label, self._rng(label, seed))
+
+    def draw(self, label: int, seed: int | tuple[int, ...]) -> FigureClip:
+        """Draw one clip.
+
+        Args:
+            label: Index of the class.
+            seed: One or several non-negative numbers.
+
+        Raises:
+            ValueError: If there is no such label.
+        """
+        rng = self._rng(label, seed)
+        frames, mask = paint(self._plan(label, rng), self.size, rng)
+        return FigureClip(frames, mask, label)
+
+    def arrays(self, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw a set of clips into memory, the classes in turn (0, 1, 2, ..., 0, 1, 2, ...).
+
+        Args:
+            count: How many clips. A clip of 32 frames of 64 x 64 takes 0.5 MB.
+            seed: Sets of different seeds have no clip in common.
+
+        Returns:
+            Clips, uint8 (N, T, H, W, 3); labels, int (N,); masks, bool (N, T, H, W).
+        """
+        labels = np.arange(count) % len(self.labels)
+        masks = np.empty((count, self.frames, self.size, self.size), bool)
+        clips = np.empty((*masks.shape, 3), np.uint8)
+        for number, label in enumerate(labels.tolist()):
+            clip = self.draw(label, (seed, number // len(self.labels)))
+            clips[number], masks[number] = clip.frames, clip.mask
+        return clips, labels, masks
+
+    def write(
+        self,
+        folder: str | os.PathLike,
+        count_per_class: int,
+        seed: int = 0,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """Write a folder of class folders: `left/0000.mp4`, beside it `left/0000.mask.npz`, ...
+
+        Interrupted, it leaves whole files only; called again, it adds what is missing. With a
+        larger count the set grows. The clips are those `arrays` draws from the same seed.
+
+        Args:
+            folder: Where to; made if need be. `figures.json` in it records the settings.
+            count_per_class: Videos of each class.
+            seed: Folders of different seeds have no clip in common.
+            progress: Called as `progress(done, total)` after each video, in videos.
+
+        Raises:
+            ValueError: If `folder` holds figures of other settings, or other files; or if `seed`
+                is negative.
+            OSError: If the disk is full or the folder cannot be written to.
+        """
+        if seed < 0:
+            raise ValueError(f"seed must be at least 0. Received: seed={seed}")
+        folder = Path(folder)
+        self._claim(folder, seed)
+        total = count_per_class * len(self.labels)
+        tasks = itertools.product(range(count_per_class), enumerate(self.labels))
+        for done, (number, (label, name)) in enumerate(tasks, start=1):
+            video = folder / name / f"{number:04d}.mp4"
+            if not (video.exists() and _mask_path(video).exists()):
+                clip = self.draw(label, (seed, number))
+                video.parent.mkdir(exist_ok=True)
+                _write_whole(_mask_path(video), _pack_mask(clip.mask))
+                _write_whole(video, _encode(clip.frames))
+            if progress is not None:
+                progress(done, total)
+
+    def _rng(self, label: int, seed: int | tuple[int, ...]) -> np.random.Generator:
+        if not 0 <= label < len(self.labels):
+            raise ValueError(
+                f"The {self.task!r} task has labels 0 to {len(self.labels) - 1}. "
+                f"Received: label={label!r}"
+            )
+        return np.random.default_rng([label, *np.atleast_1d(seed).tolist()])
+
+    def _plan(self, label: int, rng: np.random.Generator) -> tuple[Figure, ...]:
+        names = TASKS[self.task]
+        colour, motion = names[self.labels[label]]
+        head = np.clip(HEADS[colour] + rng.uniform(-HEAD_SPREAD, HEAD_SPREAD, 3), 0, 255)
+        others = sorted({other for _, other in names.values()} - {motion})
+        figures = [plan_figure("actor", motion, head, self.frames, self.size, rng)]
+        for _ in range(self.distractors):
+            shape, other = rng.choice(list(DISTRACTORS)), rng.choice(others)
+            figures.append(plan_figure(str(shape), str(other), None, self.frames, self.size, rng))
+        return tuple(figures[place] for place in rng.permutation(len(figures)))
+
+    def _claim(self, folder: Path, seed: int) -> None:
+        """Record the settings in a new folder, or compares them with those recorded."""
+        record = {**dataclasses.asdict(self), "seed": seed}
+        file = folder / RECORD
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            found = json.loads(file.read_text(encoding="utf-8"))
+            if found != record:
+                raise ValueError(
+                    f"{folder} holds moving figures drawn with {found}. Choose another folder, or "
+                    f"the same settings. Received: {record}"
+                )
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise ValueError(
+                f"{folder} holds files, but no {RECORD}: they were not drawn here. "
+                "Choose an empty or a new folder for moving figures"
+            )
+        else:
+            _write_whole(file, json.dumps(record, indent=2).encode())
+
+
+def read_mask(video: str | os.PathLike) -> np.ndarray:
+    """Read the actor's mask that lies beside a video of moving figures.
+
+    Args:
+        video: Path of the video, `left/0000.mp4`; the mask is in `left/0000.mask.npz`.
+
+    Returns:
+        bool (T, H, W), true where the actor is seen.
+
+    Raises:
+        FileNotFoundError: If no mask lies beside the video.
+    """
+    path = _mask_path(Path(video))
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There is no mask beside {os.fspath(video)}: expected {path}. "
+            "Videos that MovingFigures.write wrote have one"
+        )
+    with np.load(path) as file:
+        shape = file["shape"]
+        return np.unpackbits(file["bits"], count=int(np.prod(shape))).astype(bool).reshape(shape)
+
+
+def _mask_path(video: Path) -> Path:
+    return video.with_suffix(".mask.npz")
+
+
+def _pack_mask(mask: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, bits=np.packbits(mask), shape=mask.shape)
+    return buffer.getvalue()
+
+
+def _encode(frames: np.ndarray) -> bytes:
+    """An mp4 file of frames, uint8 (T, H, W, 3)."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS, options=dict(ENCODING))
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name only when it is complete."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,210 @@
+"""Checkpoints of other implementations as models of this package."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_acl.clip import ClipSpec
+from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.pretrained.importers.fill import fill, variables_by_name
+from keras_acl.pretrained.importers.network import Network, recognise
+from keras_acl.pretrained.importers.report import ImportReport
+from keras_acl.pretrained.importers.torch_files import read_checkpoint
+
+USUAL_SPEED_RATIO = 8
+LATERAL = "lateral fusion, which the two-stream network does not have"
+NOT_TEMPORAL = "not of the fast pathway"
+
+
+def import_checkpoint(
+    file,
+    *,
+    labels: Sequence[str] | None = None,
+    speed_ratio: int | None = None,
+    clip: ClipSpec = ClipSpec(),
+) -> tuple[SlowFastClassifier | SlowClassifier, ImportReport]:
+    """Open a SlowFast or Slow checkpoint of another implementation, with its outputs.
+
+    Formats: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`), MMAction2 (`.pth`).
+    Depth, widths, fusion and classes are read from the tensors; normalisation and choice of slow
+    frames are those of the implementation. Nothing in the file is run, and torch is not needed.
+
+    Args:
+        file: The checkpoint.
+        labels: Class names in its order.
+        speed_ratio: α, which no tensor shows. `None` reads it from a configuration in the file;
+            without one it is taken to be 8, as in 4x16 networks, and the report says so. 8x8
+            networks have 4.
+        clip: What the model eats.
+
+    Returns:
+        The model, a `SlowFastClassifier` or `SlowClassifier`, and a report on every tensor.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is broken or in no known format, or a tensor is missing, left over,
+            of another shape or not finite.
+
+    Example:
+        >>> model, report = import_checkpoint("SLOWFAST_8x8_R50.pyth", speed_ratio=4)
+        >>> print(report)
+    """
+    network = recognise(read_checkpoint(file))
+    alpha, notes = _speed_ratio(network, speed_ratio, clip)
+    shared = _shared_arguments(network, alpha, clip, labels)
+    if network.has_fast_pathway:
+        model = SlowFastClassifier(
+            **shared,
+            channel_ratio=network.channel_ratio,
+            fusion=network.fusion,
+            fusion_kernel=network.fusion_kernel,
+        )
+    else:
+        model = SlowClassifier(**shared)
+    fill(model, network.tensors, network.path)
+    return model, ImportReport(_in_words(model), (network.source(),), notes)
+
+
+def warm_start(
+    slowfast,
+    slow=None,
+    *,
+    labels: Sequence[str] | None = None,
+    speed_ratio: int | None = None,
+    clip: ClipSpec = ClipSpec(),
+) -> tuple[TwoStreamClassifier, ImportReport]:
+    """Start the paper's network from public checkpoints.
+
+    With both files the temporal stream is the fast pathway of the SlowFast network, which never
+    receives anything from the slow one; the spatial stream is the Slow network; the dense rows are
+    [Slow | zeros]. The model then *is* the Slow network, until it is trained.
+
+    With a SlowFast file alone both streams are its pathways. The slow one was trained with lateral
+    inputs, which are cut off: a start for training, not a model. The report says so.
+
+    Args:
+        slowfast: SlowFast checkpoint, in any of the formats of `import_checkpoint`.
+        slow: Slow checkpoint of the same depth, width and classes, or `None`.
+        labels: Class names in the order of the checkpoints.
+        speed_ratio: α, see `import_checkpoint`.
+        clip: What the model eats.
+
+    Returns:
+        The model, and a report on every tensor.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: As in `import_checkpoint`, or if the two do not fit each other.
+    """
+    fast = recognise(read_checkpoint(slowfast))
+    if not fast.has_fast_pathway:
+        raise ValueError(f"{fast.path} has one pathway. Expected a SlowFast checkpoint with two.")
+    spatial = fast if slow is None else recognise(read_checkpoint(slow))
+    if slow is not None:
+        _check_pair(spatial, fast, clip)
+    alpha, notes = _speed_ratio(fast, speed_ratio, clip)
+    model = TwoStreamClassifier(
+        **_shared_arguments(spatial, alpha, clip, labels), channel_ratio=fast.channel_ratio
+    )
+    temporal = {name: value for name, value in fast.tensors.items() if name.startswith("fast_")}
+    if slow is None:
+        tensors = {
+            name: value for name, value in fast.tensors.items() if not name.startswith("fuse")
+        }
+        fill(model, _without_lateral_inputs(tensors, model), fast.path)
+        sources = (fast.source(r"fuse", LATERAL),)
+        notes += (
+            "A start for training, not a model: the spatial stream was trained with lateral inputs "
+            "that this network does not have.",
+        )
+    else:
+        tensors = {**spatial.tensors, **temporal}
+        kernel = tensors["classifier/kernel"]  # rows [spatial | temporal]
+        zeros = np.zeros((model.classifier.kernel.shape[0] - len(kernel), kernel.shape[1]))
+        tensors["classifier/kernel"] = np.concatenate([kernel, zeros]).astype("float32")
+        fill(model, tensors, f"{spatial.path} with {fast.path}")
+        sources = (spatial.source(), fast.source(r"(?!fast_)", NOT_TEMPORAL))
+        notes += (
+            "The dense rows of the temporal stream are zero: until it is trained, the network "
+            "computes what the Slow network computes.",
+        )
+    return model, ImportReport(_in_words(model), sources, notes)
+
+
+def _shared_arguments(network: Network, speed_ratio: int, clip: ClipSpec, labels) -> dict[str, Any]:
+    return {
+        "num_classes": network.num_classes,
+        "clip": clip,
+        "labels": labels,
+        "depth": network.depth,
+        "width": network.width,
+        "speed_ratio": speed_ratio,
+        "frame_indices": network.format.frame_indices,
+        "mean": network.format.mean,
+        "std": network.format.std,
+    }
+
+
+def _speed_ratio(network: Network, given: int | None, clip: ClipSpec) -> tuple[int, tuple]:
+    """α, and a note if it had to be assumed."""
+    found = _stated_speed_ratio(network, clip) if given is None else given
+    if found is not None:
+        return found, ()
+    return USUAL_SPEED_RATIO, (
+        f"α = {USUAL_SPEED_RATIO} was assumed, as in 4x16 networks: no tensor shows it. For an 8x8 "
+        "network pass speed_ratio=4.",
+    )
+
+
+def _stated_speed_ratio(network: Network, clip: ClipSpec) -> int | None:
+    """α by a configuration in the file: PySlowFast's YAML or MMAction2's Python."""
+    if network.has_fast_pathway:
+        return network.find_number(_in_section("SLOWFAST", "ALPHA"), r"\bresample_rate=(\d+)")
+    frames = network.find_number(_in_section("DATA", "NUM_FRAMES"), r"\bclip_len=(\d+)")
+    return clip.frames // frames if frames and clip.frames % frames == 0 else None
+
+
+def _in_section(section: str, key: str) -> str:
+    """Pattern of a whole number in one section of a YAML file; others have keys of that name."""
+    return rf"(?m)^{section}:\n(?:[ ]+.*\n)*?[ ]+{key}: (\d+)\s*$"
+
+
+def _check_pair(slow: Network, slowfast: Network, clip: ClipSpec) -> None:
+    for name in ("depth", "width", "num_classes"):
+        if getattr(slow, name) != getattr(slowfast, name):
+            raise ValueError(
+                f"The two checkpoints must have the same {name}. Received: {getattr(slow, name)} "
+                f"in {slow.path}, {getattr(slowfast, name)} in {slowfast.path}"
+            )
+    stated = [_stated_speed_ratio(network, clip) for network in (slow, slowfast)]
+    ratios = {ratio for ratio in stated if ratio is not None}
+    if len(ratios) > 1:
+        raise ValueError(
+            f"{slow.path} and {slowfast.path} were trained with other numbers of slow frames: "
+            f"speed ratios {sorted(ratios)}. Expected two networks such as 4x16 and 4x16."
+        )
+    if slow.format.mean != slowfast.format.mean or slow.has_fast_pathway:
+        raise ValueError(
+            f"Expected a Slow network with the normalisation of {slowfast.path}. Received: "
+            f"{slow.path} ({slow.format.name})"
+        )
+
+
+def _without_lateral_inputs(tensors: dict[str, np.ndarray], model) -> dict[str, np.ndarray]:
+    """Keep the input channels that come from the slow pathway: those that stand first."""
+    variables = variables_by_name(model)
+    return {
+        name: value[..., : variables[name].shape[-2], :]
+        if re.fullmatch(r"slow_res\d_0_(a|shortcut)_conv/kernel", name) and name in variables
+        else value
+        for name, value in tensors.items()
+    }
+
+
+def _in_words(model) -> str:
+    return (
+        f"{type(model).__name__}: R{model.depth}, width {model.width}, α = {model.speed_ratio}, "
+        f"{model.num_classes} classes"
+    )

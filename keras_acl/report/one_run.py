@@ -1,0 +1,220 @@
+"""What a report says of one run, as data for its template: pure functions of scores."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_acl.evaluation.metrics import (
+    NOT_FOUND,
+    ClassAccuracy,
+    calibration,
+    class_table,
+    confusion_matrix,
+    summary,
+    wilson_interval,
+)
+from keras_acl.evaluation.scores import Scores
+from keras_acl.report import charts
+from keras_acl.report.attention_strips import StripRow
+from keras_acl.report.run import Run
+
+ENDS = 10  # classes at each end of a table that is too long to be shown whole
+PAIRS = 15  # most confused pairs
+
+
+@dataclasses.dataclass(frozen=True)
+class HardVideo:
+    """A video whose labelled class has a small score.
+
+    Args:
+        index: Its place in the scores.
+        truth: The labelled class.
+        predicted: The class with the largest score.
+        top: Names and scores of the best classes, best first.
+        score: Score of the labelled class.
+        rank: Its place among the classes, from 1.
+    """
+
+    index: int
+    truth: int
+    predicted: int
+    top: tuple[tuple[str, float], ...]
+    score: float
+    rank: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Strips:
+    """Attention strips of videos.
+
+    Args:
+        rows: Of each video, by its place in the scores.
+        notes: Why a video has none.
+        note: Why none has.
+    """
+
+    rows: Mapping[int, Sequence[StripRow]] = dataclasses.field(default_factory=dict)
+    notes: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    note: str = ""
+
+
+def hardest_videos(scores: Scores, count: int) -> list[HardVideo]:
+    """The wrong videos whose labelled class has the smallest scores, smallest first."""
+    usable = np.flatnonzero(scores.done & (scores.truth >= 0))
+    predicted = scores.probabilities[usable].argmax(axis=1)
+    truth = scores.truth[usable]
+    wrong = usable[predicted != truth]
+    given = scores.probabilities[wrong, scores.truth[wrong]]
+    return [_hard_video(scores, int(i)) for i in wrong[np.argsort(given, kind="stable")][:count]]
+
+
+def run_context(
+    run: Run,
+    groups: Mapping[str, Sequence[str]],
+    hardest: Sequence[HardVideo],
+    strips: Strips,
+    salt: str,
+) -> dict[str, Any]:
+    """Everything that is said of one run.
+
+    Args:
+        run: What is reported.
+        groups: Names of groups and their classes.
+        hardest: The videos shown.
+        strips: Their attention.
+        salt: Tells the ids of this run's charts from others in the page.
+    """
+    scores = run.scores
+    values, matrix, bins = summary(scores), confusion_matrix(scores), calibration(scores)
+    filled = [row for row in bins if row.videos]
+    folder, names = short_paths(scores)
+    problems = [
+        {"name": names[index], "reason": problem, "missing": problem == NOT_FOUND}
+        for index, problem in enumerate(scores.problems)
+        if problem is not None
+    ]
+    return {
+        "run": run,
+        "salt": salt,
+        "summary": values,
+        "classes": len(scores.labels),
+        "folder": folder,
+        "pending": int((~(scores.done | scores.failed)).sum()),
+        "unlabelled": int((scores.done & (scores.truth < 0)).sum()),
+        "missing": [problem for problem in problems if problem["missing"]],
+        "failed": [problem for problem in problems if not problem["missing"]],
+        "curves": _curves(run, salt),
+        "matrix": charts.matrix_chart(matrix, scores.labels, salt),
+        "named": len(scores.labels) <= charts.NAMED_CLASSES,
+        "pairs": confused_pairs(matrix, scores.labels),
+        "table": _class_tables(class_table(scores)),
+        "calibration": charts.calibration_chart(bins, values.calibration_error, salt),
+        "surer": sum(row.videos * (row.confidence - row.accuracy) for row in filled) > 0,
+        "bins": filled,
+        "groups": group_rows(class_table(scores), groups),
+        "hardest": [
+            {
+                "video": video,
+                "name": names[video.index],
+                "truth": scores.labels[video.truth],
+                "predicted": scores.labels[video.predicted],
+                "rows": strips.rows.get(video.index, ()),
+                "note": strips.notes.get(video.index, ""),
+            }
+            for video in hardest
+        ],
+        "has_strips": bool(strips.rows),
+        "strip_note": strips.note,
+    }
+
+
+def confused_pairs(matrix: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """The PAIRS most frequent mistakes: truth, predicted, videos and their share of the class."""
+    wrong = matrix - np.diag(np.diag(matrix))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    pairs = [divmod(int(place), len(labels)) for place in order]
+    return [
+        {
+            "truth": labels[row],
+            "predicted": labels[column],
+            "videos": int(wrong[row, column]),
+            "share": wrong[row, column] / matrix[row].sum(),
+        }
+        for row, column in pairs
+        if wrong[row, column]
+    ]
+
+
+def group_rows(
+    rows: Sequence[ClassAccuracy], groups: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Videos, accuracy and interval of each group; groups without videos have neither."""
+    by_label = {row.label: row for row in rows}
+    result = []
+    for name, members in groups.items():
+        inside = [by_label[label] for label in dict.fromkeys(members)]
+        videos, correct = sum(row.videos for row in inside), sum(row.correct for row in inside)
+        result.append(
+            {
+                "name": name,
+                "members": [row.label for row in inside],
+                "videos": videos,
+                "accuracy": correct / videos if videos else None,
+                "interval": wilson_interval(correct, videos) if videos else None,
+            }
+        )
+    return result
+
+
+def short_paths(scores: Scores) -> tuple[str, list[str]]:
+    """The folder that all videos on disk are in, and each path without it."""
+    found = [
+        path
+        for path, problem in zip(scores.paths, scores.problems, strict=True)
+        if problem != NOT_FOUND
+    ]
+    try:
+        folder = os.path.commonpath([os.path.dirname(path) for path in found])
+    except ValueError:  # none, or absolute and relative ones
+        folder = ""
+    before = folder if folder.endswith(os.sep) else folder + os.sep
+    return folder, [path.removeprefix(before) if folder else path for path in scores.paths]
+
+
+def _hard_video(scores: Scores, index: int) -> HardVideo:
+    values = scores.probabilities[index]
+    order = np.argsort(-values, kind="stable")
+    truth = int(scores.truth[index])
+    return HardVideo(
+        index=index,
+        truth=truth,
+        predicted=int(order[0]),
+        top=tuple((scores.labels[i], float(values[i])) for i in order[:3].tolist()),
+        score=float(values[truth]),
+        rank=int(np.flatnonzero(order == truth)[0]) + 1,
+    )
+
+
+def _curves(run: Run, salt: str) -> list[str]:
+    return charts.curve_charts(run.history, salt) if run.history.get("epoch") else []
+
+
+def _class_tables(rows: Sequence[ClassAccuracy]) -> dict[str, Any]:
+    """Rows with interval, worst first: all, and both ends where they are too many."""
+    seen = [
+        {"row": row, "interval": wilson_interval(row.correct, row.videos)}
+        for row in sorted(
+            (row for row in rows if row.videos),
+            key=lambda row: (row.accuracy, -row.videos, row.label),
+        )
+    ]
+    many = len(seen) > 2 * ENDS
+    return {
+        "all": seen,
+        "worst": seen[:ENDS] if many else [],
+        "best": seen[: -ENDS - 1 : -1] if many else [],
+        "unseen": [row.label for row in rows if not row.videos],
+    }

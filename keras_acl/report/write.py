@@ -1,0 +1,194 @@
+"""A report of one run or of the difference of two: one HTML page that needs nothing else."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from keras_acl.evaluation.class_groups import check_groups, known_groups, read_groups
+from keras_acl.pretrained.load import load_any
+from keras_acl.report import charts
+from keras_acl.report.attention_strips import attention_strip
+from keras_acl.report.one_run import HardVideo, Strips, hardest_videos, run_context
+from keras_acl.report.run import Run, read_run
+from keras_acl.report.two_runs import comparison_context, display_names
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.video import DecodingError
+
+TEMPLATE = "page.html.j2"
+HARDEST = 8
+
+
+def write_report(
+    run: str | Path,
+    file: str | Path,
+    other: str | Path | None = None,
+    groups: str | Path | Mapping[str, Sequence[str]] | None = None,
+    model: str | Path | None = None,
+    hardest: int = HARDEST,
+    progress: Callable[[int, int], object] | None = None,
+) -> None:
+    """Write a page of metrics, charts, and the hardest videos with where the model looked.
+
+    Styles, charts and pictures are inside; nothing is loaded from anywhere, and there is no script.
+
+    Args:
+        run: A folder that `evaluate_views` wrote.
+        file: The page, `.html`.
+        other: A second run on the same videos: what is compared with the first, the baseline.
+        groups: Named groups of classes, or a CSV of them (`read_groups`); by default the paper's,
+            as far as there are such classes.
+        model: What to load `run`'s model from, for the attention; by default what
+            `keras-acl evaluate` noted, or the run's own. Without one the page says that there is
+            none.
+        hardest: Hardest videos shown.
+        progress: Called as `progress(done, total)` after each of them.
+
+    Raises:
+        FileNotFoundError: If there are no scores, or no such model or groups.
+        ValueError: If scores are broken, no video has a label and scores, the runs or the model
+            have other classes, or `hardest` is negative.
+
+    Example:
+        >>> write_report("runs/test", "report.html")
+    """
+    if hardest < 0:
+        raise ValueError(f"The number of hardest videos is 0 or more. Received: {hardest}")
+    runs = [read_run(path) for path in (run, other) if path is not None]
+    labels = runs[0].scores.labels
+    if groups is None:
+        groups = known_groups(labels)
+    elif not isinstance(groups, Mapping):
+        groups = read_groups(groups, labels)
+    check_groups(groups, labels)
+    names, difference = (runs[0].name,), None
+    if other is not None:  # before the strips take their time: it may be an error
+        names = display_names(runs[0], runs[1])
+        difference = comparison_context(runs[0], runs[1], groups, names)
+    hard = [hardest_videos(one.scores, hardest) for one in runs]
+    count = _Counter(sum(map(len, hard)), progress)
+    strips = [
+        _strips(one, videos, given, count)
+        for one, videos, given in zip(runs, hard, (model, None), strict=False)
+    ]
+    contexts = [
+        run_context(one, groups, videos, shown, f"run{number}")
+        for number, (one, videos, shown) in enumerate(zip(runs, hard, strips, strict=True), 1)
+    ]
+    page = render(contexts, names, difference)
+    with written_whole(file) as beside:
+        beside.write_text(page, encoding="utf-8")
+
+
+def render(
+    contexts: Sequence[dict[str, Any]], names: Sequence[str], difference: dict[str, Any] | None
+) -> str:
+    """The page.
+
+    Args:
+        contexts: Of one run or two, see `run_context`.
+        names: What to call them.
+        difference: Of two runs, see `comparison_context`.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,  # class names and file names are anybody's
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "interval": interval,
+        "points": points,
+        "p": p_value,
+    }
+    template = environment.get_template(TEMPLATE)
+    return template.render(runs=contexts, names=names, difference=difference)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share in [0, 1] as "43.8 %", in one piece; a dash for none."""
+    if share is None or math.isnan(share):
+        return "–"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """An interval of shares as "28.2 to 60.7 %"; a dash for none."""
+    if bounds is None:
+        return "–"
+    low, high = (f"{100 * bound:.1f}" for bound in bounds)
+    return f"{low} to {high}\N{NO-BREAK SPACE}%"
+
+
+def points(change: float) -> str:
+    """A difference of shares as "+3.1", with a true minus; a dash for none."""
+    if math.isnan(change):
+        return "–"
+    return charts.signed(100 * change)
+
+
+def p_value(p: float) -> str:
+    """A p-value with as many digits as it is worth."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+class _Counter:
+    """Counts strips of all runs for one progress bar."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], object] | None):
+        self.done, self.total, self.progress = 0, total, progress
+
+    def add(self, count: int = 1) -> None:
+        self.done += count
+        if self.progress is not None and count:
+            self.progress(self.done, self.total)
+
+
+def _strips(
+    run: Run, videos: Sequence[HardVideo], given: str | Path | None, count: _Counter
+) -> Strips:
+    """Attention for the hardest videos of a run, or a sentence on why there is none."""
+    if not videos:
+        return Strips()
+    found = run.model if given is None else str(given)
+    if found is None:
+        count.add(len(videos))
+        return Strips(
+            note="No attention is shown: it is not known which model was evaluated. "
+            "keras-acl report with --model MODEL shows it."
+        )
+    try:
+        model = load_any(found)
+        _check_classes(model, run)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        if given is not None:
+            raise
+        count.add(len(videos))
+        reason = str(error).rstrip(".")
+        return Strips(note=f"No attention is shown, because the model is not available: {reason}.")
+    rows, notes = {}, {}
+    labels = run.scores.labels
+    for video in videos:
+        said = f"for the predicted class: {labels[video.predicted]}"
+        true = f"for the true class: {labels[video.truth]}"
+        try:
+            classes = (video.predicted, video.truth)
+            record = run.scores.video(video.index)
+            rows[video.index] = attention_strip(model, record, classes, (said, true))
+        except DecodingError as error:
+            notes[video.index] = f"No attention is shown: the video cannot be read: {error.reason}."
+        count.add()
+    return Strips(rows, notes)
+
+
+def _check_classes(model, run: Run) -> None:
+    labels = run.scores.labels
+    if model.num_classes != len(labels) or (model.labels and tuple(model.labels) != labels):
+        raise ValueError(
+            f"the model has other classes than the scores of {run.folder}. Received: "
+            f"{model.num_classes} classes, expected the {len(labels)} of {run.name}"
+        )

@@ -1,0 +1,1 @@
+"""What a network costs, and how fast it is on this machine."""

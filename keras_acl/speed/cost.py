@@ -1,0 +1,141 @@
+"""Parameters and multiply-adds, counted from the graph of the inference function."""
+
+import dataclasses
+import math
+
+import keras
+
+from keras_acl.clip import ClipSpec
+from keras_acl.layers import SCAM, PaddedConv3D
+from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCost:
+    """What one layer of the inference function costs.
+
+    Args:
+        name: Path of the layer, streams first.
+        output_shape: Shape of its output for one clip, without the batch.
+        parameters: Trainable parameters.
+        multiply_adds: Multiply-adds for one clip.
+    """
+
+    name: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Trainable parameters; 33,070,648 for the paper's network with 400 classes."""
+    return sum(math.prod(v.shape) for v in model.trainable_variables)
+
+
+def count_multiply_adds(model: keras.Model, size: int | None = None) -> int:
+    """Multiply-adds of convolutions and dense layers for one clip, as the literature counts.
+
+    Every published table calls these "FLOPs". The function that is counted is the one `predict`
+    runs, `model.call(clip, training=False)`, so nothing that only training needs is in it.
+
+    Args:
+        model: A classifier of this package.
+        size: Height and width in pixels; the test size of the model's clip by default.
+
+    Returns:
+        34.16·10⁹ for the paper's network at 256.
+    """
+    return sum(cost.multiply_adds for cost in layer_costs(model, size))
+
+
+@dataclasses.dataclass(frozen=True)
+class ArchitectureCost:
+    """One row of Table 3's cost column.
+
+    Args:
+        name: The architecture.
+        multiply_adds: For one view.
+        parameters: Trainable parameters.
+    """
+
+    name: str
+    multiply_adds: int
+    parameters: int
+
+
+def architecture_costs(num_classes: int = 400, size: int = 256) -> list[ArchitectureCost]:
+    """Count every architecture of Tables 3 and 5, and SlowFast and Slow 8x8.
+
+    The paper gives 36.1 G for SlowFast 4x16 with fusion, 34.2 G without and with attention
+    consistency, at 256.
+
+    Args:
+        num_classes: Number of classes (L).
+        size: Height and width of a view in pixels.
+    """
+    dense = ClipSpec(frames=32, span=64)  # 8x8: half the speed ratio
+    models = {
+        "SlowFast 4x16 R50": lambda: SlowFastClassifier(num_classes),
+        "SlowFast 4x16 R50 without fusion": lambda: SlowFastClassifier(num_classes, fusion="none"),
+        "AC + SCAM 4x16 R50 (the paper's)": lambda: TwoStreamClassifier(num_classes),
+        "Slow 4x16 R50": lambda: SlowClassifier(num_classes),
+        "Slow + SCAM 4x16 R50": lambda: SlowClassifier(num_classes, scales=(1.0, 0.5)),
+        "SlowFast 8x8 R50": lambda: SlowFastClassifier(
+            num_classes, clip=dense, speed_ratio=4, fusion_kernel=7
+        ),
+        "Slow 8x8 R50": lambda: SlowClassifier(num_classes, clip=dense, speed_ratio=4),
+    }
+    rows = []
+    for name, build in models.items():
+        model = build()
+        rows.append(
+            ArchitectureCost(name, count_multiply_adds(model, size), count_parameters(model))
+        )
+    return rows
+
+
+def layer_costs(model: keras.Model, size: int | None = None) -> list[LayerCost]:
+    """Cost of every layer that one inference runs, in order; see `count_multiply_adds`."""
+    size = size or model.clip.test_size
+    # A copy, as tracing adds nodes to the layers it meets.
+    model = type(model).from_config(model.get_config())
+    clip = keras.Input(batch_shape=(1, model.clip.frames, size, size, 3), name="clip")
+    inference = keras.Function(clip, model.call(clip, training=False))
+    costs: list[LayerCost] = []
+    _walk(inference, clip, "", costs)
+    return costs
+
+
+def _walk(function, inputs, prefix: str, costs: list[LayerCost]):
+    """Run the function's operations on shapes alone, noting what each costs."""
+
+    def visit(operation):
+        def run(*args, **kwargs):
+            if isinstance(operation, keras.Function):
+                return _walk(operation, args[0], f"{prefix}{operation.name}/", costs)
+            output = operation.compute_output_spec(*args, **kwargs)
+            if isinstance(operation, keras.layers.Layer):
+                costs.append(_cost(operation, args[0], output, prefix))
+            return output
+
+        return run
+
+    return function._run_through_graph(inputs, operation_fn=visit)
+
+
+def _cost(layer, inputs, output, prefix: str) -> LayerCost:
+    shape = tuple(keras.tree.flatten(output)[0].shape[1:])
+    parameters = sum(math.prod(v.shape) for v in layer.trainable_variables)
+    return LayerCost(
+        f"{prefix}{layer.name}", shape, parameters, _multiply_adds(layer, inputs, shape)
+    )
+
+
+def _multiply_adds(layer, inputs, output_shape) -> int:
+    if isinstance(layer, PaddedConv3D | keras.layers.Dense):
+        # Each output value sums over the kernel's window and input channels.
+        return math.prod(layer.kernel.shape[:-1]) * math.prod(output_shape)
+    if isinstance(layer, SCAM):  # a product with W at every position of every scale
+        scales, kernel = inputs
+        return sum(math.prod(x.shape[2:4]) for x in scales) * math.prod(kernel.shape)
+    return 0

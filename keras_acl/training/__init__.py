@@ -1,0 +1,1 @@
+"""How networks are trained: recipes, losses, callbacks; `runs` is a whole training run."""

@@ -1,0 +1,75 @@
+"""Cross-entropy and accuracy for whole-number and soft labels alike.
+
+With mixup the training labels are class probabilities while the validation labels stay whole
+numbers; Keras' own losses and metrics take one kind or the other.
+"""
+
+import keras
+from keras import ops
+
+from keras_acl.layers.consistency import class_weights
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class Crossentropy(keras.losses.Loss):
+    """Cross-entropy on logits.
+
+    Args:
+        label_smoothing: ε; of every label's weight, ε is spread evenly over all classes.
+        name: Name of the loss.
+        **kwargs: Dtype and reduction of every Keras loss.
+
+    Call arguments:
+        y_true: Whole numbers `(batch,)` or `(batch, 1)`, or class probabilities `(batch, L)`.
+        y_pred: Logits, `(batch, L)`.
+
+    Raises:
+        ValueError: If `label_smoothing` is not in [0, 1).
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, name="crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"Expected 0 <= label_smoothing < 1. Received: label_smoothing={label_smoothing}"
+            )
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        """Return one value a clip; NaN for a label that is no class, as nothing else would show."""
+        weights = ops.cast(class_weights(y_true, y_pred.shape[-1]), y_pred.dtype)
+        values = keras.losses.categorical_crossentropy(
+            weights, y_pred, from_logits=True, label_smoothing=self.label_smoothing
+        )
+        return ops.where(ops.any(weights > 0, axis=-1), values, float("nan"))
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class TopAccuracy(keras.metrics.Mean):
+    """How often the label, or a soft label's likeliest class, is among the k highest logits.
+
+    Args:
+        k: How many logits count.
+        name: Name of the metric.
+        **kwargs: Dtype of every Keras metric.
+    """
+
+    def __init__(self, k: int = 1, name="accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.k = k
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count the clips of a batch."""
+        weights = class_weights(y_true, y_pred.shape[-1])
+        labels = ops.argmax(weights, axis=-1)
+        hits = keras.metrics.sparse_top_k_categorical_accuracy(labels, y_pred, k=self.k)
+        # A label that is no class has no weight at all, and is no hit.
+        return super().update_state(hits * ops.max(weights, axis=-1) > 0, sample_weight)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "k": self.k}

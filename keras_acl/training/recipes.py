@@ -1,0 +1,233 @@
+"""Training recipes: everything `compile` and `fit` need, flat and typed."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import keras
+
+from keras_acl.layers import ClipBatchNormalization
+from keras_acl.system.devices import compile_with_xla, has_accelerator
+from keras_acl.training.checkpoint import ResumableCheckpoint
+from keras_acl.training.consistency_loss import ConsistencyLoss
+from keras_acl.training.losses import Crossentropy, TopAccuracy
+from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
+from keras_acl.training.precise_batch_norm import PreciseBatchNorm
+
+REFERENCE_BATCH = 64  # the batch that learning rates are quoted for
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to train: `kinetics400()` and `finetune()` fill it in, `dataclasses.replace` changes it.
+
+    Args:
+        epochs: Length of the training; the cosine ends there.
+        learning_rate: Peak, for 64 clips a batch; scaled linearly with the batch size.
+        warmup_epochs: Length of the linear warm-up.
+        warmup_start: Learning rate of the first step, for 64 clips.
+        momentum: Nesterov momentum.
+        weight_decay: Coupled L2 on convolution and dense weights and the dense bias, none on
+            batch normalisation.
+        consistency_weight: λ; `None` for the model's own. Ignored by models without the term.
+        consistency_warmup_epochs: Epochs over which λ grows from 0.
+        precise_batches: Batches for the running statistics before each validation; 0 for none.
+        batch_norm_clips: Clips that share batch statistics, where the batch size is known when the
+            graph is built: JAX and torch. TensorFlow knows it for arrays only; there the batch of
+            one replica is one group, so give each replica this many clips.
+        label_smoothing: Off in the published recipes.
+        seed: Seed of dropout; the data set has its own.
+    """
+
+    epochs: int
+    learning_rate: float
+    warmup_epochs: float = 0
+    warmup_start: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    consistency_weight: float | None = None
+    consistency_warmup_epochs: int = 0
+    precise_batches: int = 0
+    batch_norm_clips: int | None = None
+    label_smoothing: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.learning_rate <= 0:
+            raise ValueError(
+                "Expected epochs >= 1 and learning_rate > 0. Received: "
+                f"epochs={self.epochs}, learning_rate={self.learning_rate}"
+            )
+
+    def schedule(self, steps_per_epoch: int, batch_size: int) -> WarmupCosine:
+        """Learning rate of every step, scaled to the batch."""
+        factor = batch_size / REFERENCE_BATCH
+        # Short runs of a long recipe warm up for their first half at most.
+        warmup = min(self.warmup_epochs, self.epochs / 2)
+        return WarmupCosine(
+            peak=self.learning_rate * factor,
+            total_steps=self.epochs * steps_per_epoch,
+            warmup_steps=round(warmup * steps_per_epoch),
+            warmup_start=self.warmup_start * factor,
+        )
+
+    def compile(
+        self,
+        model: keras.Model,
+        data=None,
+        run_folder=None,
+        *,
+        gradient_accumulation_steps: int = 1,
+        rematerialize: bool = False,
+    ) -> list:
+        """Compile the model and return the callbacks for `fit`.
+
+        Args:
+            model: A classifier of this package.
+            data: The training data: something with `len` (batches an epoch) and `batch_size`, as
+                a `VideoDataset`. Without it the learning rate is constant, the peak for 8 clips.
+            run_folder: Where checkpoints, `history.csv` and, if it is installed, TensorBoard logs
+                go; without it nothing is written.
+            gradient_accumulation_steps: Batches whose gradients are averaged before a step, for
+                larger batches than the memory holds; the learning rate is scaled to all their
+                clips. Batch statistics stay those of each batch.
+            rematerialize: Compute the inside of every block twice instead of keeping it: less
+                memory for more time. Not for `SlowFastClassifier`.
+
+        Returns:
+            Callbacks, in the order in which they must run.
+
+        Raises:
+            ValueError: If the data have other classes than the model, or the same in another order,
+                or the model cannot be rematerialised, or there are no batches to accumulate.
+
+        Example:
+            >>> recipe = keras_acl.recipes.finetune(epochs=10)
+            >>> callbacks = recipe.compile(model, train, run_folder="runs/first")
+            >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
+        """
+        _check_labels(model, data)
+        if gradient_accumulation_steps < 1:
+            raise ValueError(
+                "Expected gradient_accumulation_steps >= 1. "
+                f"Received: {gradient_accumulation_steps}"
+            )
+        if rematerialize and not hasattr(model, "spatial_stream"):
+            raise ValueError(
+                f"A {type(model).__name__} cannot be rematerialised: its pathways are one graph. "
+                "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."
+            )
+        model.rematerialize = rematerialize
+        accumulated = gradient_accumulation_steps
+        rate = (
+            self.learning_rate * 8 * accumulated / REFERENCE_BATCH
+            if data is None
+            else self.schedule(len(data), data.batch_size * accumulated)
+        )
+        for layer in model._flatten_layers():
+            if isinstance(layer, ClipBatchNormalization):
+                layer.clips_per_group = self.batch_norm_clips
+        model.compile(
+            optimizer=CoupledSGD(
+                rate,
+                momentum=self.momentum,
+                coupled_weight_decay=self.weight_decay,
+                gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+            ),
+            loss=Crossentropy(self.label_smoothing),
+            metrics=classification_metrics(model.num_classes),
+            jit_compile=compile_with_xla(),
+        )
+        # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
+        model.optimizer.build(model.trainable_variables)
+        return self._callbacks(model, data, run_folder)
+
+    def _callbacks(self, model, data, run_folder) -> list:
+        callbacks: list = [keras.callbacks.TerminateOnNaN()]
+        if hasattr(model, "consistency_weight"):
+            weight = self.consistency_weight
+            weight = model.initial_consistency_weight if weight is None else weight
+            callbacks.append(ConsistencyLoss(weight, self.consistency_warmup_epochs))
+        if self.precise_batches and data is not None:
+            callbacks.append(PreciseBatchNorm(data, self.precise_batches))
+        if run_folder is not None:
+            folder = Path(run_folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            callbacks.append(keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True))
+            if importlib.util.find_spec("tensorboard"):  # else the callback fails in mid-training
+                logs = str(folder / "tensorboard")
+                callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
+            # Last: a state that exists has its line in the log.
+            callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, self.seed))
+        return callbacks
+
+
+def kinetics400(**changes) -> Recipe:
+    """Kinetics-400 from scratch: PySlowFast's SLOWFAST_4x16_R50 recipe with λ = 1.5.
+
+    Args:
+        **changes: Fields of `Recipe` to set otherwise.
+
+    Raises:
+        TypeError: For a field that `Recipe` does not have.
+    """
+    recipe = Recipe(
+        epochs=196,
+        learning_rate=0.1,
+        warmup_epochs=34,
+        warmup_start=0.01,
+        precise_batches=200,
+        batch_norm_clips=8,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+def finetune(**changes) -> Recipe:
+    """A short training on a data set of one's own, from scratch or from pre-trained weights.
+
+    Our choice, not the paper's, which gives no recipe for UCF101: the schedule of `kinetics400`,
+    shortened, with a smaller warm-up.
+
+    Args:
+        **changes: Fields of `Recipe` to set otherwise.
+
+    Raises:
+        TypeError: For a field that `Recipe` does not have.
+    """
+    recipe = Recipe(
+        epochs=20,
+        learning_rate=0.1,
+        warmup_epochs=2,
+        warmup_start=0.01,
+        consistency_warmup_epochs=2,
+        precise_batches=20,
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
+def classification_metrics(num_classes: int) -> list:
+    """Top-1 as `accuracy`, and top-5 where there are more than five classes."""
+    return [TopAccuracy(1)] + ([TopAccuracy(5, name="top5")] if num_classes > 5 else [])
+
+
+def mixed_precision_policy() -> str:
+    """The dtype policy for this device: `mixed_bfloat16` on a GPU or TPU, `float32` on a CPU.
+
+    For the model's constructor: `TwoStreamClassifier(..., dtype=mixed_precision_policy())`.
+    """
+    return "mixed_bfloat16" if has_accelerator() else "float32"
+
+
+def _check_labels(model, data) -> None:
+    labels = tuple(getattr(data, "labels", None) or ())
+    expected = model.labels or labels
+    if labels and (labels != expected or len(labels) != model.num_classes):
+        raise ValueError(
+            "The data must have the model's classes in the model's order: pass labels=model.labels "
+            f"to the reader. Received: {len(labels)} classes {_shown(labels)} for a model of "
+            f"{model.num_classes} {_shown(expected)}"
+        )
+
+
+def _shown(labels) -> str:
+    return f"({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''})"

@@ -1,0 +1,1 @@
+"""A training run: from a folder of videos to a saved model and its pictures."""

@@ -1,0 +1,232 @@
+"""One training run on a folder of videos: from files to a saved model and its pictures."""
+
+import contextlib
+import csv
+import dataclasses
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_acl.attention import attention_maps, save_contact_sheet
+from keras_acl.clip import ClipSpec
+from keras_acl.data import (
+    Augmentation,
+    LoadingOptions,
+    Video,
+    VideoDataset,
+    VideoList,
+    read_csv,
+    read_directory,
+    split,
+)
+from keras_acl.models import TwoStreamClassifier
+from keras_acl.pretrained.load import find_folder, load_pretrained
+from keras_acl.pretrained.metadata import read_metadata
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.devices import has_accelerator
+from keras_acl.training import recipes
+from keras_acl.training.history import plot_history, read_history
+from keras_acl.training.runs.settings import RunReport, RunSettings, claim_folder, finished_epochs
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "small": {"depth": 11, "width": 16, "speed_ratio": 4, "channel_ratio": 2},
+    "r50": {"depth": 50},
+    "r101": {"depth": 101},
+}
+CLIPS = {
+    "small": ClipSpec(frames=16, span=64, size=112),
+    "r50": ClipSpec(),
+    "r101": ClipSpec(),
+}
+# For 64 clips a batch, from scratch. The published one is too low for a small network's few steps.
+LEARNING_RATES = {"small": 0.4, "r50": 0.1, "r101": 0.1}
+MAX_BAD_FRACTION = 0.05
+
+
+def choose_network() -> str:
+    """The network for this device: R50 on a GPU or TPU, the small one on a CPU."""
+    return "r50" if has_accelerator() else "small"
+
+
+def clip_for(network: str, **changes) -> ClipSpec:
+    """The clip that suits a network, with fields of `ClipSpec` set otherwise."""
+    return dataclasses.replace(CLIPS[network], **changes)
+
+
+def clip_of(weights: str, **changes) -> ClipSpec:
+    """The clip that pre-trained weights were trained with, with fields set otherwise.
+
+    Args:
+        weights: As in `load_pretrained`; downloaded if they are not on this machine.
+        **changes: Fields of `ClipSpec`.
+    """
+    return dataclasses.replace(read_metadata(find_folder(weights)).clip, **changes)
+
+
+def read_videos(source) -> VideoList:
+    """Read a folder of class folders, or a CSV file by its ending."""
+    return read_csv(source) if str(source).lower().endswith(".csv") else read_directory(source)
+
+
+def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
+    """Train a network, or go on with the run that the folder holds.
+
+    Writes `model.keras`, `history.csv`, `curves.png`, `predictions.csv`, `attention.png`,
+    `bad_videos.txt` (if any), `settings.json`, TensorBoard logs and the state to resume from.
+
+    Args:
+        settings: What to train.
+        folder: The run's folder.
+        verbose: As in `fit`.
+
+    Returns:
+        A `RunReport`.
+
+    Raises:
+        FileNotFoundError: If the source is missing.
+        ValueError: If the source holds too little, the folder belongs to another run, or the
+            loss became NaN.
+        BadVideosError: If too many files cannot be read.
+    """
+    begin, folder = time.monotonic(), Path(folder)
+    videos = read_videos(settings.source)
+    if len(videos.labels) < 2:
+        raise ValueError(
+            "A classifier needs at least two classes, each a folder of videos. Received: "
+            f"{len(videos.labels)} in {settings.source}"
+        )
+    train_videos, test_videos = split(videos, settings.validation_split, settings.seed)
+    claim_folder(folder, settings, videos)
+    train, test = _datasets(train_videos, test_videos, settings, folder)
+    keras.utils.set_random_seed(settings.seed)
+    model = _network(settings, videos.labels)
+    callbacks = settings.recipe.compile(
+        model,
+        train,
+        folder,
+        gradient_accumulation_steps=settings.accumulate,
+        rematerialize=settings.rematerialize,
+    )
+    with contextlib.closing(train), contextlib.closing(test):
+        _fit(model, train, test, settings, callbacks, verbose)
+        scores = _softmax(model.predict(test, verbose=0))
+    _check_finite(folder, settings)
+    with written_whole(folder / "model.keras") as beside:
+        model.save(beside)
+    plot_history(read_history(folder / "history.csv"), folder / "curves.png")
+    accuracy = _write_predictions(folder / "predictions.csv", test, scores)
+    _draw_attention(model, test, folder / "attention.png")
+    counts = np.bincount([video.label or 0 for video in test_videos])
+    return RunReport(
+        folder=folder,
+        classes=len(videos.labels),
+        videos=(len(train_videos), len(test_videos)),
+        epochs=settings.recipe.epochs,
+        accuracy=accuracy,
+        chance=float(counts.max() / counts.sum()),
+        bad_files=len(train.bad_files) + len(test.bad_files),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _network(settings: RunSettings, labels: tuple[str, ...]):
+    dtype = recipes.mixed_precision_policy()
+    if settings.weights is not None:
+        return load_pretrained(settings.weights, labels=labels, clip=settings.clip, dtype=dtype)
+    return TwoStreamClassifier(
+        len(labels),
+        clip=settings.clip,
+        labels=labels,
+        dtype=dtype,
+        **NETWORKS[settings.network],
+    )
+
+
+def _datasets(train_videos, test_videos, settings, folder) -> tuple[VideoDataset, VideoDataset]:
+    # Each side may have all the bad files that the whole may: chance decides where they go.
+    allowed = MAX_BAD_FRACTION * (len(train_videos) + len(test_videos))
+
+    def dataset(videos, training):
+        loading = LoadingOptions(
+            bad_files=folder / "bad_videos.txt",
+            max_bad_fraction=min(1.0, allowed / len(videos)),
+        )
+        augmentation = Augmentation(flip=0.5 if settings.flip else 0.0)
+        return VideoDataset(
+            videos,
+            settings.clip,
+            settings.batch_size,
+            training=training,
+            augmentation=augmentation,
+            seed=settings.seed,
+            loading=loading,
+        )
+
+    return dataset(train_videos, True), dataset(test_videos, False)
+
+
+def _fit(model, train, test, settings, callbacks, verbose) -> None:
+    try:
+        model.fit(
+            train,
+            validation_data=test,
+            epochs=settings.recipe.epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+    except Exception:
+        # TensorFlow wraps what a data set raises in an error of its own.
+        for data in (train, test):
+            if data.error is not None:
+                raise data.error from None
+        raise
+
+
+def _check_finite(folder: Path, settings: RunSettings) -> None:
+    epochs = finished_epochs(folder)
+    if epochs < settings.recipe.epochs:
+        raise ValueError(
+            f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
+            f"after epoch {epochs} is kept. Try a lower learning rate, into another folder."
+        )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:
+    """Write a line a video and return the accuracy over those that could be read."""
+    hits = []
+    with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["path", "label", "predicted", "score"])
+        for video, row in zip(test.videos, scores, strict=True):
+            label = _label_of(test, video)
+            if video.path in test.bad_files:
+                writer.writerow([video.path, label, "", ""])
+                continue
+            best = int(row.argmax())
+            hits.append(best == video.label)
+            writer.writerow([video.path, label, test.labels[best], f"{row[best]:.4f}"])
+    return float(np.mean(hits)) if hits else math.nan
+
+
+def _label_of(test: VideoDataset, video: Video) -> str:
+    return test.labels[video.label or 0]
+
+
+def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:
+    readable = [i for i, video in enumerate(test.videos) if video.path not in test.bad_files]
+    # Spread over the list, which is sorted by class.
+    places = np.linspace(0, len(readable) - 1, min(count, len(readable))).astype(int)
+    chosen = [readable[place] for place in places]
+    clips = np.stack([test[i // test.batch_size][0][i % test.batch_size] for i in chosen])
+    videos = [test.videos[i] for i in chosen]
+    titles = [f"{Path(video.path).name}, {_label_of(test, video)}" for video in videos]
+    save_contact_sheet(file, clips, attention_maps(model, clips), model.labels, titles)

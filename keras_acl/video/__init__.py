@@ -1,0 +1,1 @@
+"""One video file <-> frames: everything that touches FFmpeg (through PyAV), and no Keras."""

@@ -1,0 +1,72 @@
+"""Find the files that cannot be decoded before a training run stumbles over them."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_acl.video.container import shown_frames
+from keras_acl.video.frame_table import probe
+from keras_acl.video.read import part_of
+from keras_acl.video.video import DecodingError, Video
+
+
+class VideoProblem(NamedTuple):
+    """A file and what is wrong with it."""
+
+    path: str
+    reason: str
+
+
+def check_videos(
+    videos: Iterable[Video | str | Path],
+    workers: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[VideoProblem]:
+    """Decode every frame of every file, many files at a time.
+
+    This is stricter than reading clips: a file with a few damaged frames can still be trained on,
+    but is named here.
+
+    Args:
+        videos: Paths, or records (such as a VideoList), whose start and end are checked too.
+        workers: Files decoded at a time; as many as the machine has cores by default. Threads, as
+            FFmpeg decodes outside of Python's lock.
+        progress: Called as `progress(done, total)` after each file, from the calling thread.
+
+    Returns:
+        The files that cannot be decoded to their end, in the order given; empty if all is well.
+    """
+    records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
+    reasons: list[str | None] = [None] * len(records)
+    executor = ThreadPoolExecutor(workers or os.cpu_count())
+    try:
+        places = {executor.submit(_fault, video): place for place, video in enumerate(records)}
+        for done, future in enumerate(as_completed(places), 1):
+            reasons[places[future]] = future.result()
+            if progress is not None:
+                progress(done, len(records))
+    finally:
+        # Ctrl-C ends the check with the files that are being decoded, not with the last one.
+        executor.shutdown(cancel_futures=True)
+    return [
+        VideoProblem(video.path, reason)
+        for video, reason in zip(records, reasons, strict=True)
+        if reason is not None
+    ]
+
+
+def _fault(video: Video) -> str | None:
+    """What is wrong with a file, or None."""
+    try:
+        part_of(video, probe(video.path))
+        frames = damaged = 0
+        with contextlib.closing(shown_frames(video.path)) as shown:
+            for _, frame in shown:
+                frames += 1
+                damaged += frame.is_corrupt
+    except DecodingError as error:
+        return error.reason
+    return f"{damaged} of its {frames} frames are damaged" if damaged else None

@@ -1,0 +1,184 @@
+"""Open a video file and walk through its frames: the one place that touches FFmpeg (through PyAV).
+
+Timestamps decide, never the counters of a file's header, which may be absent or wrong. Pixels are
+taken as square, as the reference loaders take them.
+"""
+
+import contextlib
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import PictureType
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from keras_acl.video.video import DecodingError
+
+# Containers round timestamps (Matroska to whole milliseconds): the frame stored at 0.067 s is the
+# one that is shown at 2/30 s.
+TOLERANCE = 1.5e-3
+# Far from the start, reading begins at a key frame so many seconds before the first wanted frame:
+# more than encoders ever reorder frames by.
+SEEK_BEYOND = 2.0
+SEEK_MARGIN = 1.0
+# Without the two flags FFmpeg's colours come out 1 to 2 levels too dark, but only at even widths.
+SCALING = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
+
+
+@contextlib.contextmanager
+def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file at its main video stream and closes it, whatever happens in between.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DecodingError: If FFmpeg finds fault with the file, now or while it is read.
+    """
+    try:
+        # A title in another encoding than UTF-8 is no reason to refuse a video.
+        with av.open(str(path), metadata_errors="replace") as container:
+            stream = container.streams.best("video")
+            if not isinstance(stream, VideoStream):
+                raise DecodingError(path, "it holds no video stream")
+            if stream.codec_context is None:
+                raise DecodingError(path, "FFmpeg has no decoder for its video stream")
+            # Many videos are decoded side by side: a thread each wastes the least.
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except av.error.FFmpegError as error:
+        raise DecodingError(path, error.strerror or str(error)) from error
+
+
+def packets(
+    path: str | Path, container: InputContainer, stream: VideoStream
+) -> Generator[av.Packet, None, None]:
+    """The packets of a stream, in the order of the file; the last one is empty.
+
+    Raises:
+        DecodingError: If the file is damaged in a way that FFmpeg takes for another stream.
+    """
+    try:
+        yield from container.demux(stream)
+    except IndexError as error:  # PyAV knows the streams of the header only
+        raise DecodingError(path, "another stream begins in the middle of it") from error
+
+
+def can_jump(container: InputContainer) -> bool:
+    """Whether frames keep their timestamps when reading begins somewhere in the file.
+
+    MPEG program streams have one now and then; the others are guessed from the last one read.
+    """
+    return container.format.name != "mpeg"
+
+
+def stamp_of(frame: av.VideoFrame, container: InputContainer) -> int | None:
+    """When a frame is shown, in the stream's unit; None where the file does not say.
+
+    AVI knows only when a frame is decoded: what comes out then is what is shown next.
+    """
+    return frame.dts if container.format.name == "avi" else frame.pts
+
+
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Frames per second by the header: for files without timestamps only."""
+    return stream.average_rate or stream.guessed_rate or Fraction(25)
+
+
+def shown_frames(
+    path: str | Path, earliest: float = 0.0
+) -> Generator[tuple[float, av.VideoFrame], None, None]:
+    """Walk through the frames in the order in which they are shown.
+
+    Close it (`contextlib.closing`) where the walk may stop early.
+
+    Args:
+        path: The file.
+        earliest: The walk starts with the frame shown at that second, or before it.
+
+    Yields:
+        Pairs of seconds since the file's first frame, and the frame.
+
+    Raises:
+        DecodingError: If there is no frame, or the file breaks.
+    """
+    with open_video(path) as (container, stream):
+        frames = _decode(path, container, stream)
+        first = next(frames, None)
+        if first is None:
+            raise DecodingError(path, "no frame of it can be decoded")
+        origin = first[0]
+        if earliest > SEEK_BEYOND and first[1].pts is not None and can_jump(container):
+            frames = _decode_from(path, container, stream, origin + earliest - SEEK_MARGIN)
+            # Before the key frame there may be frames that lack what they are predicted from.
+            first = next((pair for pair in frames if pair[1].key_frame), None)
+            if first is None or not whole_picture(first[1]) or first[0] > origin + earliest:
+                # The file's index leads astray: read from the beginning.
+                yield from shown_frames(path)
+                return
+        for second, frame in chain([first], frames):
+            yield second - origin, frame
+
+
+def whole_picture(frame: av.VideoFrame) -> bool:
+    """Whether decoding may begin with a frame, and it comes with its time.
+
+    Files that are refreshed bit by bit (x264's intra-refresh) have key frames that only look so.
+    """
+    return frame.pts is not None and frame.pict_type == PictureType.I
+
+
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """(height, width) of a frame after the rotation that its file asks for."""
+    return (frame.width, frame.height) if frame.rotation % 180 else (frame.height, frame.width)
+
+
+def to_rgb(
+    frame: av.VideoFrame, height: int, width: int, reformatter: VideoReformatter
+) -> np.ndarray:
+    """Converts, resizes (bilinear) and turns upright one frame.
+
+    Args:
+        frame: A decoded frame.
+        height: Of the result.
+        width: Of the result.
+        reformatter: Shared by the frames of a file, as it keeps FFmpeg's tables.
+
+    Returns:
+        RGB, uint8 0-255, shape (height, width, 3).
+    """
+    turns = round(frame.rotation / 90)  # counter-clockwise
+    if turns % 2:
+        height, width = width, height
+    image = reformatter.reformat(frame, width, height, "rgb24", interpolation=SCALING, threads=1)
+    return np.rot90(image.to_ndarray(), turns)
+
+
+def _decode(
+    path: str | Path, container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Frames and the seconds of their timestamps, from where the container stands."""
+    step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
+    second = -step
+    for packet in packets(path, container, stream):
+        for frame in stream.decode(packet):
+            stamp = stamp_of(frame, container)
+            second = second + step if stamp is None else stamp * tick
+            yield float(second), frame
+
+
+def _decode_from(
+    path: str | Path, container: InputContainer, stream: VideoStream, second: float
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """The same, from a key frame before the given second on; nothing if there is no finding it."""
+    try:
+        container.seek(int(second / (stream.time_base or 1)), stream=stream)
+    except av.error.FFmpegError:  # no error of the file's pictures
+        return
+    yield from _decode(path, container, stream)

@@ -1,0 +1,158 @@
+"""One video encoded anew so that it decodes fast."""
+
+import contextlib
+import threading
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.container import frame_rate, open_video, packets, stamp_of, upright_size
+from keras_acl.video.frame_table import probe
+from keras_acl.video.video import DecodingError
+
+GROUP = 16  # frames from a key frame to the next
+# What decoding costs most is left out of the files (arithmetic coding, the loop filter).
+ENCODER = {"preset": "veryfast", "tune": "fastdecode", "g": str(GROUP)}
+
+
+class StoppedError(Exception):
+    """The user has had enough."""
+
+
+def encode_anew(
+    source: Path, target: Path, short_side: int, quality: int, stop: threading.Event
+) -> None:
+    """Write a smaller, upright, silent copy of a video, whole or not at all.
+
+    Args:
+        source: The original.
+        target: The copy: MP4 with H.264, whatever its suffix.
+        short_side: Most pixels of the shorter side.
+        quality: x264's constant rate factor.
+        stop: Once set, the copy is given up.
+
+    Raises:
+        DecodingError: If the original cannot be read to its end.
+        OSError: If the copy cannot be written.
+        StoppedError: If `stop` was set.
+    """
+    info = probe(source)  # knows files that are cut short
+    with written_whole(target) as beside:
+        with contextlib.closing(_upright_frames(source, short_side)) as frames:
+            try:
+                _encode(frames, beside, quality, stop)
+            except av.error.FFmpegError as error:
+                raise OSError(f"{target} cannot be written: {error.strerror}") from error
+        try:
+            whole = probe(beside).frames > 0
+        except DecodingError as error:
+            raise OSError(
+                f"{target} was not written to its end ({error.reason}): is the disk full?"
+            ) from error
+        if not whole:
+            raise DecodingError(source, f"none of its {info.frames} frames is shown")
+
+
+def _encode(
+    frames: Generator[tuple[av.VideoFrame, Fraction], None, None],
+    file: Path,
+    quality: int,
+    stop: threading.Event,
+) -> None:
+    """Encode frames; each is told from the next by its timestamp."""
+    with av.open(str(file), "w", format="mp4") as container:
+        stream = None
+        for frame, rate in frames:
+            if stop.is_set():
+                raise StoppedError
+            if stream is None:
+                stream = _add_stream(container, frame, rate, quality)
+            container.mux(stream.encode(frame))
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def _add_stream(container, frame: av.VideoFrame, rate: Fraction, quality: int) -> VideoStream:
+    stream = container.add_stream("libx264", rate=rate, options=ENCODER | {"crf": str(quality)})
+    stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
+    context = stream.codec_context
+    context.time_base = frame.time_base
+    context.thread_count = 1  # files are what runs side by side
+    context.color_range = ColorRange.MPEG
+    context.colorspace = frame.colorspace
+    return stream
+
+
+def _upright_frames(
+    source: Path, short_side: int
+) -> Generator[tuple[av.VideoFrame, Fraction], None, None]:
+    """The frames that are ever seen, resized, upright, their times from 0; and the mean rate."""
+    reformatter, origin = VideoReformatter(), None
+    width = height = 0
+    with contextlib.closing(_stamped(source)) as stamped:
+        for frame, stamp, unit, rate in stamped:
+            if origin is None:
+                origin = stamp
+                height, width = _even_size(upright_size(frame), short_side)
+            turns = round(frame.rotation / 90)  # counter-clockwise
+            sides = (height, width) if turns % 2 else (width, height)
+            image = reformatter.reformat(
+                frame,
+                *sides,
+                "yuv420p",
+                interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
+                dst_color_range=ColorRange.MPEG,
+                threads=1,
+            )
+            image = _turned(image, turns)
+            image.pts, image.time_base = stamp - origin, unit
+            image.pict_type = 0  # that of the source is not to be kept
+            yield image, rate
+
+
+def _stamped(
+    source: Path,
+) -> Generator[tuple[av.VideoFrame, int, Fraction, Fraction], None, None]:
+    """Each frame with its timestamp, the unit of it and the mean rate; none twice at one time."""
+    with open_video(source) as (container, stream):
+        rate, unit = frame_rate(stream), stream.time_base or Fraction(1)
+        held: tuple[av.VideoFrame, int] | None = None
+        for packet in packets(source, container, stream):
+            for frame in stream.decode(packet):
+                stamp = stamp_of(frame, container)
+                if stamp is None:  # count
+                    stamp = 0 if held is None else held[1] + max(round(1 / rate / unit), 1)
+                if held is not None and stamp > held[1]:
+                    yield *held, unit, rate
+                held = frame, stamp if held is None else max(stamp, held[1])
+        if held is not None:
+            yield *held, unit, rate
+
+
+def _even_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """(height, width) after shrinking; H.264 wants even numbers."""
+    scale = min(short_side / min(size), 1.0)
+    height, width = (max(round(side * scale) // 2 * 2, 2) for side in size)
+    return height, width
+
+
+def _turned(frame: av.VideoFrame, turns: int) -> av.VideoFrame:
+    """A yuv420p frame after quarter turns counter-clockwise."""
+    if not turns % 4:
+        return frame
+    height, width = frame.height, frame.width
+    planes = np.asarray(frame.to_ndarray(), np.uint8)
+    luma, chroma = planes[:height], planes[height:].reshape(2, height // 2, width // 2)
+    pieces = [np.rot90(luma, turns), *(np.rot90(plane, turns) for plane in chroma)]
+    sides = pieces[0].shape  # (H, W)
+    flat = np.concatenate([piece.ravel() for piece in pieces])
+    turned = av.VideoFrame.from_ndarray(flat.reshape(sides[0] * 3 // 2, sides[1]), "yuv420p")
+    turned.colorspace = frame.colorspace
+    return turned

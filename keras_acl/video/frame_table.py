@@ -1,0 +1,187 @@
+"""What there is to know about a video before any clip of it is read: length, size, timestamps."""
+
+import dataclasses
+import os
+import threading
+from collections import OrderedDict
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from keras_acl.video.container import can_jump, frame_rate, open_video, packets, upright_size
+from keras_acl.video.video import DecodingError
+
+COMPLETE = 0.9  # share of what the header promises; less is a file cut short
+# Frames of all files that are remembered: 8 bytes each, so 32 MiB, or 11,000 videos of 10 s.
+REMEMBERED_FRAMES = 2**22
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInfo:
+    """What `probe` finds out about a file.
+
+    Args:
+        seconds: From the first frame until the last one stops being shown.
+        frames: Frames that are shown.
+        fps: Mean frames per second.
+        width: Pixels, upright.
+        height: Pixels, upright.
+    """
+
+    seconds: float
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrameTable:
+    """When each frame of a file is shown, and where decoding may begin.
+
+    Args:
+        info: What `probe` returns.
+        stamps: Timestamps of the shown frames in the stream's unit, ascending, int64, shape
+            (frames,). Empty if the file's timestamps do not say.
+        unit: Seconds of a stamp.
+        keys: (timestamp, decoding timestamp) of each key frame, int64, shape (K, 2), ascending.
+    """
+
+    info: VideoInfo
+    stamps: np.ndarray
+    unit: Fraction
+    keys: np.ndarray
+
+    def seconds(self) -> np.ndarray:
+        """When each frame is shown, float64, seconds from the first one, shape (frames,)."""
+        # As `shown_frames` computes them, to the last bit.
+        seconds = self.stamps * self.unit.numerator / self.unit.denominator
+        return seconds - seconds[:1]
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Measure a video by the timestamps of its packets; only its first frame is decoded.
+
+    What was found is remembered until the file's size or time of change is another one.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Length, rate and upright size.
+
+    Raises:
+        DecodingError: If the file is missing, no video or cut short, or its first frame is
+            damaged.
+    """
+    table = remembered(path)
+    if table is None:
+        table = _memory.store(path, _state(path), _read_table(path))
+    return table.info
+
+
+def remembered(path: str | Path) -> FrameTable | None:
+    """The table that `probe` made of a file; None before, or where the file has changed since."""
+    return _memory.find(path, _state(path))
+
+
+class _Memory:
+    """The tables used last, as many as hold a given number of frames. Threads may share it."""
+
+    def __init__(self, frames: int) -> None:
+        self._tables: OrderedDict[str, tuple[object, FrameTable]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._free = frames
+
+    def find(self, path: str | Path, state: object) -> FrameTable | None:
+        with self._lock:
+            known, table = self._tables.get(str(path), (None, None))
+            if table is None or known != state:
+                return None
+            self._tables.move_to_end(str(path))
+            return table
+
+    def store(self, path: str | Path, state: object, table: FrameTable) -> FrameTable:
+        with self._lock:
+            if str(path) in self._tables:
+                self._free += _weight(self._tables.pop(str(path))[1])
+            if state is not None:
+                self._tables[str(path)] = state, table
+                self._free -= _weight(table)
+            while self._free < 0:
+                self._free += _weight(self._tables.popitem(last=False)[1][1])
+        return table
+
+
+_memory = _Memory(REMEMBERED_FRAMES)  # one a process
+
+
+def _weight(table: FrameTable) -> int:
+    return 64 + len(table.stamps) + 2 * len(table.keys)  # 64: the objects around the arrays
+
+
+def _state(path: str | Path) -> object:
+    """Something that changes with a file; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _read_table(path: str | Path) -> FrameTable:
+    first, shown, keys, hidden, stamped = None, [], [], 0, True
+    with open_video(path) as (container, stream):
+        for packet in packets(path, container, stream):
+            if first is None:
+                first = next(iter(stream.decode(packet)), None)
+            stamp = packet.dts if packet.pts is None else packet.pts
+            if packet.is_keyframe and packet.pts is not None:
+                keys.append((packet.pts, stamp if packet.dts is None else packet.dts))
+            if packet.is_discard:
+                hidden += 1  # cut away by the file's edit list
+            elif packet.size or stamp is not None:
+                shown.append((stamp, packet.duration or 0))
+                stamped = stamped and packet.pts is not None
+        if first is None:
+            raise DecodingError(path, "no frame of it can be decoded")
+        step, unit = 1 / frame_rate(stream), stream.time_base or Fraction(1)
+        frames, seconds, stamps = len(shown), len(shown) * step, []
+        if first.pts is not None and all(stamp is not None for stamp, _ in shown):
+            stamps = sorted(stamp for stamp, _ in shown if stamp >= first.pts)
+            frames = len(stamps)
+            last, duration = max(shown)
+            seconds = (last - first.pts) * unit + (duration * unit or step)
+        begin = float(max((first.pts or 0) * unit, 0))
+        _check_complete(path, container, stream, 0 if hidden else len(shown), float(seconds), begin)
+        clear = stamped and can_jump(container) and container.format.name != "avi"
+    height, width = upright_size(first)
+    info = VideoInfo(float(seconds), frames, float(frames / seconds), width, height)
+    # Two frames of one time, or one of a time that had to be guessed: reading tells, not the table.
+    if not stamps or not clear or stamps[0] != first.pts or len(set(stamps)) < len(stamps):
+        return FrameTable(info, np.empty(0, np.int64), unit, np.empty((0, 2), np.int64))
+    ordered = np.array(sorted(keys), np.int64).reshape(-1, 2)
+    return FrameTable(info, np.array(stamps, np.int64), unit, ordered)
+
+
+def _check_complete(
+    path: str | Path,
+    container: InputContainer,
+    stream: VideoStream,
+    frames: int,
+    seconds: float,
+    begin: float,
+) -> None:
+    """A file cut short is known by a header that promises much more than there is."""
+    share = 1.0
+    if stream.frames and frames:  # an edit list shows some of them only
+        share = frames / stream.frames
+    elif container.duration:  # of all streams: half a second for sound that goes on longer
+        counted = begin if "matroska" in container.format.name else 0.0  # its seconds count from 0
+        share = (counted + seconds + 0.5) * av.time_base / container.duration
+    if share < COMPLETE:
+        raise DecodingError(path, f"it breaks off after {seconds:.2f} s, far from its stated end")

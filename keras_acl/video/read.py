@@ -1,0 +1,281 @@
+"""Clips out of video files. Seconds count from the first frame that is shown."""
+
+import contextlib
+import itertools
+import math
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from keras_acl.clip import ClipSpec
+from keras_acl.video.container import TOLERANCE, shown_frames, to_rgb, upright_size
+from keras_acl.video.cutter import Crop, Cutter
+from keras_acl.video.frame_table import VideoInfo, probe, remembered
+from keras_acl.video.sampling import grid_length, random_clip, uniform_clips
+from keras_acl.video.seek import LostFrameError, frames_at, picked_frames
+from keras_acl.video.video import DecodingError, Video
+
+__all__ = [
+    "DecodingError",
+    "VideoInfo",
+    "clip_times",
+    "part_of",
+    "probe",
+    "read_clip",
+    "read_crops",
+    "read_frames",
+    "resized",
+    "stream_frames",
+]
+
+
+def read_frames(
+    path: str | Path,
+    times: Sequence[float] | np.ndarray,
+    short_side: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Read the frames that are shown at the given times.
+
+    A time belongs to the last frame shown at or before it; beyond the end that is the last frame.
+    The file is read forward once, from a key frame before the first wanted time until the last one;
+    only wanted frames are converted, and FFmpeg resizes them (bilinear).
+
+    A file that breaks before the last wanted frame is an error, even where most of the clip could
+    be had: frames that silently stand still would teach a model nonsense.
+
+    Args:
+        path: The file.
+        times: Seconds from the first frame, in any order; repeats are allowed.
+        short_side: Resize so that the shorter side has this many pixels; the longer one follows,
+            rounded down as in PySlowFast.
+        size: Resize to (height, width) instead.
+
+    Returns:
+        RGB frames, uint8 0-255, upright, shape (len(times), height, width, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty or not finite, or the wanted size makes no sense.
+    """
+    wanted = _checked_times(times)
+    order = np.argsort(wanted, kind="stable")
+    clip = np.empty(0, np.uint8)
+    with contextlib.closing(stream_frames(path, wanted[order], short_side, size)) as frames:
+        for place, frame in zip(order, frames, strict=True):
+            if not clip.size:
+                clip = np.empty((len(wanted), *frame.shape), np.uint8)
+            clip[place] = frame
+    return clip
+
+
+def stream_frames(
+    path: str | Path,
+    times: Sequence[float] | np.ndarray,
+    short_side: int | None = None,
+    size: tuple[int, int] | None = None,
+) -> Generator[np.ndarray, None, None]:
+    """Yield the frames that `read_frames` returns one by one, for times in ascending order.
+
+    One frame is held at a time. Close it (`contextlib.closing`) where the walk may stop early.
+
+    Args:
+        path: The file.
+        times: Seconds from the first frame, ascending; repeats are allowed.
+        short_side: As in `read_frames`.
+        size: As in `read_frames`.
+
+    Yields:
+        RGB, uint8 0-255, upright, shape (height, width, 3); the same array for repeats.
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty, not finite or not ascending, or the wanted size makes no
+            sense.
+    """
+    wanted = _ascending(times)
+    _check_size(short_side, size)
+    reformatter = VideoReformatter()
+    height = width = 0
+    with contextlib.closing(_frames_of(path, wanted)) as frames:
+        for frame, count in frames:
+            if not height:  # a file that changes its size goes on in the first one
+                height, width = _target_size(upright_size(frame), short_side, size)
+            yield from itertools.repeat(to_rgb(frame, height, width, reformatter), count)
+
+
+def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop) -> np.ndarray:
+    """Read a square of each of the frames that are shown at the given times.
+
+    As a cut through what `read_frames` returns, but only the square is resized; see
+    `cropping.Cutter` for what that changes.
+
+    Args:
+        path: The file.
+        times: Seconds from the first frame, ascending; repeats are allowed.
+        crop: The square.
+
+    Returns:
+        RGB frames, uint8 0-255, upright, shape (len(times), size, size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty, not finite or not ascending.
+    """
+    wanted = _ascending(times)
+    clip = np.empty((len(wanted), crop.size, crop.size, 3), np.uint8)
+    cutter, filled = Cutter(crop), 0
+    with contextlib.closing(_frames_of(path, wanted)) as frames:
+        for frame, count in frames:
+            cutter(frame, clip[filled])
+            clip[filled + 1 : filled + count] = clip[filled]
+            filled += count
+    return clip
+
+
+def read_clip(
+    video: Video,
+    clip: ClipSpec,
+    rng: np.random.Generator | None = None,
+    short_side: int | None = None,
+) -> np.ndarray:
+    """Read one clip of a video: a random one with `rng`, else the centre one.
+
+    Args:
+        video: The record; only its part from `start` to `end` is used.
+        clip: What the model eats.
+        rng: Source of chance; see `sampling.record_rng`.
+        short_side: Resize so that the shorter side has this many pixels.
+
+    Returns:
+        RGB frames, uint8 0-255, upright, shape (frames, height, width, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read, or ends before the part that counts begins.
+    """
+    return read_frames(video.path, clip_times(video, clip, rng), short_side)
+
+
+def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = None) -> np.ndarray:
+    """When the frames of one clip of a video are shown: a random clip with `rng`, else the centre.
+
+    Args:
+        video: The record; only its part from `start` to `end` is used.
+        clip: What the model eats.
+        rng: Source of chance.
+
+    Returns:
+        Seconds from the file's first frame, ascending, shape (frames,).
+
+    Raises:
+        DecodingError: If the file cannot be measured, or ends before the part that counts begins.
+    """
+    start, seconds = part_of(video, probe(video.path))
+    total = grid_length(seconds, clip)
+    numbers = uniform_clips(total, clip, 1)[0] if rng is None else random_clip(total, clip, rng)
+    return start + numbers / clip.fps
+
+
+def resized(upright: tuple[int, int], short_side: int) -> tuple[int, int]:
+    """(height, width) of a frame whose short side is resized; rounded down, as in PySlowFast."""
+    height, width = upright
+    return height * short_side // min(upright), width * short_side // min(upright)
+
+
+def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
+    """The part of a file that counts.
+
+    Args:
+        video: The record with its `start` and `end`.
+        info: What `probe` says about its file.
+
+    Returns:
+        First second and length in seconds.
+
+    Raises:
+        DecodingError: If the file ends before that part begins.
+    """
+    start = video.start or 0.0
+    end = info.seconds if video.end is None else min(video.end, info.seconds)
+    if end <= start:
+        raise DecodingError(
+            video.path,
+            f"it ends after {info.seconds:.2f} s, but the part that counts begins at {start:.2f} s",
+        )
+    return start, end - start
+
+
+def _frames_of(
+    path: str | Path, wanted: np.ndarray
+) -> Generator[tuple[av.VideoFrame, int], None, None]:
+    """Each frame that is shown at some of the wanted seconds, and at how many."""
+    filled, table = 0, remembered(path)
+    # Without a table it is not worth making one: that reads the whole file.
+    if table is not None and table.stamps.size:
+        numbers, counts = np.unique(frames_at(table, wanted), return_counts=True)
+        try:
+            with contextlib.closing(picked_frames(path, table, numbers)) as frames:
+                for frame, count in zip(frames, counts.tolist(), strict=True):
+                    yield frame, count
+                    filled += count
+            return
+        except LostFrameError:
+            pass
+    with contextlib.closing(_spans(path, float(wanted[filled]))) as spans:
+        for frame, until in spans:
+            due = int(np.searchsorted(wanted, until - TOLERANCE))
+            if due > filled:
+                yield frame, due - filled
+                filled = due
+            if filled == len(wanted):
+                return
+
+
+def _spans(path: str | Path, earliest: float) -> Generator[tuple[av.VideoFrame, float], None, None]:
+    """Each frame and the second at which the next one replaces it."""
+    with contextlib.closing(shown_frames(path, earliest)) as frames:
+        _, current = next(frames)
+        for second, frame in frames:
+            yield current, second
+            current = frame
+        yield current, math.inf
+
+
+def _target_size(
+    upright: tuple[int, int], short_side: int | None, size: tuple[int, int] | None
+) -> tuple[int, int]:
+    if size is not None:
+        return size
+    return upright if short_side is None else resized(upright, short_side)
+
+
+def _ascending(times: Sequence[float] | np.ndarray) -> np.ndarray:
+    wanted = _checked_times(times)
+    if np.any(np.diff(wanted) < 0):
+        raise ValueError("`times` must ascend: a file is read forward. Sort them.")
+    return wanted
+
+
+def _checked_times(times: Sequence[float] | np.ndarray) -> np.ndarray:
+    wanted = np.asarray(times, dtype=np.float64)
+    if wanted.ndim != 1 or not wanted.size or not np.all(np.isfinite(wanted)):
+        raise ValueError(
+            f"`times` must be a list of at least one second, all finite. Received: times={times!r}"
+        )
+    return wanted
+
+
+def _check_size(short_side: int | None, size: tuple[int, int] | None) -> None:
+    if short_side is not None and size is not None:
+        raise ValueError(
+            "Frames are resized by `short_side` or to `size`, not by both. "
+            f"Received: short_side={short_side}, size={size}"
+        )
+    sides = size or (1 if short_side is None else short_side,)
+    if min(sides) < 1:
+        raise ValueError(
+            f"A frame has at least one pixel a side. Received: short_side={short_side}, size={size}"
+        )

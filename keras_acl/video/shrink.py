@@ -1,0 +1,164 @@
+"""Copies of folders of videos that decode fast: smaller, a key frame twice a second, no sound."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.check import VideoProblem
+from keras_acl.video.encode import encode_anew
+from keras_acl.video.files import find_videos
+from keras_acl.video.video import DecodingError
+
+SETTINGS = ".shrink.json"
+LISTS = (".csv", ".txt")
+UNFINISHED = re.compile(r"saving-\d+-[0-9a-f]{8}-.+")
+ABANDONED = 600.0  # seconds: a file that is being written is never left alone for so long
+
+
+@dataclasses.dataclass(frozen=True)
+class ShrinkReport:
+    """What `shrink_videos` did.
+
+    Args:
+        written: Files written by this call.
+        finished: Files that were there already.
+        bytes_before: Size of the originals of all those files.
+        bytes_after: Size of the copies.
+        problems: Files that cannot be read, with the reason; they have no copy.
+    """
+
+    written: int
+    finished: int
+    bytes_before: int
+    bytes_after: int
+    problems: tuple[VideoProblem, ...]
+
+
+def shrink_videos(
+    folder: str | Path,
+    output: str | Path,
+    short_side: int = 320,
+    quality: int = 20,
+    workers: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> ShrinkReport:
+    """Copy every video of a folder to another one, made for being decoded fast.
+
+    Folders and names stay the same, so that class folders and lists of files go on being right;
+    CSV and text files are copied along. A copy is MP4 with H.264 whatever its name ends in (FFmpeg
+    goes by content), upright, without sound, and shows the same frames at the same times. Copies
+    that are newer than their original are left alone: the same call again goes on.
+
+    Args:
+        folder: Searched with all folders in it; hidden ones are left out.
+        output: Where the copies go. Neither inside `folder` nor around it.
+        short_side: Pixels of the shorter side; smaller videos keep their size (made even).
+        quality: x264's constant rate factor, 0 (lossless) to 51.
+        workers: Files at a time, in threads; as many as the machine has cores by default.
+        progress: Called as `progress(done, total)` after each file, from the calling thread.
+
+    Returns:
+        Numbers, sizes, and the files that cannot be read.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no video, the folders overlap, a value is out of its range, or
+            `output` was made with other values.
+        OSError: If a copy cannot be written: a full disk, for example.
+    """
+    folder, output = Path(folder), Path(output)
+    _check_values(short_side, quality)
+    names = [Path(path).relative_to(folder) for path in find_videos(folder)]
+    _check_folders(folder, output, names)
+    _check_settings(output, {"short_side": short_side, "quality": quality})
+    _tidy(folder, output)
+    todo = [name for name in names if not _is_finished(folder / name, output / name)]
+    reasons: dict[Path, str] = {}
+    stop = threading.Event()
+    executor = ThreadPoolExecutor(workers or os.cpu_count())
+    try:
+        running = {
+            executor.submit(
+                encode_anew, folder / name, output / name, short_side, quality, stop
+            ): name
+            for name in todo
+        }
+        for done, future in enumerate(as_completed(running), 1):
+            try:
+                future.result()
+            except DecodingError as error:
+                reasons[running[future]] = error.reason
+            if progress is not None:
+                progress(len(names) - len(todo) + done, len(names))
+    finally:
+        stop.set()  # an error or Ctrl-C ends what is being written, and leaves none of it
+        executor.shutdown(cancel_futures=True)
+    copied = [name for name in names if name not in reasons]
+    return ShrinkReport(
+        written=len(todo) - len(reasons),
+        finished=len(names) - len(todo),
+        bytes_before=sum((folder / name).stat().st_size for name in copied),
+        bytes_after=sum((output / name).stat().st_size for name in copied),
+        problems=tuple(
+            VideoProblem(str(folder / name), reasons[name]) for name in names if name in reasons
+        ),
+    )
+
+
+def _check_values(short_side: int, quality: int) -> None:
+    if short_side < 16 or not 0 <= quality <= 51:
+        raise ValueError(
+            "Expected a short side of at least 16 pixels and a quality from 0 (best) to 51. "
+            f"Received: short_side={short_side}, quality={quality}"
+        )
+
+
+def _check_folders(folder: Path, output: Path, names: list[Path]) -> None:
+    inner, outer = output.resolve(), folder.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise ValueError(
+            f"Originals and copies must not mix: {output} and {folder} are the same folder, or one "
+            "is inside the other. Choose a folder beside it."
+        )
+    if not names:
+        raise ValueError(f"There is no video file in {folder}")
+
+
+def _check_settings(output: Path, settings: dict[str, int]) -> None:
+    file = output / SETTINGS
+    if file.exists():
+        before = json.loads(file.read_text(encoding="utf-8"))
+        if before != settings:
+            raise ValueError(
+                f"{output} was made with other settings: {before}. Received: {settings}. "
+                "Use those, or another folder."
+            )
+        return
+    with written_whole(file) as beside:
+        beside.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _tidy(folder: Path, output: Path) -> None:
+    """Copy lists, and remove what a killed process left half-written."""
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        target = output / path.relative_to(folder)
+        is_list = path.suffix.lower() in LISTS and not hidden and path.is_file()
+        if is_list and not _is_finished(path, target):
+            with written_whole(target) as beside:
+                shutil.copyfile(path, beside)
+    for path in output.rglob("saving-*"):
+        if UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime > ABANDONED:
+            path.unlink(missing_ok=True)
+
+
+def _is_finished(source: Path, target: Path) -> bool:
+    return target.is_file() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns

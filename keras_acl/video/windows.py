@@ -1,0 +1,221 @@
+"""Sliding windows over a long recording: one forward pass, however long it is the same memory.
+
+The frames of a window stand on the grid of `sampling`: number n is the frame that is shown at
+second n / clip.fps. A window is what `read_frames` gives for the same seconds.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+
+from keras_acl.clip import ClipSpec
+from keras_acl.video.container import (
+    TOLERANCE,
+    frame_rate,
+    open_video,
+    packets,
+    stamp_of,
+    to_rgb,
+    upright_size,
+)
+from keras_acl.video.crop import centre_crop
+from keras_acl.video.frame_table import COMPLETE
+from keras_acl.video.sampling import frame_offsets, grid_length
+from keras_acl.video.video import DecodingError
+
+LONGEST_STILL = 3600.0  # seconds: no frame is shown for longer, but damaged timestamps say so
+T = TypeVar("T")
+
+
+class Window(NamedTuple):
+    """One clip of a recording.
+
+    Args:
+        start: Second at which it begins.
+        end: Second at which it ends; in a recording shorter than a clip, that of the recording.
+        clip: uint8 RGB, (frames, size, size, 3).
+    """
+
+    start: float
+    end: float
+    clip: np.ndarray
+
+
+def slide(items: Iterable[T], span: int, stride: int) -> Iterator[tuple[int, int, list[T]]]:
+    """Windows of `span` neighbours, `stride` apart; no more than `span` items are held.
+
+    The last window ends with the last item, so that every item is in a window; it may begin less
+    than a stride after the one before. Fewer than `span` items make one window, in which the last
+    item is repeated.
+
+    Args:
+        items: What comes, in order.
+        span: Items a window, 1 or more.
+        stride: From the beginning of a window to that of the next, 1 to `span`.
+
+    Yields:
+        (first item's number, number behind the last item, the items).
+    """
+    held: deque[T] = deque(maxlen=span)
+    count, covered, start = 0, 0, 0
+    for item in items:
+        held.append(item)
+        count += 1
+        if count == start + span:
+            yield start, count, list(held)
+            covered, start = count, start + stride
+    if covered < count:
+        missing = max(span - count, 0)
+        yield max(count - span, 0), count, list(held) + [held[-1]] * missing
+
+
+def stride_frames(clip: ClipSpec, stride: float | None) -> int:
+    """A stride in seconds as a whole number of frames of the grid, at least one.
+
+    Args:
+        clip: What the model eats.
+        stride: Seconds; half a clip if `None`.
+
+    Raises:
+        ValueError: If it is not positive, or longer than a clip: moments would be left out.
+    """
+    if stride is None:
+        return max(clip.span // 2, 1)
+    if not 0 < stride <= clip.seconds + TOLERANCE:
+        raise ValueError(
+            "Windows follow each other without a gap: expected a stride above 0 and up to the "
+            f"clip's {clip.seconds:.2f} s. Received: stride={stride}"
+        )
+    return min(max(round(stride * clip.fps), 1), clip.span)
+
+
+def stated_seconds(path: str | Path) -> float | None:
+    """Length of a video by its header, which may be silent or wrong.
+
+    Raises:
+        DecodingError: If the file cannot be opened.
+    """
+    with open_video(path) as (container, _):
+        return _stated_seconds(container)
+
+
+def read_windows(
+    path: str | Path, clip: ClipSpec, stride: int, faults: list[str]
+) -> Generator[Window, None, None]:
+    """Walk through a recording in windows: short side `clip.test_size`, centre crop.
+
+    Whatever is wrong with the file ends nothing that can go on: behind a damaged spot, during which
+    the picture before it stands still, the walk continues, and a file that breaks off is read up to
+    there.
+
+    Args:
+        path: The file.
+        clip: What the model eats; a window covers `clip.span` frames of its grid.
+        stride: Frames of the grid from a window to the next, see `stride_frames`.
+        faults: Receives what is wrong with the file, by the end of the walk.
+
+    Yields:
+        The windows in order; none if no frame can be read.
+    """
+    offsets = frame_offsets(clip)
+    with contextlib.closing(grid_frames(path, clip, faults)) as frames:
+        for start, stop, held in slide(frames, clip.span, stride):
+            images = np.stack([held[offset] for offset in offsets])  # (T, size, size, 3)
+            yield Window(start / clip.fps, stop / clip.fps, images)
+
+
+def grid_frames(
+    path: str | Path, clip: ClipSpec, faults: list[str]
+) -> Generator[np.ndarray, None, None]:
+    """The frames of a video at 0, 1, 2, ... / clip.fps seconds, resized and cropped.
+
+    A frame that is shown longer comes again as the same array; one that is never wanted is not
+    converted.
+
+    Yields:
+        uint8 RGB, (size, size, 3).
+    """
+    reformatter, number = VideoReformatter(), 0
+    with contextlib.closing(_spans(path, faults)) as spans:
+        for frame, until, is_last in spans:
+            image = None
+            last = grid_length(until, clip) if is_last else 0
+            while number < last or (not is_last and number / clip.fps < until - TOLERANCE):
+                if image is None:
+                    image = _cropped(frame, clip, reformatter)
+                yield image
+                number += 1
+
+
+def _cropped(frame: av.VideoFrame, clip: ClipSpec, reformatter: VideoReformatter) -> np.ndarray:
+    height, width = upright_size(frame)  # anew for each frame: streams may change their size
+    height, width = (side * clip.test_size // min(height, width) for side in (height, width))
+    image = to_rgb(frame, height, width, reformatter)
+    return centre_crop(image[None], clip.size)[0].copy()  # a view would hold the whole picture
+
+
+def _spans(
+    path: str | Path, faults: list[str]
+) -> Generator[tuple[av.VideoFrame, float, bool], None, None]:
+    """Each frame, the second until which it is shown, and whether it is the last one."""
+    with contextlib.closing(_readable_frames(path, faults)) as frames:
+        current, shown, end = None, 0.0, 0.0
+        for second, duration, frame in frames:
+            if current is not None and second - shown > LONGEST_STILL:
+                faults.append(f"its timestamps jump from {shown:.2f} s to {second:.2f} s")
+                break
+            if current is not None:
+                yield current, second, False
+            current, shown, end = frame, second, max(end, second + duration)
+        if current is not None:
+            yield current, end, True
+
+
+def _readable_frames(
+    path: str | Path, faults: list[str]
+) -> Generator[tuple[float, float, av.VideoFrame], None, None]:
+    """Seconds since the first frame, seconds shown and the frame: all that can be decoded."""
+    origin, end, damaged, first_damage = None, 0.0, 0, 0.0
+    try:
+        with open_video(path) as (container, stream):
+            step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
+            second = -step
+            for packet in packets(path, container, stream):
+                try:
+                    decoded = stream.decode(packet)
+                except av.error.FFmpegError:
+                    first_damage = first_damage if damaged else end
+                    damaged += 1
+                    continue
+                for frame in decoded:
+                    stamp = stamp_of(frame, container)
+                    second = second + step if stamp is None else stamp * tick
+                    origin = second if origin is None else origin
+                    if frame.is_corrupt:
+                        first_damage = first_damage if damaged else float(second - origin)
+                        damaged += 1
+                    duration = float(frame.duration * tick or step)
+                    end = max(end, float(second - origin) + duration)
+                    yield float(second - origin), duration, frame
+            stated = _stated_seconds(container) or 0.0
+        if damaged:
+            faults.append(f"damaged frames: {damaged}, the first at {first_damage:.2f} s")
+        if end + 0.5 < COMPLETE * stated:  # half a second for sound that goes on longer
+            faults.append(f"it breaks off after {end:.2f} s, far from its stated end")
+    except DecodingError as error:
+        faults.append(error.reason if origin is None else f"after {end:.2f} s: {error.reason}")
+    if origin is None and not faults:
+        faults.append("no frame of it can be decoded")
+
+
+def _stated_seconds(container: InputContainer) -> float | None:
+    return container.duration / av.time_base if container.duration else None

@@ -1,0 +1,134 @@
+import json
+
+import numpy as np
+import pytest
+from tiny_network import CLIP, NETWORK
+
+from keras_acl.data import MovingFigures
+from keras_acl.evaluation import Scores
+from keras_acl.models import TwoStreamClassifier
+from keras_acl.pretrained import save_pretrained
+from keras_acl.speed.cost import architecture_costs
+
+FIGURES = MovingFigures("motion", 0, frames=16, size=40)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with a tiny model, and one with two videos of each of its eight classes."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    FIGURES.write(folder / "videos", 1)
+    save_pretrained(
+        TwoStreamClassifier(8, clip=CLIP, labels=FIGURES.labels, **NETWORK), folder / "model"
+    )
+    return folder
+
+
+def test_evaluate_a_folder(call, saved, tmp_path):
+    arguments = (saved / "model", saved / "videos", "--clips", 2, "--crops", 1)
+    code, out, _ = call("evaluate", *arguments, "--output", tmp_path / "run")
+    assert code == 0
+    assert "2 clips x 1 crop of 37, softmax averaged over 2 views" in out
+    assert "8 videos asked for, 8 found, 0 failed" in out
+    scores = Scores.load(tmp_path / "run")
+    assert scores.truth.tolist() == list(range(8))
+    assert scores.dataset == "videos"
+    note = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert note["model"] == str(saved / "model")
+    code, out, _ = call("evaluate", *arguments, "--output", tmp_path / "run", "--json")
+    values = json.loads(out)
+    assert values["scored"] == 8
+    assert values["top1"] == pytest.approx((scores.probabilities.argmax(1) == scores.truth).mean())
+
+
+def test_parts_of_an_evaluation_meet(call, saved, tmp_path):
+    arguments = ("evaluate", saved / "model", saved / "videos", "--clips", 1, "--crops", 1)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    call(*arguments, "--output", whole)
+    code, _, err = call(*arguments, "--output", parts, "--shard", "2/2")
+    assert code == 0
+    assert "4 videos wait for the other parts" in err
+    code, out, _ = call(*arguments, "--output", parts, "--shard", "1/2")
+    assert "Top-1" in out
+    np.testing.assert_allclose(
+        Scores.load(parts).probabilities, Scores.load(whole).probabilities, atol=1e-6
+    )
+    assert sorted(file.name for file in parts.iterdir()) == [
+        "evaluation.json",
+        "metrics.json",
+        "scores.npz",
+    ]
+
+
+def test_evaluate_a_table_with_a_broken_video(call, saved, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    good = next((saved / "videos" / "left").glob("*.mp4"))
+    table = tmp_path / "test.csv"
+    table.write_text(f"path,label\n{good},left\nbroken.mp4,right\n")
+    arguments = ("--clips", 1, "--crops", 1, "--output", tmp_path / "run")
+    code, out, err = call("evaluate", saved / "model", table, *arguments)
+    assert code == 0
+    assert "2 videos asked for, 2 found, 1 failed" in out
+    assert f"Not in the mean: {tmp_path / 'broken.mp4'}" in err
+
+
+def test_evaluate_a_test_split_of_ucf101(call, saved, tmp_path):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    names = "".join(f"{index + 1} {name}\n" for index, name in enumerate(FIGURES.labels))
+    (lists / "classInd.txt").write_text(names)
+    video = next((saved / "videos" / "left").glob("*.mp4"))
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / "v_left_g01_c01.avi").write_bytes(video.read_bytes())
+    (lists / "testlist02.txt").write_text("left/v_left_g01_c01.avi\n")
+    arguments = ("--clips", 1, "--crops", 1, "--output", tmp_path / "run")
+    code, _, err = call(
+        "evaluate", saved / "model", "ucf101", "--videos", tmp_path, "--annotations", lists,
+        "--split", 2, *arguments,
+    )  # fmt: skip
+    assert code == 0, err
+    assert Scores.load(tmp_path / "run").dataset == "UCF101, test split 2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nothing-here",), "There is no folder or CSV nothing-here"),
+        (("ucf101",), "ucf101 needs --videos and --annotations"),
+        ((".", "--videos", "."), "go with ucf101 and kinetics only"),
+        ((".", "--shard", "3/2"), "--shard is a part and the number of parts"),
+        ((".", "--shard", "half"), "Received: half"),
+    ],
+)
+def test_mistakes_are_one_line(call, saved, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call("evaluate", saved / "model", *arguments)
+    assert code == 1
+    assert message in err
+
+
+def test_ctrl_c_says_how_to_go_on(call, saved, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("keras_acl.evaluation.multi_view.score_videos", interrupt)
+    output = ("--output", tmp_path / "run")
+    code, _, err = call("evaluate", saved / "model", saved / "videos", *output)
+    assert code == 130
+    assert "The same command goes on" in err
+
+
+def test_costs_are_those_of_table_3(call, monkeypatch):
+    rows = {row.name: row for row in architecture_costs()}
+    fused, ours = rows["SlowFast 4x16 R50"], rows["AC + SCAM 4x16 R50 (the paper's)"]
+    assert (fused.multiply_adds, fused.parameters) == (36_099_198_976, 34_480_216)
+    assert (ours.multiply_adds, ours.parameters) == (34_159_333_376, 33_070_648)
+    without = rows["SlowFast 4x16 R50 without fusion"]
+    assert (without.multiply_adds, without.parameters) == (ours.multiply_adds, ours.parameters)
+    monkeypatch.setattr("keras_acl.speed.cost.architecture_costs", lambda *_: [fused])
+    code, out, _ = call("costs", "--views", 10)
+    assert code == 0
+    assert "36.10 x 10" in out
+    assert "34,480,216" in out
+    code, out, _ = call("costs", "--json")
+    assert json.loads(out)[0]["parameters"] == 34_480_216

@@ -1,0 +1,188 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from tiny_network import LABELS, two_stream, write_figures
+from video_files import numbered_frames, write_video
+
+from keras_acl import models, pretrained
+from keras_acl.inference import timeline
+from keras_acl.inference.timeline import predict_timeline
+from keras_acl.inference.timeline_plot import minutes
+
+RUN = "runs/tiny"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return two_stream(labels=LABELS)
+
+
+@pytest.fixture(autouse=True)
+def loaded(monkeypatch, model):
+    """The network behind `RUN`: loaded, and compiled, once."""
+    honest = pretrained.load_any
+    monkeypatch.setattr(pretrained, "load_any", lambda name: model if name == RUN else honest(name))
+    monkeypatch.setattr(models, "optimize", lambda model, precision: model)  # compiles anew
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("videos") / "match [1].mp4"
+    return write_video(path, numbered_frames(80, 40, 64))
+
+
+def test_a_table_of_segments(call, model, recording):
+    code, out, _ = call("predict", RUN, recording, "--timeline", "--threshold", 0)
+    assert code == 0
+    assert str(recording) in out
+    segments = predict_timeline(model, recording).segments(threshold=0)
+    rows = [line for line in out.splitlines() if any(label in line for label in LABELS)]
+    assert len(rows) == len(segments)
+    for row, segment in zip(rows, segments, strict=True):
+        assert minutes(segment.start, 1) in row
+        assert minutes(segment.end, 1) in row
+        assert segment.label in row
+        assert f"{segment.score:.3f}" in row
+
+
+def test_json_and_the_other_options(call, model, recording):
+    code, out, _ = call(
+        "predict", RUN, recording, "--timeline", "--json", "--stride", 0.1, "--threshold", 0
+    )
+    assert code == 0
+    [row] = json.loads(out)
+    found = predict_timeline(model, recording, stride=0.1)
+    assert row == found.to_dict(found.segments(threshold=0), windows=False)
+    code, out, _ = call("predict", RUN, recording, "--timeline", "--threshold", 1)
+    assert code == 0
+    assert "no class reaches the threshold" in out
+
+
+def test_files_are_named_after_the_videos(call, recording, tmp_path):
+    output = tmp_path / "out"
+    code, out, _ = call(
+        "predict", RUN, recording, "--timeline", "--output", output, "--threshold", 0
+    )
+    assert code == 0
+    assert str(output) in out
+    assert sorted(path.name for path in output.iterdir()) == [
+        f"match [1].{ending}" for ending in ("csv", "json", "png")
+    ]
+    content = json.loads((output / "match [1].json").read_text())
+    lines = (output / "match [1].csv").read_text().splitlines()
+    assert len(lines) == 1 + len(content["segments"])
+    assert len(content["scores"]) == len(content["times"])
+
+
+def test_a_video_that_cannot_be_read_does_not_stop_the_others(call, model, recording, tmp_path):
+    cut = write_video(tmp_path / "cut.mkv", numbered_frames(80, 40, 64))
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 2 // 3])
+    (tmp_path / "text.mp4").write_text("not a video")
+    files = [tmp_path / "none.mp4", tmp_path / "text.mp4", cut, recording]
+    code, out, err = call("predict", RUN, *files, "--timeline", "--threshold", 0)
+    assert code == 1
+    assert out.count("cannot be read") == 2
+    assert "far from its stated end" in err
+    code, out, _ = call("predict", RUN, *files, "--timeline", "--json", "--threshold", 0)
+    assert code == 1
+    rows = json.loads(out)
+    assert [bool(row["problem"]) for row in rows] == [True, True, True, False]
+    assert [bool(row["segments"]) for row in rows] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--timeline", "--stride", 9], "up to the clip's 0.53 s. Received: stride=9.0"),
+        (["--stride", 0.2], "--threshold and --output belong to --timeline: add it"),
+        (["--threshold", 0], "--threshold and --output belong to --timeline: add it"),
+        (["--output", "x"], "--threshold and --output belong to --timeline: add it"),
+    ],
+)
+def test_mistakes_are_one_line(call, model, recording, options, message):
+    code, _, err = call("predict", RUN, recording, *options)
+    assert code == 1
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_two_videos_of_one_name_need_two_folders(call, recording, tmp_path):
+    code, _, err = call(
+        "predict", RUN, recording, recording, "--timeline", "--output", tmp_path / "x"
+    )
+    assert code == 1
+    assert "Received twice: match [1]" in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_ctrl_c_leaves_no_half_written_files(call, recording, tmp_path, monkeypatch):
+    def interrupted(figure, file, **options):
+        Path(file).write_bytes(b"half a picture")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Figure, "savefig", interrupted)
+    code, _, _ = call("predict", RUN, recording, "--timeline", "--output", tmp_path / "out")
+    assert code == 130
+    names = [path.name for path in (tmp_path / "out").iterdir()]
+    assert sorted(names) == ["match [1].csv", "match [1].json"]  # these were complete
+
+    def stopped(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(timeline, "predict_timeline", stopped)
+    code, _, _ = call("predict", RUN, recording, "--timeline", "--output", tmp_path / "none")
+    assert code == 130
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_saved_model_serves(call, model, recording, tmp_path):
+    model.save(tmp_path / "model.keras")
+    code, out, _ = call("predict", tmp_path, recording, "--timeline", "--threshold", 0)
+    assert code == 0
+    assert "0:02.7" in out
+
+
+# features
+
+
+def test_features_of_class_folders(call, model, tmp_path):
+    folder = write_figures(tmp_path / "videos", 1)
+    (folder / "up" / "broken.mp4").write_text("not a video")
+    out_file = tmp_path / "f.npz"
+    code, out, err = call("features", RUN, folder, "--output", out_file, "--clips", 2)
+    assert code == 1
+    assert "broken.mp4: cannot be read: Invalid data" in err
+    assert "3 of 4 videos" in out
+    with np.load(out_file) as file:
+        assert file["labels"].tolist() == ["left", "right", "up", "up"]
+        assert file["features"].ndim == 2
+        assert np.isnan(file["features"]).all(axis=1).tolist() == [False, False, False, True]
+
+
+def test_features_of_files_by_clip(call, recording, tmp_path):
+    out_file = tmp_path / "f.npz"
+    code, _, _ = call(
+        "features", RUN, recording, "--output", out_file, "--clips", 3, "--no-average"
+    )
+    assert code == 0
+    with np.load(out_file) as file:
+        assert file["features"].shape[:2] == (1, 3)
+
+
+def test_a_wrong_ending_is_told_before_the_work(call, tmp_path):
+    code, _, err = call("features", "no model", "no video", "--output", tmp_path / "f.csv")
+    assert code == 1
+    assert "written to .npz or .parquet" in err
+    assert err.count("\n") == 1
+
+
+def test_features_of_a_missing_file(call, model, tmp_path):
+    code, _, err = call("features", RUN, tmp_path / "a.csv", "--output", tmp_path / "f.npz")
+    assert code == 1
+    assert "a.csv" in err
+    code, _, err = call("features", RUN, tmp_path / "a.mp4", "--output", tmp_path / "f.npz")
+    assert code == 1
+    assert "a.mp4: cannot be read: No such file" in err

@@ -1,0 +1,58 @@
+import pytest
+from video_files import numbered_frames, write_video
+
+from keras_acl.video import encode as reencoding
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("jump/a.mp4", "run/b.mp4"):
+        (tmp_path / "videos" / name).parent.mkdir(parents=True)
+        write_video(tmp_path / "videos" / name, numbered_frames(12, 64, 96))
+    return tmp_path / "videos"
+
+
+def test_shrink_copies_and_tells_the_sizes(call, folder, tmp_path):
+    code, out, err = call("shrink", folder, tmp_path / "small", "--short-side", 32)
+    assert (code, err) == (0, "")
+    assert "small: 2 videos. 0.0 MB became 0.0 MB (" in out
+    code, out, _ = call("shrink", folder, tmp_path / "small", "--short-side", 32)
+    assert code == 0
+    assert "2 videos, 2 of them from before." in out
+
+
+def test_shrink_names_bad_files(call, folder, tmp_path):
+    (folder / "run" / "bad.mp4").write_text("no video")
+    code, out, err = call("shrink", folder, tmp_path / "small")
+    assert code == 1
+    assert f"{folder / 'run' / 'bad.mp4'}\tInvalid data found" in out
+    assert "small: 2 videos." in out
+    assert "Videos that cannot be read and have no copy: 1." in err
+
+
+def test_shrink_with_nothing_but_bad_files(call, tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "bad.mp4").touch()
+    code, out, _ = call("shrink", tmp_path / "videos", tmp_path / "small")
+    assert code == 1
+    assert "small: 0 videos. 0.0 MB became 0.0 MB." in out
+
+
+def test_shrink_mistakes_are_one_line(call, folder, tmp_path):
+    code, _, err = call("shrink", folder, folder / "small")
+    assert code == 1
+    assert "Error: Originals and copies must not mix" in err
+    code, _, err = call("shrink", tmp_path / "nowhere", tmp_path / "small")
+    assert code == 2
+    assert "does not exist" in err
+    assert call("shrink", folder, tmp_path / "small", "--quality", 52)[0] == 2
+
+
+def test_shrink_interrupted(call, folder, tmp_path, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reencoding, "_stamped", interrupted)
+    code, _, err = call("shrink", folder, tmp_path / "small")
+    assert code == 130
+    assert "Interrupted. The same command goes on with the videos that are left." in err

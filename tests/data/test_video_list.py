@@ -1,0 +1,111 @@
+import collections
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_acl.data.video_list import VideoList, split
+from keras_acl.video.video import Video
+
+
+def make(*groups_of_classes: list[int]) -> VideoList:
+    """One list for each class: how many videos each of its groups has."""
+    videos = [
+        Video(f"{label}/{group}/{number}.mp4", label, group=f"{label}/{group}")
+        for label, groups in enumerate(groups_of_classes)
+        for group, size in enumerate(groups)
+        for number in range(size)
+    ]
+    return VideoList(videos, [f"class {label}" for label in range(len(groups_of_classes))])
+
+
+classes = st.lists(st.lists(st.integers(1, 6), min_size=2, max_size=12), min_size=1, max_size=5)
+
+
+@settings(deadline=None, max_examples=50)
+@given(classes=classes, fraction=st.floats(0.05, 0.95), seed=st.integers(0, 1000))
+def test_groups_stay_together_and_classes_are_on_both_sides(classes, fraction, seed):
+    videos = make(*classes)
+    train, validation = split(videos, fraction, seed)
+    assert sorted(v.path for v in [*train, *validation]) == sorted(v.path for v in videos)
+    assert {v.group for v in train}.isdisjoint({v.group for v in validation})
+    for side in (train, validation):
+        assert side.labels == videos.labels
+        assert all(side.counts.values())
+
+
+@settings(deadline=None, max_examples=30)
+@given(classes=classes, fraction=st.floats(0.05, 0.95), seed=st.integers(0, 1000))
+def test_every_class_gives_its_share_as_near_as_its_groups_allow(classes, fraction, seed):
+    videos = make(*classes)
+    validation = split(videos, fraction, seed)[1]
+    for groups, name in zip(classes, videos.labels, strict=True):
+        # Off by half the largest group, or by a whole one where a side would have been empty.
+        assert abs(validation.counts[name] - fraction * sum(groups)) <= max(groups)
+
+
+def test_single_videos_are_split_to_the_video():
+    videos = make([1] * 60, [1] * 40)
+    train, validation = split(videos, 0.25)
+    assert validation.counts == {"class 0": 15, "class 1": 10}
+    assert train.counts == {"class 0": 45, "class 1": 30}
+
+
+def test_both_sides_keep_the_order():
+    videos = make([1] * 30, [2] * 10)
+    order = {video: place for place, video in enumerate(videos)}
+    for side in split(videos, 0.4, seed=3):
+        places = [order[video] for video in side]
+        assert places == sorted(places)
+
+
+def test_the_seed_decides_and_nothing_else():
+    videos = make([1] * 30, [2] * 10)
+    reversed_videos = VideoList(videos[::-1], videos.labels)
+    sides = [{v.path for v in split(videos, 0.3, seed)[1]} for seed in range(5)]
+    assert len({frozenset(side) for side in sides}) == 5
+    assert sides == [{v.path for v in split(reversed_videos, 0.3, s)[1]} for s in range(5)]
+
+
+def test_without_groups_the_parts_of_a_file_stay_together():
+    videos = VideoList(
+        [Video(f"{file}.mp4", 0, start=part) for file in range(10) for part in range(5)], ["a"]
+    )
+    train, validation = split(videos, 0.2)
+    assert len(validation) == 10
+    assert {v.path for v in train}.isdisjoint({v.path for v in validation})
+
+
+def test_groups_of_several_classes_stay_together():
+    videos = VideoList(
+        [Video(f"{g}_{n}.mp4", n % 2, group=str(g)) for g in range(10) for n in range(4)],
+        ["a", "b"],
+    )
+    train, validation = split(videos, 0.3)
+    assert validation.counts == {"a": 6, "b": 6}
+    assert {v.group for v in train}.isdisjoint({v.group for v in validation})
+
+
+def test_a_class_of_one_group_is_for_training():
+    train, validation = split(make([4], [1] * 10), 0.3)
+    assert train.counts == {"class 0": 4, "class 1": 7}
+    assert validation.counts == {"class 0": 0, "class 1": 3}
+
+
+def test_unlabelled_videos_can_be_split():
+    videos = VideoList([Video(f"{number}.mp4") for number in range(10)])
+    assert collections.Counter(map(len, split(videos, 0.2))) == {8: 1, 2: 1}
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.2, 20, float("nan")])
+def test_senseless_fractions_are_refused(fraction):
+    with pytest.raises(ValueError, match=f"between 0 and 1. Received: fraction={fraction}"):
+        split(make([1, 1]), fraction)
+
+
+@pytest.mark.parametrize("videos", [make([3]), make([3], [5]), VideoList([])])
+def test_a_side_without_videos_is_refused(videos):
+    with pytest.raises(
+        ValueError, match=r"VideoList\(.*\) cannot be split: no class has two groups"
+    ):
+        split(videos)

@@ -1,0 +1,60 @@
+"""Presets from their checkpoints; the parity files stand for the public ones."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from pretrained.importers.parity import FOLDER, assert_close, clip, expected
+
+from keras_acl.pretrained import build as building
+from keras_acl.pretrained.build import build_preset
+from keras_acl.pretrained.presets import find_preset
+
+SLOW = 504_469  # parameters
+LABELS = tuple(f"class {index}" for index in range(13))
+
+
+@pytest.fixture(autouse=True)
+def _labels_of_the_parity_files(monkeypatch):
+    monkeypatch.setattr(building, "read_labels", lambda name: LABELS)
+
+
+def small(name: str, parameters: int):
+    """A preset whose network has the size of the parity files."""
+    return dataclasses.replace(find_preset(name), parameters=parameters)
+
+
+def test_k400_is_slow_until_it_is_trained():
+    preset = small("k400", 514_288)
+    assert ["SLOWFAST" in checkpoint.url for checkpoint in preset.checkpoints] == [True, False]
+    model, report = build_preset(preset, [FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth"])
+    assert type(model) is preset.architecture
+    assert model.labels == LABELS
+    assert not np.any(np.asarray(model.class_weights[1]))
+    assert_close(model.predict_on_batch(clip()), expected("ptv_slow", "logits_64"))
+    assert "zero" in str(report)
+    assert "assumed" not in str(report)
+
+
+def test_speed_ratio_is_the_presets():
+    model, _ = build_preset(small("slow_r50_8x8_k400", SLOW), [FOLDER / "ptv_slow.pyth"])
+    assert model.speed_ratio == 4
+
+
+def test_checkpoint_of_another_network():
+    preset = find_preset("slowfast_r50_4x16_k400")
+    with pytest.raises(ValueError, match=r"is a SlowFastClassifier, but .* holds a SlowClassifier"):
+        build_preset(preset, [FOLDER / "ptv_slow.pyth"])
+
+
+def test_checkpoint_of_another_size():
+    preset = find_preset("slow_r50_4x16_k400")
+    with pytest.raises(ValueError, match=r"has 32,454,096 parameters, but .* network of"):
+        build_preset(preset, [FOLDER / "ptv_slow.pyth"])
+
+
+def test_wrong_number_of_labels(monkeypatch):
+    preset = dataclasses.replace(find_preset("slow_r50_4x16_k400"), labels="kinetics400")
+    monkeypatch.setattr(building, "read_labels", lambda name: LABELS[:5])
+    with pytest.raises(ValueError, match="one label a class"):
+        build_preset(preset, [FOLDER / "ptv_slow.pyth"])

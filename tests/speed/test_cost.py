@@ -1,0 +1,128 @@
+import math
+
+import keras
+import pytest
+from tiny_network import CLIP, NETWORK
+
+from keras_acl.layers import convolution
+from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.speed.cost import LayerCost, count_multiply_adds, count_parameters, layer_costs
+
+tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the same graph on every backend"
+)
+SMALL = {"num_classes": 3, "clip": CLIP, **NETWORK}
+SMALL_SLOW = {key: value for key, value in SMALL.items() if key != "channel_ratio"}
+
+
+@tensorflow
+@pytest.mark.parametrize(
+    ("network", "parameters", "at_256", "at_224"),
+    [
+        (TwoStreamClassifier, 33_070_648, 34_159_333_376, 26_153_455_616),
+        (SlowFastClassifier, 34_480_216, 36_099_198_976, 27_638_665_216),
+    ],
+)
+def test_published_networks(network, parameters, at_256, at_224):
+    model = network()  # R50 4x16, 400 classes
+    assert count_parameters(model) == parameters
+    assert count_multiply_adds(model) == at_256  # the test size
+    assert count_multiply_adds(model, 224) == at_224
+
+
+@pytest.mark.backends
+def test_hand_counted_network():
+    model = SlowClassifier(**SMALL_SLOW)  # two frames, width 8, three stages of a block
+    stem = 2 * 16 * 16 * (7 * 7 * 3 * 8)
+    res2 = 2 * 8 * 8 * (8 * 32 + 8 * 8 + 9 * 8 * 8 + 8 * 32)
+    res3 = 2 * 8 * 8 * (3 * 32 * 16) + 2 * 4 * 4 * (32 * 64 + 9 * 16 * 16 + 16 * 64)
+    res4 = 2 * 4 * 4 * (64 * 128 + 3 * 64 * 32 + 9 * 32 * 32 + 32 * 128)
+    assert stem + res2 + res3 + res4 == 2_002_944
+    assert count_multiply_adds(model, 32) == 2_002_944 + 128 * 3
+    assert count_parameters(model) == 38_411  # 36,888 in kernels, 1,136 in BN, 387 in the head
+
+
+@pytest.mark.backends
+def test_cost_of_every_layer():
+    costs = layer_costs(SlowClassifier(**SMALL_SLOW), 32)
+    by_name = {cost.name: cost for cost in costs}
+    assert by_name["spatial_stream/stem_conv"] == LayerCost(
+        "spatial_stream/stem_conv", (2, 16, 16, 8), 1176, 602_112
+    )
+    assert by_name["spatial_stream/res4_0_a_conv"] == LayerCost(
+        "spatial_stream/res4_0_a_conv", (2, 4, 4, 32), 6144, 196_608
+    )
+    assert by_name["spatial_stream/stem_bn"].parameters == 16
+    assert by_name["classifier"] == LayerCost("classifier", (3,), 387, 384)
+    names = [cost.name for cost in costs]
+    assert names.index("normalize") < names.index("spatial_stream/stem_conv")
+    assert names[-1] == "classifier"
+
+
+def test_scam_costs_a_second_pass_in_slow_alone():
+    model = SlowClassifier(**SMALL_SLOW, scales=(1.0, 0.5))
+    # A quarter of the convolutions more; class weights at 16 and at 4 places, not pooled.
+    assert count_multiply_adds(model, 32) == 2_002_944 * 5 // 4 + (16 + 4) * 128 * 3
+
+
+def test_training_costs_nothing_at_inference():
+    on = TwoStreamClassifier(**SMALL, scales=(1.0, 0.5, 0.25), consistency_weight=1.5)
+    off = TwoStreamClassifier(**SMALL, scales=(1.0,), consistency_weight=None)
+    assert layer_costs(on, 32) == layer_costs(off, 32)
+    assert count_parameters(on) == count_parameters(off)
+
+
+def test_default_size_is_the_test_size():
+    model = SlowClassifier(**SMALL_SLOW)
+    assert count_multiply_adds(model) == count_multiply_adds(model, 37)  # 32 · 8 / 7
+    assert count_multiply_adds(model) > count_multiply_adds(model, 32)
+
+
+def count_in_tensorflow_graph(model, size: int) -> int:
+    """Multiply-adds of the nodes that TensorFlow made of the inference function."""
+    import tensorflow as tf
+
+    clip = tf.TensorSpec((1, model.clip.frames, size, size, 3), "uint8")
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(clip)
+    total = 0
+    for node in function.graph.get_operations():
+        if node.type in ("Conv2D", "Conv3D"):
+            total += math.prod(node.outputs[0].shape) * math.prod(node.inputs[1].shape[:-1])
+        elif node.type in ("MatMul", "BatchMatMulV2", "Einsum"):
+            assert node.type == "MatMul", "counted as rows · columns · inner below"
+            total += math.prod(node.outputs[0].shape) * node.inputs[0].shape[-1]
+    return total
+
+
+@tensorflow
+@pytest.mark.parametrize("form", ["native", "2d"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda form: TwoStreamClassifier(**SMALL, form=form),
+        lambda form: SlowFastClassifier(**SMALL, form=form),
+        lambda form: SlowClassifier(**SMALL_SLOW, scales=(1.0, 0.5), form=form),
+    ],
+    ids=["two-stream", "slowfast", "slow-scam"],
+)
+def test_tensorflow_runs_what_was_counted(make, form, monkeypatch):
+    model = make(form)
+    monkeypatch.setattr(convolution, "wide_vectors", lambda: False)
+    assert count_in_tensorflow_graph(model, 40) == count_multiply_adds(model, 40)
+    # Two frames at a time: a kernel of 6 frames for 5, once for two, with twice the filters.
+    monkeypatch.setattr(convolution, "wide_vectors", lambda: True)
+    stems = [
+        cost.multiply_adds
+        for cost in layer_costs(model, 40)
+        if cost.name.startswith("temporal_stream/stem_conv") or cost.name.endswith("fast_stem_conv")
+    ]
+    assert len(stems) == (0 if isinstance(model, SlowClassifier) else 1)
+    surplus = sum(stems) // 5
+    assert count_in_tensorflow_graph(model, 40) == count_multiply_adds(model, 40) + surplus
+
+
+def test_counting_leaves_the_model_alone():
+    model = SlowClassifier(**SMALL_SLOW)
+    before = [len(layer._inbound_nodes) for layer in model._flatten_layers()]
+    count_multiply_adds(model, 32)
+    assert [len(layer._inbound_nodes) for layer in model._flatten_layers()] == before

@@ -1,0 +1,57 @@
+import keras
+import numpy as np
+import pytest
+from harness import BASE_LOSS, check_config
+
+from keras_acl.training.losses import Crossentropy, TopAccuracy
+
+pytestmark = pytest.mark.backends
+
+LOGITS = np.array([[np.log(3), 0.0]], "float32")  # probabilities 3/4, 1/4
+
+
+@pytest.mark.parametrize("labels", [[0], [[0]], [[1.0, 0.0]]])
+def test_crossentropy_takes_labels_in_every_form(labels):
+    assert float(Crossentropy()(np.array(labels), LOGITS)) == pytest.approx(np.log(4 / 3), rel=1e-5)
+
+
+def test_soft_labels_by_hand():
+    expected = -(0.3 * np.log(0.75) + 0.7 * np.log(0.25))
+    assert float(Crossentropy()(np.array([[0.3, 0.7]]), LOGITS)) == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_label_smoothing_by_hand():
+    expected = -(0.9 * np.log(0.75) + 0.1 * np.log(0.25))  # ε = 0.2: targets 0.9, 0.1
+    loss = Crossentropy(label_smoothing=0.2)
+    assert float(loss(np.array([0]), LOGITS)) == pytest.approx(expected, rel=1e-5)
+    copy = check_config(loss, BASE_LOSS)
+    assert float(copy(np.array([0]), LOGITS)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("label_smoothing", [-0.1, 1.0])
+def test_smoothing_out_of_range_is_refused(label_smoothing):
+    with pytest.raises(ValueError, match="0 <= label_smoothing < 1"):
+        Crossentropy(label_smoothing)
+
+
+@pytest.mark.parametrize(("k", "share"), [(1, 1 / 3), (2, 2 / 3), (3, 1.0)])
+@pytest.mark.parametrize("soft", [False, True])
+def test_top_accuracy_by_hand(k, share, soft):
+    logits = np.array([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]], "float32")
+    labels = np.array([0, 1, 2])
+    metric = TopAccuracy(k)
+    metric.update_state(0.6 * np.eye(3)[labels] + 0.1 if soft else labels, logits)
+    assert float(metric.result()) == pytest.approx(share)
+    assert TopAccuracy.from_config(metric.get_config()).k == k
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="torch refuses such a label with an error"
+)
+def test_a_label_that_is_no_class_is_no_hit_and_no_loss():
+    metric = TopAccuracy()
+    metric.update_state(np.array([2, 0]), np.repeat(LOGITS, 2, axis=0))
+    assert float(metric.result()) == 0.5
+    assert np.isnan(float(Crossentropy()(np.array([2]), LOGITS)))

@@ -1,0 +1,105 @@
+import av
+import numpy as np
+import pytest
+from video_files import numbered_frames, write_video
+
+from keras_acl.video.cutter import Crop, Cutter, _interval
+from keras_acl.video.read import read_crops, read_frames, resized
+
+
+def smooth_frames(count=3, height=96, width=128) -> np.ndarray:
+    """Slow waves in all colours: a shift by a pixel is a change by a few levels."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 12 + n) + np.sin(y / 9 - n) for n in range(3 * count)]
+    frames = np.stack(waves).reshape(count, 3, height, width).transpose(0, 2, 3, 1)
+    return (128 + 55 * frames).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("crops") / "v.mp4", smooth_frames())
+
+
+@pytest.mark.parametrize("short_side", [48, 90, 96, 110, 150])
+@pytest.mark.parametrize("corner", [(0, 0), (0.5, 0.3), (1, 1)])
+def test_a_crop_is_what_a_cut_through_resized_frames_is(waves, short_side, corner):
+    height, width = resized((96, 128), short_side)
+    top, left = round((height - 40) * corner[0]), round((width - 40) * corner[1])
+    times = [0.0, 1 / 30, 1 / 30, 2 / 30]
+    whole = read_frames(waves, times, short_side)[:, top : top + 40, left : left + 40].astype(int)
+    crop = read_crops(waves, times, Crop(height, width, top, left, 40))
+    assert crop.shape == (4, 40, 40, 3)
+    # Waves change by up to 5 levels a pixel across and 6 down; edges are off by 2 at most.
+    assert np.abs(crop - whole).max() <= 2 * (5 + 6) + 2
+    assert np.abs(crop - whole).mean() <= 9
+    assert np.abs((crop - whole).mean()) <= 2
+    mirrored = read_crops(waves, times, Crop(height, width, top, left, 40, mirrored=True))
+    np.testing.assert_array_equal(mirrored, crop[:, :, ::-1])
+
+
+def test_an_even_crop_without_resizing_is_exact(waves):
+    whole = read_frames(waves, [0.0, 1 / 30])
+    crop = read_crops(waves, [0.0, 1 / 30], Crop(96, 128, 20, 34, 40))
+    inner = np.s_[:, 1:-1, 1:-1]  # colours at the edge have no neighbours
+    np.testing.assert_allclose(crop[inner].astype(int), whole[:, 20:60, 34:74][inner], atol=1)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotation_is_undone_first(tmp_path, rotation):
+    path = write_video(tmp_path / "v.mp4", smooth_frames(), rotation=rotation)
+    whole = read_frames(path, [0.0], size=(100, 110))
+    crop = read_crops(path, [0.0], Crop(100, 110, 13, 17, 50))
+    np.testing.assert_array_equal(crop, whole[:, 13:63, 17:67])
+
+
+def write_coloured(path, colorspace, color_range):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"qp": "4"})
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.colorspace = colorspace
+        stream.codec_context.color_range = color_range
+        for image in smooth_frames():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(("colorspace", "color_range"), [(1, 1), (1, 2), (5, 2)])
+def test_colours_are_those_of_the_file(tmp_path, colorspace, color_range):
+    path = write_coloured(tmp_path / "v.mp4", colorspace, color_range)
+    whole = read_frames(path, [0.0])[:, 20:60, 34:74].astype(int)
+    crop = read_crops(path, [0.0], Crop(96, 128, 20, 34, 40)).astype(int)
+    np.testing.assert_allclose(crop[:, 1:-1, 1:-1], whole[:, 1:-1, 1:-1], atol=1)
+
+
+def test_frames_that_change_their_size_are_cut_in_proportion(tmp_path):
+    cutter = Cutter(Crop(48, 64, 12, 16, 32))
+    small, large = smooth_frames(1, 48, 64)[0], smooth_frames(1, 96, 128)[0]
+    for image in (small, large, small):
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame.time_base = 1
+        out = np.zeros((32, 32, 3), np.uint8)
+        cutter(frame, out)
+        scale = image.shape[0] // 48
+        expected = image[12 * scale : 44 * scale : scale, 16 * scale : 48 * scale : scale]
+        assert np.abs(out - expected.astype(int)).mean() < 8
+
+
+@pytest.mark.parametrize("stored", [31, 32, 255, 256, 1080])
+@pytest.mark.parametrize("resize", [32, 256, 289, 320])
+def test_intervals_stay_inside_and_are_off_by_two_pixels_at_most(stored, resize):
+    for size in (1, 30, 32):
+        for first in {0, (resize - size) // 3, (resize - size) // 2, resize - size}:
+            begin, count = _interval(first, size, resize, stored)
+            assert 0 <= begin <= begin + count <= stored
+            assert begin % 2 == 0
+            scale = stored / resize
+            assert count == max(round(size * scale), 1)
+            assert abs(begin - first * scale) <= 2
+            assert abs(begin + count / 2 - (first + size / 2) * scale) <= 2.1
+
+
+def test_times_must_ascend(tmp_path):
+    path = write_video(tmp_path / "v.mp4", numbered_frames(3))
+    with pytest.raises(ValueError, match="`times` must ascend"):
+        read_crops(path, [0.1, 0.0], Crop(32, 48, 0, 0, 8))

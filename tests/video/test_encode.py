@@ -1,0 +1,98 @@
+import os
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from video_files import numbered_frames, write_video
+
+from keras_acl.data import probe, read_frames
+from keras_acl.video.container import shown_frames
+from keras_acl.video.shrink import shrink_videos
+
+
+def test_key_frames_are_near(tmp_path):
+    (tmp_path / "in").mkdir()
+    write_video(
+        tmp_path / "in" / "v.mp4", numbered_frames(80), options={"g": "250", "preset": "fast"}
+    )
+    shrink_videos(tmp_path / "in", tmp_path / "out")
+    with av.open(str(tmp_path / "out" / "v.mp4")) as container:
+        keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+    assert max(np.diff(np.flatnonzero(keys))) <= 16
+    assert sum(keys) >= 5
+
+
+@pytest.mark.parametrize(
+    ("fps", "pts", "name"),
+    [
+        (Fraction(30000, 1001), None, "v.mp4"),
+        (Fraction(997, 41), None, "v.mp4"),
+        (10, [0, 1, 2, 7, 8, 20], "v.mp4"),
+        (10, [40, 41, 42, 47, 48, 60], "v.mkv"),
+        (25, list(range(-10, 10)), "v.mp4"),
+        (25, None, "v.h264"),
+        (25, None, "v.ts"),
+    ],
+)
+def test_times_are_kept_exactly(tmp_path, fps, pts, name):
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / name, numbered_frames(len(pts or range(9))), fps, pts=pts)
+    if name == "v.h264":  # not a suffix of videos
+        os.rename(tmp_path / "in" / name, tmp_path / "in" / "v.mpg")
+        name = "v.mpg"
+    shrink_videos(tmp_path / "in", tmp_path / "out")
+    before = [second for second, _ in shown_frames(tmp_path / "in" / name)]
+    after = [second for second, _ in shown_frames(tmp_path / "out" / name)]
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-4)
+
+
+def test_a_turned_video_is_stored_upright(tmp_path):
+    stored = np.full((3, 32, 48, 3), 40, np.uint8)
+    stored[:, :16, :16] = [200, 60, 60]
+    for turn in (90, 180, 270):
+        (tmp_path / f"in{turn}").mkdir()
+        path = write_video(tmp_path / f"in{turn}" / "v.mp4", stored, rotation=turn)
+        shrink_videos(tmp_path / f"in{turn}", tmp_path / f"out{turn}", quality=4)
+        copy = tmp_path / f"out{turn}" / "v.mp4"
+        assert all(frame.rotation == 0 for _, frame in shown_frames(copy))
+        before, after = read_frames(path, [0.0]), read_frames(copy, [0.0])
+        assert np.abs(before.astype(int) - after).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"), [((32, 48), (32, 48)), ((80, 60), (64, 48)), ((60, 120), (48, 96))]
+)
+def test_nothing_is_enlarged(tmp_path, sides, expected):
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "v.mp4", numbered_frames(3, *sides))
+    shrink_videos(tmp_path / "in", tmp_path / "out", short_side=48)
+    info = probe(tmp_path / "out" / "v.mp4")
+    assert (info.height, info.width) == expected
+
+
+def test_odd_sides_become_even(tmp_path):
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "v.mkv"
+    write_video(path, numbered_frames(3, 33, 47), codec="ffv1", options={})
+    shrink_videos(tmp_path / "in", tmp_path / "out")
+    info = probe(tmp_path / "out" / "v.mkv")
+    assert (info.height, info.width) == (32, 46)
+
+
+def test_colours_of_full_range_are_kept(tmp_path):
+    colours = np.array([[250, 5, 5], [5, 250, 5], [250, 250, 250], [5, 5, 5]], np.uint8)
+    stored = np.tile(colours[:, None, None], (1, 32, 48, 1))
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "v.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10, options={"qmin": "1", "qmax": "1"})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuvj420p"
+        for image in stored:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    shrink_videos(tmp_path / "in", tmp_path / "out", quality=4)
+    times = np.arange(4) / 10
+    before = read_frames(path, times)[:, 16, 24].astype(int)
+    after = read_frames(tmp_path / "out" / "v.mkv", times)[:, 16, 24]
+    np.testing.assert_allclose(after, before, atol=4)
