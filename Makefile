@@ -1,5 +1,6 @@
 # make demo            synthesize videos, train, draw where the network looks   (VIDEOS=folder: your own)
 # make test            the test suite: all of it on TensorFlow, the backend tests on JAX and torch
+# make test-slow       tests that start processes, train for long or run the examples and tutorials
 # make lint            ruff, pyright, import-linter
 # Each sets up .venv by itself; PYTHON chooses the interpreter (3.11 to 3.13).
 
@@ -12,7 +13,7 @@ PYTEST ?= -n 2 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: demo test test-tensorflow test-jax test-torch lint clean
+.PHONY: demo test test-tensorflow test-jax test-torch test-slow lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py --output demo $(if $(VIDEOS),--videos "$(VIDEOS)")
@@ -21,13 +22,16 @@ demo: $(VENV)/installed
 test: test-jax test-torch test-tensorflow
 
 test-jax: $(VENV)/installed-test
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST) -m backends
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST) -m "backends and not slow"
 
 test-torch: $(VENV)/installed-test
-	KERAS_BACKEND=torch $(BIN)/python -m pytest $(PYTEST) -m backends
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(PYTEST) -m "backends and not slow"
 
 test-tensorflow: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/installed-test
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST) -m slow
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
