@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_acl.layers import ClassActivationMaps
 from keras_acl.models import SlowClassifier
-from keras_acl.system.devices import compile_with_xla
+from keras_acl.models.compiled_call import CompiledCall
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,36 +94,30 @@ def stretch(maps: np.ndarray) -> np.ndarray:
     return (maps - low) / np.maximum(high - low, 1e-12)
 
 
-class _StreamMaps(keras.Model):
-    """Maps of all classes, (B, t, h, w, L) a stream, and logits, from one pass of each stream.
+class _StreamMaps(CompiledCall):
+    """Maps of all classes, (B, t, h, w, L) of each stream, and logits, in one pass of each.
 
-    A model of its own, because `predict_on_batch` compiles on every backend. It holds the
-    classifier's layers, not the classifier, which can thus be freed while this one is kept for it.
+    It holds the classifier's layers, not the classifier, which can thus be freed while this one is
+    kept for it.
     """
 
     def __init__(self, model, size: tuple[int, int]):
-        super().__init__(name="stream_maps", dtype="float32")
-        self.reference = weakref.ref(model)
+        reference = weakref.ref(model)
+        super().__init__(lambda clips: _stream_maps(reference(), clips), model.layers)
         self.size = size
-        self.parts = list(model.layers)
-        self.activation_maps = ClassActivationMaps()
-        self.compile(jit_compile=compile_with_xla())
 
-    def build(self, input_shape):
-        self.built = True  # all it has is the classifier's
 
-    def call(self, clips):
-        model: Any = self.reference()
-        features = model.features(clips)
-        maps = [
-            self.activation_maps((stream, kernel))
-            for stream, kernel in zip(features, model.class_weights, strict=True)
-        ]
-        if isinstance(model, SlowClassifier) and len(model.scales) > 1:
-            logits = model(clips, training=False)  # they come from the other scales, too
-        else:
-            logits = model.classifier(model.pool(*features))
-        return {**dict(zip(("spatial", "temporal"), maps, strict=False)), "logits": logits}
+def _stream_maps(model: Any, clips) -> dict:
+    features, activation_maps = model.features(clips), ClassActivationMaps()
+    maps = [
+        activation_maps((stream, kernel))
+        for stream, kernel in zip(features, model.class_weights, strict=True)
+    ]
+    if isinstance(model, SlowClassifier) and len(model.scales) > 1:
+        logits = model(clips, training=False)  # they come from the other scales, too
+    else:
+        logits = model.classifier(model.pool(*features))
+    return {**dict(zip(("spatial", "temporal"), maps, strict=False)), "logits": logits}
 
 
 _compiled: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()

@@ -1,14 +1,15 @@
 """Softmax of a view: of the pooled features, or averaged over positions as PySlowFast does."""
 
-import keras
+import functools
+
 from keras import ops
 
 from keras_acl.models import SlowClassifier
-from keras_acl.system.devices import compile_with_xla
+from keras_acl.models.compiled_call import CompiledCall
 
 
-class ViewScorer(keras.Model):
-    """A classifier as a function from clips to softmax, under `predict` of every backend.
+class ViewScorer(CompiledCall):
+    """A classifier as a function from clips to softmax, under `predict_on_batch`.
 
     Args:
         model: A classifier of this package.
@@ -28,27 +29,28 @@ class ViewScorer(keras.Model):
     """
 
     def __init__(self, model, fully_convolutional: bool = False):
-        super().__init__(name="view_scorer")
-        self.model = model
-        self.fully_convolutional = fully_convolutional
         if fully_convolutional and isinstance(model, SlowClassifier) and len(model.scales) > 1:
             raise ValueError(
                 "A Slow network with several scales has no fully convolutional form: leave "
                 f"`fully_convolutional` out. Received: scales={model.scales}"
             )
-        self.compile(jit_compile=compile_with_xla())
+        scores = _mean_over_places if fully_convolutional else _softmax
+        super().__init__(functools.partial(scores, model), [model], name="view_scorer")
+        self.model = model
 
-    def call(self, clips):
-        """Return the softmax."""
-        if not self.fully_convolutional:
-            return ops.softmax(self.model(clips, training=False))
-        size, trained = clips.shape[2], self.model.clip.size
-        pooled = [
-            pool_windows(features, map_side(trained, size, features.shape[2]))
-            for features in self.model.features(clips)
-        ]  # (B, places, places, C) each
-        logits = self.model.classifier(ops.concatenate(pooled, axis=-1))
-        return ops.mean(ops.softmax(logits), axis=(1, 2))
+
+def _softmax(model, clips):
+    return ops.softmax(model(clips, training=False))
+
+
+def _mean_over_places(model, clips):
+    size, trained = clips.shape[2], model.clip.size
+    pooled = [
+        pool_windows(features, map_side(trained, size, features.shape[2]))
+        for features in model.features(clips)
+    ]  # (B, places, places, C) each
+    logits = model.classifier(ops.concatenate(pooled, axis=-1))
+    return ops.mean(ops.softmax(logits), axis=(1, 2))
 
 
 def pool_windows(features, window: int):

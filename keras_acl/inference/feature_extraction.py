@@ -15,9 +15,9 @@ import numpy as np
 
 from keras_acl.data import DecodingError, Video, VideoList, read_csv, read_directory
 from keras_acl.inference.predict import read_uniform_clips
+from keras_acl.models.compiled_call import CompiledCall, predict_padded
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.system.devices import compile_with_xla
 from keras_acl.video.files import find_videos, list_files
 
 INTERVAL = 30.0  # seconds from one writing of an unfinished run to the next
@@ -77,7 +77,7 @@ def features(
             f"{len(videos)} videos, clips={clips}, batch_size={batch_size}"
         )
     records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
-    pooled = _PooledFeatures(model)
+    pooled = CompiledCall(lambda batch: model.pool(*model.features(batch)), [model])
     size = min(batch_size, clips * len(records))
     problems: list[str | None] = [None] * len(records)
     rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
@@ -215,30 +215,10 @@ def _kept(
     file.unlink(missing_ok=True)
 
 
-class _PooledFeatures(keras.Model):
-    """(B, C) under `predict_on_batch`, which compiles once on every backend."""
-
-    def __init__(self, model):
-        super().__init__(name="pooled_features")
-        self.model = model
-        self.compile(jit_compile=compile_with_xla())
-
-    def call(self, clips):
-        return self.model.pool(*self.model.features(clips))
-
-
 def _pool(pooled: keras.Model, clips: list[np.ndarray], size: int) -> np.ndarray:
     """Features (V, clips, C) of the clips of V videos, `size` clips at a time."""
-    batch = np.concatenate(clips)  # (V · clips, T, H, W, 3)
-    outputs = []
-    for start in range(0, len(batch), size):
-        part = batch[start : start + size]
-        # Always as many clips: another shape would be compiled anew.
-        full = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-        output = keras.ops.convert_to_numpy(pooled.predict_on_batch(full))
-        outputs.append(output[: len(part)])
-    joined = np.concatenate(outputs)
-    return joined.reshape(len(clips), -1, joined.shape[-1])
+    outputs = predict_padded(pooled, np.concatenate(clips), size)  # of (V · clips, T, H, W, 3)
+    return outputs.reshape(len(clips), -1, outputs.shape[-1])
 
 
 def _names(records: Sequence[Video], labels: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_acl.models.compiled_call import predict_padded
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.video import DecodingError
 from keras_acl.video.windows import Window, read_windows, stated_seconds, stride_frames
@@ -209,11 +210,9 @@ def predict_timeline(
 
 def _scores(model, clips: list[np.ndarray], batch_size: int, before: int) -> np.ndarray:
     """Softmax of some windows, (B, L)."""
-    # A shorter last batch is filled up, as another shape would be compiled anew.
-    missing = batch_size - len(clips) if before else 0
-    batch = np.stack(clips + clips[-1:] * missing)  # (B, T, size, size, 3)
-    logits = model.predict_on_batch(batch)
-    return keras.ops.convert_to_numpy(keras.ops.softmax(logits))[: len(clips)]
+    batch = np.stack(clips)  # (B, T, size, size, 3)
+    logits = predict_padded(model, batch, batch_size if before else len(clips))
+    return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
 
 
 def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:

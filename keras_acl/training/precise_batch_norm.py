@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.system.devices import compile_with_xla
+from keras_acl.models.compiled_call import CompiledCall
 
 
 class PreciseBatchNorm(keras.callbacks.Callback):
@@ -40,7 +40,7 @@ class PreciseBatchNorm(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         """Estimate; called by `fit` before it validates."""
         if self._forward is None:
-            self._forward = TrainingForward(self.model)
+            self._forward = training_forward(self.model)
         with _borrowed_pass(self.data):
             precise_statistics(self._forward, self.data, self.batches)
 
@@ -63,25 +63,22 @@ def _borrowed_pass(data) -> Iterator[None]:
         data.set_epoch(epoch)
 
 
-class TrainingForward(keras.Model):
-    """A model's forward pass with `training=True`, under `predict_on_batch` of every backend."""
+def training_forward(model: keras.Model) -> CompiledCall:
+    """A model's forward pass with `training=True`: the logits of a batch."""
 
-    def __init__(self, model):
-        super().__init__(name="training_forward")
-        self.model = model
-        self.compile(jit_compile=compile_with_xla())
-
-    def call(self, clips):
-        """Return logits."""
-        outputs = self.model(clips, training=True)
+    def logits(clips):
+        outputs = model(clips, training=True)
         return outputs["logits"] if isinstance(outputs, dict) else outputs
+
+    return CompiledCall(logits, [model], name="training_forward")
 
 
 def precise_statistics(forward: keras.Model, data, batches: int) -> None:
-    """Give every batch normalisation layer of a `TrainingForward` the mean of its batch statistics.
+    """Give every batch normalisation layer of `forward` the mean of its batch statistics.
 
-    One step moves a running value to `momentum · old + (1 − momentum) · batch`; started from zero
-    it holds the batch's share alone, whatever the backend. Frozen layers keep theirs.
+    `forward` is a `training_forward`. One step moves a running value to
+    `momentum · old + (1 − momentum) · batch`; started from zero it holds the batch's share alone,
+    whatever the backend. Frozen layers keep theirs.
     """
     layers = [
         layer

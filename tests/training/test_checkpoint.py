@@ -17,8 +17,8 @@ from keras_acl.training.consistency_loss import ConsistencyLoss, weight_at_epoch
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.precise_batch_norm import (
     PreciseBatchNorm,
-    TrainingForward,
     precise_statistics,
+    training_forward,
 )
 
 pytestmark = pytest.mark.backends
@@ -179,7 +179,7 @@ def test_statistics_are_the_mean_over_batches_and_stand_before_validation():
 
 def test_more_batches_than_there_are_means_all_of_them():
     model, data = normalized_model(), batches_of(2)
-    precise_statistics(TrainingForward(model), data, 200)
+    precise_statistics(training_forward(model), data, 200)
     mean = np.mean([x.mean(axis=0) for x, _ in data], axis=0)
     np.testing.assert_allclose(running_statistics(model)[0], mean, rtol=1e-5)
 
@@ -187,7 +187,7 @@ def test_more_batches_than_there_are_means_all_of_them():
 @pytest.mark.skipif(BACKEND == "jax", reason="compiles for long; test_recipes.py estimates there")
 def test_a_two_stream_network_gets_what_a_loop_over_batches_gives():
     model = two_stream()
-    forward = TrainingForward(model)
+    forward = training_forward(model)
     batches = [random_clips(2, seed) for seed in (1, 2)]
     precise_statistics(forward, [(batch,) for batch in batches], 2)
     precise, singles = running_statistics(model), []
@@ -205,7 +205,7 @@ def test_a_two_stream_network_gets_what_a_loop_over_batches_gives():
 def test_frozen_layers_keep_their_statistics():
     model = normalized_model()
     model.layers[0].trainable = False
-    precise_statistics(TrainingForward(model), batches_of(2), 2)
+    precise_statistics(training_forward(model), batches_of(2), 2)
     np.testing.assert_array_equal(running_statistics(model), [[0, 0, 0], [1, 1, 1]])
 
 
