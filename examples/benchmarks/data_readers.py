@@ -10,11 +10,11 @@ from time import perf_counter
 from keras_acl.clip import ClipSpec
 from keras_acl.data import LoadingOptions, VideoDataset, probe, read_frames
 from keras_acl.data.augmentation import Augmentation, draw_corner, draw_short_side
-from keras_acl.evaluation.views import ViewGrid, iterate_views
 from keras_acl.video import frame_table as probing
 from keras_acl.video import read as decoding
 from keras_acl.video.sampling import frame_offsets
 from keras_acl.video.video import Video
+from keras_acl.video.views import ViewGrid, iterate_views
 
 import av
 import numpy as np

@@ -18,8 +18,8 @@ from keras_acl.evaluation.metrics import (
 )
 from keras_acl.evaluation.multi_view import evaluate_views
 from keras_acl.evaluation.scores import Protocol, Scores, merge
-from keras_acl.evaluation.views import ViewGrid, crop_corners, iterate_views
 from keras_acl.system.lazy_names import lazy_names
+from keras_acl.video.views import ViewGrid, crop_corners, iterate_views
 
 if TYPE_CHECKING:
     from keras_acl.report import write_report

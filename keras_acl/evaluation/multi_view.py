@@ -12,13 +12,15 @@ from keras_acl.data.video_list import VideoList
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.resume import Journal
 from keras_acl.evaluation.scores import Protocol, Scores
+from keras_acl.evaluation.view_means import ViewMeans
 from keras_acl.evaluation.view_scorer import ViewScorer
-from keras_acl.evaluation.views import ViewGrid, ViewMeans
-from keras_acl.inference.views_ahead import views_ahead
 from keras_acl.models import optimize
+from keras_acl.models.compiled_call import predict_padded
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.system.devices import has_accelerator
+from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
+from keras_acl.video.views import ViewGrid, iterate_views
 
 NOT_FINITE = "the model's scores of it are not finite"
 
@@ -34,6 +36,7 @@ def evaluate_views(
     dataset: str = "",
     batch_size: int | None = None,
     shard: tuple[int, int] = (0, 1),
+    workers: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Scores:
     """Score videos by the mean softmax of many views: by default the 30 of the literature.
@@ -57,6 +60,7 @@ def evaluate_views(
             more are no faster and take more memory, and 30 on a GPU or TPU.
         shard: (index, count): evaluate every `count`-th video, so that several processes with the
             same `output` share the work. The one that ends last writes `scores.npz`.
+        workers: Videos decoded at a time. None: as many as CPU cores, 16 at most.
         progress: Called as `progress(done, total)` in views; by default a bar on standard error,
             where that is a terminal.
 
@@ -96,7 +100,7 @@ def evaluate_views(
             if bar is None:
                 bar = stack.enter_context(progress_bar("evaluating", unit="views"))
             results = score_videos(
-                scorer, todo, grid, batch_size, lambda views: bar(before + views, total)
+                scorer, todo, grid, batch_size, lambda views: bar(before + views, total), workers
             )
             for place, result in stack.enter_context(contextlib.closing(results)):
                 journal.add(pending[place], result)
@@ -111,6 +115,7 @@ def score_videos(
     grid: ViewGrid,
     batch_size: int,
     progress: Callable[[int], object],
+    workers: int | None = None,
 ) -> Generator[tuple[int, np.ndarray | str], None, None]:
     """Yield each video's place and mean scores (L,), or why it has none, as they become known.
 
@@ -120,10 +125,13 @@ def score_videos(
         grid: The views of each.
         batch_size: Views computed at once, of several videos where need be.
         progress: Called with the number of views that are settled.
+        workers: Videos decoded at a time.
     """
     means, settled = ViewMeans(grid), 0
     batch: list[tuple[int, np.ndarray]] = []
-    with contextlib.closing(views_ahead(videos, scorer.model.clip, grid)) as views:
+    clip = scorer.model.clip
+    views = read_ahead(videos, lambda video: iterate_views(video, clip, grid), workers)
+    with contextlib.closing(views):
         for place, item in views:
             if isinstance(item, DecodingError):
                 batch = [entry for entry in batch if entry[0] != place]
@@ -146,10 +154,7 @@ def _scored(
 ) -> Generator[tuple[int, np.ndarray | str], None, None]:
     """Score a batch; yield the videos of which all views are known now."""
     views = np.stack([view for _, view in batch])  # (B, T, H, W, 3)
-    # Batches of one size: another one would be traced anew.
-    views = np.pad(views, [(0, size - len(views))] + [(0, 0)] * 4)
-    outputs = keras.ops.convert_to_numpy(scorer.predict_on_batch(views))
-    for (place, _), scores in zip(batch, outputs, strict=False):
+    for (place, _), scores in zip(batch, predict_padded(scorer, views, size), strict=True):
         mean = means.add(place, scores)
         if mean is not None:
             yield place, mean if np.isfinite(mean).all() else NOT_FINITE

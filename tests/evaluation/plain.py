@@ -11,10 +11,10 @@ from video_files import write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video
-from keras_acl.evaluation.views import ViewGrid, crop_corners
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read import part_of, read_frames
 from keras_acl.video.sampling import grid_length, uniform_clips
+from keras_acl.video.views import ViewGrid, crop_corners
 
 
 def plain_views(video: Video, clip: ClipSpec, grid: ViewGrid) -> list[np.ndarray]:

@@ -16,8 +16,8 @@ from keras_acl.evaluation import multi_view as evaluating
 from keras_acl.evaluation.metrics import NOT_FOUND, summary
 from keras_acl.evaluation.multi_view import evaluate_views
 from keras_acl.evaluation.scores import Scores
-from keras_acl.evaluation.views import ViewGrid
-from keras_acl.inference import views_ahead as decoding_ahead
+from keras_acl.video import read_ahead
+from keras_acl.video.views import ViewGrid
 
 LENGTHS = (12, 40, 25, 7, 60)
 GRID = ViewGrid(2, 3)
@@ -67,20 +67,19 @@ def quick_scores(videos) -> np.ndarray:
 @pytest.fixture
 def one_thread(monkeypatch) -> None:
     """Which videos are done when tells the number of views; otherwise it is chance."""
-    in_order = functools.partial(decoding_ahead.views_ahead, threads=1)
-    monkeypatch.setattr(evaluating, "views_ahead", in_order)
+    monkeypatch.setattr(read_ahead, "MOST_WORKERS", 1)
 
 
 @pytest.fixture
 def decoded(monkeypatch) -> list[str]:
     """Names of the videos that are decoded, in no order."""
-    names, views = [], decoding_ahead.iterate_views
+    names, views = [], evaluating.iterate_views
 
     def counted(video, *arguments):
         names.append(Path(video.path).stem)
         yield from views(video, *arguments)
 
-    monkeypatch.setattr(decoding_ahead, "iterate_views", counted)
+    monkeypatch.setattr(evaluating, "iterate_views", counted)
     return names
 
 
@@ -199,7 +198,7 @@ def test_files_that_cannot_be_read_are_in_the_result_not_in_the_mean(model, bad,
 def test_a_video_that_breaks_in_the_middle_leaves_nothing(
     model, videos, quick, monkeypatch, batch_size
 ):
-    views = decoding_ahead.iterate_views
+    views = evaluating.iterate_views
 
     def breaking(video, *arguments):
         for number, view in enumerate(views(video, *arguments)):
@@ -207,7 +206,7 @@ def test_a_video_that_breaks_in_the_middle_leaves_nothing(
                 raise evaluating.DecodingError(video.path, "it breaks off after 1.00 s")
             yield view
 
-    monkeypatch.setattr(decoding_ahead, "iterate_views", breaking)
+    monkeypatch.setattr(evaluating, "iterate_views", breaking)
     calls = []
     scores = evaluate(
         model, videos, batch_size=batch_size, progress=lambda *call: calls.append(call)
@@ -429,3 +428,16 @@ def test_videos_that_make_no_sense(model, listed, message):
 def test_arguments_out_of_range(model, videos, options, message):
     with pytest.raises(ValueError, match=f"Received: .*{message}"):
         evaluate(model, videos, **options)
+
+
+@pytest.mark.usefixtures("quick")
+def test_as_many_videos_are_decoded_at_a_time_as_there_are_workers(model, videos, monkeypatch):
+    together, views = threading.Barrier(5, timeout=10), evaluating.iterate_views
+
+    def in_step(*arguments):
+        together.wait()
+        yield from views(*arguments)
+
+    monkeypatch.setattr(evaluating, "iterate_views", in_step)
+    scores = evaluate(model, videos, workers=5)
+    np.testing.assert_allclose(scores.probabilities, quick_scores(videos), rtol=1e-6)

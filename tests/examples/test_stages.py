@@ -9,9 +9,9 @@ from keras_acl.clip import ClipSpec
 from keras_acl.data import Video, VideoList
 from keras_acl.evaluation import NOT_FOUND, Protocol, Scores, ViewGrid
 from keras_acl.evaluation import multi_view as evaluating
-from keras_acl.evaluation.views import iterate_views
-from keras_acl.inference import views_ahead as decoding_ahead
 from keras_acl.models import SlowClassifier
+from keras_acl.video import read_ahead
+from keras_acl.video.views import iterate_views
 
 CLIP = ClipSpec(frames=4, span=8, size=32)
 
@@ -81,8 +81,8 @@ def test_testing_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
         read.append(video.path)
         return iterate_views(video, clip, grid)
 
-    monkeypatch.setattr(decoding_ahead, "iterate_views", iterate)
-    monkeypatch.setattr(evaluating, "views_ahead", one_at_a_time)
+    monkeypatch.setattr(evaluating, "iterate_views", iterate)
+    monkeypatch.setattr(read_ahead, "MOST_WORKERS", 1)
     arguments = (tmp_path, VideoList(videos, ("a", "b")), "two figures")
     with pytest.raises(KeyboardInterrupt):
         stages.test(*arguments)
@@ -95,10 +95,6 @@ def test_testing_goes_on_after_an_interruption(tmp_path, monkeypatch, capsys):
     stages.test(*arguments)
     assert "done before" in capsys.readouterr().out
     assert not list(tmp_path.glob("scores-*"))
-
-
-def one_at_a_time(videos, clip, grid):
-    return decoding_ahead.views_ahead(videos, clip, grid, threads=1)
 
 
 def test_publishing_is_for_those_who_ask(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The view grid of the literature and its inverse: V = clips x crops views of a video, and back.
+"""The view grid of the literature: V = clips x crops views of a video.
 
 View v is crop v mod crops of clip v div crops. Clips are spread over the video, crops along the
 longer side of its frames (PySlowFast's `NUM_ENSEMBLE_VIEWS` and `NUM_SPATIAL_CROPS`).
@@ -20,7 +20,7 @@ from keras_acl.video.video import Video
 
 @dataclasses.dataclass(frozen=True)
 class ViewGrid:
-    """How a video is looked at.
+    """How many clips of a video are looked at, and how many crops of each.
 
     Args:
         clips: Clips spread over the video.
@@ -56,10 +56,10 @@ def crop_corners(height: int, width: int, size: int, crops: int) -> list[tuple[i
     centre. The shorter side is cut at its centre.
 
     Args:
-        height: Of the frames, at least `size`.
-        width: Of the frames, at least `size`.
+        height: Height of the frames, at least `size`.
+        width: Width of the frames, at least `size`.
         size: Side of a crop.
-        crops: How many.
+        crops: Number of crops.
 
     Raises:
         ValueError: If a crop does not fit.
@@ -84,12 +84,12 @@ def iterate_views(
     still to come may need are held, at most `clip.span` of them, however many views there are.
 
     Args:
-        video: What to read; only its part from `start` to `end` counts.
+        video: Video to read; only its part from `start` to `end` counts.
         clip: What the model eats.
-        grid: Which views.
+        grid: Clips and crops.
 
     Yields:
-        V times uint8 RGB, shape (frames, test_size, test_size, 3).
+        V views, uint8 RGB, shape (frames, test_size, test_size, 3).
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
@@ -111,35 +111,3 @@ def iterate_views(
                 done += 1
                 first = numbers[done, 0] if done < grid.clips else number + 1
                 held = {n: image for n, image in held.items() if n >= first}
-
-
-class ViewMeans:
-    """The inverse of the grid: the mean of each video's views, whatever their order.
-
-    The scores of a video wait until all are there and are summed from the smallest up, in float64:
-    no order or split of the work is seen in the result.
-
-    Args:
-        grid: Which views make a video.
-    """
-
-    def __init__(self, grid: ViewGrid) -> None:
-        self._views = len(grid)
-        self._waiting: dict[int, list[np.ndarray]] = {}
-
-    def add(self, video: int, scores: np.ndarray) -> np.ndarray | None:
-        """Add the scores (L,) of one view.
-
-        Returns:
-            The mean (L,), float32, if this was the video's last view.
-        """
-        waiting = self._waiting.setdefault(video, [])
-        waiting.append(scores)
-        if len(waiting) < self._views:
-            return None
-        ascending = np.sort(self._waiting.pop(video), axis=0)  # (V, L), each class by itself
-        return ascending.mean(axis=0, dtype=np.float64).astype(np.float32)
-
-    def drop(self, video: int) -> int:
-        """Forget a video of which a view could not be read; returns how many views it had."""
-        return len(self._waiting.pop(video, ()))
