@@ -6,8 +6,8 @@ import math
 import statistics
 from pathlib import Path
 
-from keras_acl.attention.overlay import save_figure
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.figures import save_figure
 
 from matplotlib.figure import Figure
 

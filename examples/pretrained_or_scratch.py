@@ -14,9 +14,9 @@ import json
 from pathlib import Path
 
 from keras_acl import recipes
-from keras_acl.attention.overlay import save_figure
 from keras_acl.data import MovingFigures
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.figures import save_figure
 from keras_acl.training.history import read_history
 from keras_acl.training.runs import train as training
 

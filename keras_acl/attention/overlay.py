@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_acl.attention.maps import AttentionMaps
-from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.figures import save_figure
 
 # From black over red to pale yellow: brighter is always more. (The papers' jet is darkest where a
 # map is strongest.)
@@ -124,12 +123,6 @@ def save_sections(file, sections: Sequence[Section]) -> None:
             if name:
                 axis.set_title(name, fontsize=8, parse_math=False)
     save_figure(figure, file)
-
-
-def save_figure(figure: Figure, file) -> None:
-    """Write a figure; a picture that exists is whole."""
-    with written_whole(file) as beside:
-        figure.savefig(beside, format=Path(file).suffix.lstrip(".") or "png", dpi=110)
 
 
 def _frames_to_show(count: int, temporal: np.ndarray | None, columns: int) -> np.ndarray:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from keras_acl.attention.overlay import save_figure
 from keras_acl.inference.timeline import Segment, Timeline
+from keras_acl.system.figures import save_figure
 from keras_acl.video.read import read_frames
 from keras_acl.video.video import DecodingError
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from keras_acl.attention.overlay import save_figure
+from keras_acl.system.figures import save_figure
 
 
 def read_history(file: Path) -> dict[str, list[float]]:
