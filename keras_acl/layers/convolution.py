@@ -6,7 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.system.devices import wide_vectors
+from keras_acl.system.devices import (
+    compiles_random_draws,
+    prefers_2d_convolutions,
+    tensorflow,
+    wide_vectors,
+)
 
 _FORMS = ("auto", "native", "2d")
 
@@ -95,7 +100,7 @@ class PaddedConv3D(keras.layers.Layer):
         # TensorFlow's bfloat16 filter gradient of k×1×1 reads uninitialised memory on the CPU: NaN.
         # A layer with a bias is folded: for inference only.
         unsafe = self.kernel_size[0] > 1 and self.compute_dtype == "bfloat16" and not self.use_bias
-        return keras.backend.backend() == "jax" or unsafe
+        return prefers_2d_convolutions() or unsafe
 
     def build(self, input_shape):
         """Create the kernel (T, H, W, in, out) and the bias."""
@@ -121,14 +126,11 @@ class PaddedConv3D(keras.layers.Layer):
         separable = self.kernel_size[0] == 1 or self.kernel_size[1:] == (1, 1)
         narrow = self.filters <= 8 and self.compute_dtype == "float32"
         fits = narrow and not separable and self.strides[0] == 1
-        return fits and keras.backend.backend() == "tensorflow" and wide_vectors()
+        return fits and tensorflow() is not None and wide_vectors()
 
     def _read_kernel(self):
-        if not self.constant_kernel or keras.backend.backend() != "tensorflow":
-            return self.kernel
-        import tensorflow as tf
-
-        if tf.executing_eagerly():
+        tf = tensorflow()
+        if not self.constant_kernel or tf is None or tf.executing_eagerly():
             return self.kernel
         with tf.init_scope():  # outside the graph that is being traced
             value = keras.ops.convert_to_numpy(self.kernel)
@@ -157,13 +159,10 @@ class PaddedConv3D(keras.layers.Layer):
         if self.bias is None:
             return x
         bias = ops.tile(ops.convert_to_tensor(self.bias), copies)
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            # By its own name TensorFlow makes one operation of it with the convolution before it
-            # and the sum and activation behind it.
-            return tf.nn.bias_add(x, bias)
-        return x + bias
+        # By its own name TensorFlow makes one operation of it with the convolution before it and
+        # the sum and activation behind it.
+        tf = tensorflow()
+        return x + bias if tf is None else tf.nn.bias_add(x, bias)
 
     def _convolve_2d(self, x):
         kernel = self._read_kernel()
@@ -215,9 +214,8 @@ class KaimingNormal(keras.initializers.VarianceScaling):
 
     def __call__(self, shape, dtype=None):
         """Draw a kernel `(..., in, out)`."""
-        if keras.backend.backend() != "jax" or not isinstance(self.seed, int):
+        if not compiles_random_draws() or not isinstance(self.seed, int):
             return super().__call__(shape, dtype)
-        # JAX compiles its distribution for every shape anew, about a second each.
         deviation = math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1]))
         values = np.random.default_rng(self.seed).normal(0, deviation, shape)
         return ops.convert_to_tensor(values, dtype)

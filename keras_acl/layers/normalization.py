@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import keras
 from keras import ops
 
+from keras_acl.system.devices import tensorflow
+
 _kept = contextvars.ContextVar("kept", default=False)
 
 
@@ -70,7 +72,7 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         grouped = size and batch and batch > size and batch % size == 0
         if not (training and self.trainable):
             return super().call(inputs, training=training, mask=mask)
-        if not grouped and self._fusible():
+        if not grouped and self.compute_dtype != "float64" and tensorflow() is not None:
             return self._call_fused(inputs)
         if not (grouped or _kept.get()):
             return super().call(inputs, training=training, mask=mask)
@@ -88,13 +90,9 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
             x = x + ops.cast(self.beta, x.dtype)
         return ops.cast(ops.reshape(x, shape), self.compute_dtype)
 
-    def _fusible(self) -> bool:
-        return keras.backend.backend() == "tensorflow" and self.compute_dtype != "float64"
-
     def _call_fused(self, inputs):
-        """One operation each way instead of Keras' twenty."""
-        import tensorflow as tf
-
+        """TensorFlow's one operation each way instead of Keras' twenty."""
+        tf = tensorflow()
         shape, channels = tf.shape(inputs), inputs.shape[-1]
         x = tf.reshape(inputs, (1, 1, -1, channels))  # the operation wants four axes
         values, mean, variance = tf.compat.v1.nn.fused_batch_norm(

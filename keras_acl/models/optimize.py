@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
 from keras_acl.models.video_classifier import VideoClassifier
-from keras_acl.system.devices import fast_bfloat16, has_accelerator
+from keras_acl.system.devices import fast_bfloat16, has_accelerator, tensorflow
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", None)
 
@@ -64,7 +64,7 @@ def optimize(
     copy.classifier.set_weights(model.classifier.get_weights())
     if hasattr(model, "card"):
         copy.card = model.card
-    if constant_weights and keras.backend.backend() == "tensorflow" and not has_accelerator():
+    if constant_weights and tensorflow() is not None and not has_accelerator():
         _make_constant(copy)
     return copy
 

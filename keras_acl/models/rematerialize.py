@@ -11,6 +11,7 @@ from keras_acl.layers.normalization import (
     are_running_statistics_kept,
     running_statistics_kept,
 )
+from keras_acl.system.keras_internals import first_output
 
 # Layers behind which a stream is cut: what is between two of them is computed twice.
 ENDS = re.compile(r"stem_pool|res\d_\d+_out")
@@ -61,7 +62,6 @@ def _segments(stream: keras.Model) -> list[keras.Model]:
     """The stream cut into models that share its layers."""
     if stream not in _known:
         ends = [layer for layer in stream.layers if ENDS.fullmatch(layer.name)]
-        # Not `layer.output`: a stream that was called symbolically has several.
-        tensors = [stream.inputs[0], *(layer._inbound_nodes[0].outputs[0] for layer in ends)]
+        tensors = [stream.inputs[0], *map(first_output, ends)]
         _known[stream] = [keras.Model(start, end) for start, end in pairwise(tensors)]
     return _known[stream]

@@ -8,6 +8,7 @@ import keras
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import SCAM, PaddedConv3D
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.system.keras_internals import run_through_graph
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _walk(function, inputs, prefix: str, costs: list[LayerCost]):
 
         return run
 
-    return function._run_through_graph(inputs, operation_fn=visit)
+    return run_through_graph(function, inputs, visit)
 
 
 def _cost(layer, inputs, output, prefix: str) -> LayerCost:

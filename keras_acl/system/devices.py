@@ -1,26 +1,61 @@
-"""What the backend runs on; the one place that asks a backend by its own name."""
+"""What the backend and the device below it are good at; the one place that asks for its name.
+
+Whoever needs an operation of TensorFlow that `keras.ops` lacks gets it from `tensorflow()`:
+`layers.convolution` (kernels as constants, a bias that is fused) and `layers.normalization` (one
+operation each way).
+"""
 
 import functools
+import importlib
 import os
 import platform
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
+
+from keras_acl.system.keras_internals import tensorflow_has_onednn
+
+
+def tensorflow() -> Any:
+    """TensorFlow, where it is the backend; `None` where it is not."""
+    return importlib.import_module("tensorflow") if _backend() == "tensorflow" else None
 
 
 def has_accelerator() -> bool:
     """Whether Keras' backend computes on a GPU or TPU."""
-    backend = keras.backend.backend()
-    if backend == "torch":
-        import torch  # pyright: ignore[reportMissingImports]  an extra
-
-        return torch.cuda.is_available()
-    if backend == "jax":
-        import jax  # pyright: ignore[reportMissingImports]  an extra
-
-        return jax.default_backend() != "cpu"
+    if _backend() == "torch":
+        return importlib.import_module("torch").cuda.is_available()
+    if _backend() == "jax":
+        return importlib.import_module("jax").default_backend() != "cpu"
     return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
+
+
+def compile_with_xla() -> bool:
+    """The default of `jit_compile`: XLA wherever it is faster.
+
+    On a CPU, TensorFlow's graph is several times faster than its XLA; torch has its own compiler.
+    """
+    return _backend() == "jax" or (_backend() == "tensorflow" and has_accelerator())
+
+
+def prefers_2d_convolutions() -> bool:
+    """Whether separable 3D convolutions are faster as 2D ones: XLA's are, others' are not."""
+    return _backend() == "jax"
+
+
+def compiles_random_draws() -> bool:
+    """Whether drawing random numbers of a new shape compiles: on JAX, about a second each."""
+    return _backend() == "jax"
+
+
+def has_global_dropout_state() -> bool:
+    """Whether dropout draws from the process's random state rather than from Keras' seeds.
+
+    Torch's does. On TensorFlow, setting that state would drop all that is compiled.
+    """
+    return _backend() == "torch"
 
 
 def fast_bfloat16() -> bool:
@@ -38,22 +73,14 @@ def wide_vectors() -> bool:
 
 
 @functools.cache
-def _processor_features() -> frozenset[str]:
-    try:
-        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    except OSError:  # another system than Linux
-        return frozenset()
-
-
-@functools.cache
 def warn_of_slow_convolutions() -> None:
-    """Once a process: tell who runs TensorFlow on an x86 CPU without oneDNN's convolutions.
+    """Once in a process: warn whoever runs TensorFlow on an x86 CPU without oneDNN's convolutions.
 
     They are off where `TF_ENABLE_ONEDNN_OPTS=0` was set, as is often done to hush TensorFlow, or
     where TensorFlow turned them off by itself before this package could ask for them.
     """
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    if not x86 or keras.backend.backend() != "tensorflow" or has_accelerator() or _has_onednn():
+    if not x86 or tensorflow() is None or has_accelerator() or tensorflow_has_onednn():
         return
     value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
     remedy = (
@@ -69,20 +96,13 @@ def warn_of_slow_convolutions() -> None:
     )
 
 
-def _has_onednn() -> bool:
-    """Whether TensorFlow computes with oneDNN, as it decided when it was imported."""
+def _backend() -> str:
+    return keras.backend.backend()
+
+
+@functools.cache
+def _processor_features() -> frozenset[str]:
     try:
-        from tensorflow.python.util import _pywrap_util_port
-
-        return _pywrap_util_port.IsMklEnabled()
-    except (ImportError, AttributeError):  # TensorFlow has no public way to ask
-        return True
-
-
-def compile_with_xla() -> bool:
-    """The default of `jit_compile`: XLA wherever it is faster.
-
-    On a CPU, TensorFlow's graph is several times faster than its XLA; torch has its own compiler.
-    """
-    backend = keras.backend.backend()
-    return backend == "jax" or (backend == "tensorflow" and has_accelerator())
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:  # another system than Linux
+        return frozenset()

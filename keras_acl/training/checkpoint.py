@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.devices import has_global_dropout_state
+from keras_acl.system.keras_internals import set_first_epoch
 
 LABELS = "labels.json"
 
@@ -54,14 +56,12 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 f"The saved state {file} does not fit this model. Train into another folder, or "
                 f"remove it to start anew. ({str(error).splitlines()[0]})"
             ) from error
-        self.model._initial_epoch = epoch  # how Keras' own BackupAndRestore tells `fit`
+        set_first_epoch(self.model, epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Make this epoch's randomness depend on its number alone."""
-        self.model._initial_epoch = None  # `fit` has read it; a later one starts at its own
-        if keras.backend.backend() == "torch":
-            # Its dropout draws from the global state. (On TensorFlow this would drop all that is
-            # compiled, and there is no need.)
+        set_first_epoch(self.model, None)  # `fit` has read it; a later one starts at its own
+        if has_global_dropout_state():
             keras.utils.set_random_seed(int(_random_words(self.seed, epoch)[0]))
         for index, variable in enumerate(_seed_states(self.model), start=1):
             variable.assign(_random_words(self.seed, epoch, index).astype(variable.dtype))
@@ -95,7 +95,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Let a later `fit` start from its own first epoch."""
-        self.model._initial_epoch = None
+        set_first_epoch(self.model, None)
 
 
 def saved_states(folder) -> list[tuple[int, Path]]:

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_acl.system.keras_internals import variable_index
+
 
 @keras.saving.register_keras_serializable(package="keras_acl")
 class CoupledSGD(keras.optimizers.SGD):
@@ -47,7 +49,7 @@ class CoupledSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         """Step on the gradient of loss and decay."""
-        if self._decayed[self._get_variable_index(variable)]:
+        if self._decayed[variable_index(self, variable)]:
             decay = ops.cast(self.coupled_weight_decay, gradient.dtype)
             gradient = ops.add(gradient, ops.multiply(decay, ops.cast(variable, gradient.dtype)))
         super().update_step(gradient, variable, learning_rate)

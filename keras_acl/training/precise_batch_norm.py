@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.system.keras_internals import all_layers
 
 
 class PreciseBatchNorm(keras.callbacks.Callback):
@@ -82,7 +83,7 @@ def precise_statistics(forward: keras.Model, data, batches: int) -> None:
     """
     layers = [
         layer
-        for layer in forward._flatten_layers()
+        for layer in all_layers(forward)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     variables = [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]

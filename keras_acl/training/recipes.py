@@ -8,6 +8,7 @@ import keras
 
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.system.devices import compile_with_xla, has_accelerator
+from keras_acl.system.keras_internals import all_layers
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.losses import Crossentropy, TopAccuracy
@@ -124,7 +125,7 @@ class Recipe:
             if data is None
             else self.schedule(len(data), data.batch_size * accumulated)
         )
-        for layer in model._flatten_layers():
+        for layer in all_layers(model):
             if isinstance(layer, ClipBatchNormalization):
                 layer.clips_per_group = self.batch_norm_clips
         model.compile(

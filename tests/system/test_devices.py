@@ -51,7 +51,7 @@ def onednn(monkeypatch):
     devices.warn_of_slow_convolutions.cache_clear()
     monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(devices, "has_accelerator", lambda: False)
-    yield lambda present: monkeypatch.setattr(devices, "_has_onednn", lambda: present)
+    yield lambda present: monkeypatch.setattr(devices, "tensorflow_has_onednn", lambda: present)
     devices.warn_of_slow_convolutions.cache_clear()
 
 
@@ -96,7 +96,7 @@ def test_the_fast_convolutions_are_on_unless_the_user_said_no(value, expected):
         environment["TF_ENABLE_ONEDNN_OPTS"] = value
     code = (
         "import os, keras_acl.system.devices as devices; "
-        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'], devices._has_onednn())"
+        "print(os.environ['TF_ENABLE_ONEDNN_OPTS'], devices.tensorflow_has_onednn())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True

@@ -1,0 +1,64 @@
+"""Every use of a private name of Keras or TensorFlow, each with the reason why it is needed.
+
+Whoever moves to a new release of either finds here what may break. Elsewhere in the package private
+names are the package's own; a test holds that.
+"""
+
+from collections.abc import Callable
+
+import keras
+
+
+def all_layers(model: keras.Layer) -> list[keras.Layer]:
+    """A model and its layers at every depth.
+
+    `Model.layers` stops at the first level, and lists neither a layer's own layers nor those of
+    models inside the model.
+    """
+    return list(model._flatten_layers())
+
+
+def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
+    """Tell the `fit` that is about to begin from which epoch it goes on; `None` takes it back.
+
+    A callback cannot change `fit`'s argument `initial_epoch`. Keras' own BackupAndRestore does it
+    this way.
+    """
+    model._initial_epoch = epoch
+
+
+def variable_index(optimizer: keras.Optimizer, variable) -> int:
+    """Place of a variable among those an optimiser was built for.
+
+    `update_step` gets the variable alone, on TensorFlow under another name than the model's.
+    """
+    return optimizer._get_variable_index(variable)
+
+
+def first_output(layer: keras.Layer):
+    """Output of a layer in the first functional graph that it became part of.
+
+    `Layer.output` refuses to answer when a layer was called in several graphs.
+    """
+    return layer._inbound_nodes[0].outputs[0]
+
+
+def run_through_graph(function: keras.Function, inputs, run: Callable):
+    """Evaluate a functional graph with `run(operation)` called in the place of each operation.
+
+    Calling the function runs the operations themselves, and nested models as a whole.
+    """
+    return function._run_through_graph(inputs, operation_fn=run)
+
+
+def tensorflow_has_onednn() -> bool:
+    """Whether TensorFlow computes with oneDNN, as it decided when it was imported.
+
+    TensorFlow has no public way to ask. Where the private one is gone, the answer is yes.
+    """
+    try:
+        from tensorflow.python.util import _pywrap_util_port
+
+        return _pywrap_util_port.IsMklEnabled()
+    except (ImportError, AttributeError):
+        return True
