@@ -87,7 +87,7 @@ def measure(
 ) -> Speed:
     """Time a training step, a test batch, and a pass over the videos."""
     videos = [*videos] * -(-2 * batch_size // len(videos))  # two batches at least
-    loading = LoadingOptions(bad_files=None, drop_remainder=True)
+    loading = LoadingOptions(drop_remainder=True)
     data = VideoDataset(videos, model.clip, batch_size, loading=loading)
     recipe.compile(model, data)
     with contextlib.closing(data):

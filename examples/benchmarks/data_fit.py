@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data import LoadingOptions, VideoDataset, VideoList
+from keras_acl.data import VideoDataset, VideoList
 from keras_acl.models import SlowClassifier
 from keras_acl.video.video import Video
 
@@ -40,7 +40,7 @@ def measure_fit(
     clip = clip or ClipSpec()
     videos = [Video(path, number % 2) for number, path in enumerate(paths)]
     videos = VideoList(videos * -(-clips // len(videos)), ("one", "two"))[:clips]
-    dataset = VideoDataset(videos, clip, BATCH, loading=LoadingOptions(bad_files=None))
+    dataset = VideoDataset(videos, clip, BATCH)
     supply = statistics.median(reading_rate(dataset) for _ in range(3))
     model, demand = fitting_network(clip, DEMAND * supply)
     clock, rows = _Clock(model), []

@@ -59,7 +59,7 @@ def pipeline(setting: Setting, threads: int, processes: int = 0) -> Reader:
     videos *= -(-(setting.clips + BATCH) // len(videos))
 
     def read() -> float:
-        options = LoadingOptions(threads=threads, processes=processes, bad_files=None)
+        options = LoadingOptions(threads=threads, processes=processes)
         dataset = VideoDataset(videos, setting.clip, BATCH, loading=options)
         batches = iter(dataset)
         next(batches)  # by then threads and processes are there

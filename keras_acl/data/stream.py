@@ -1,4 +1,4 @@
-"""Record read ahead by Grain, with threads or processes."""
+"""Records read ahead by Grain, with threads or processes."""
 
 import dataclasses
 import os
@@ -16,20 +16,21 @@ from keras_acl.data.records import Passes, Record, RecordReader
 
 @dataclasses.dataclass(frozen=True)
 class LoadingOptions:
-    """How files are read; seldom of interest.
+    """How files are read. The defaults suit one computer.
 
     Args:
-        threads: Threads that decode. None: one a CPU core, 16 at most.
+        threads: Threads that decode. None: as many as CPU cores, 16 at most.
         processes: Worker processes that decode, instead of threads. They take seconds to start, a
             script that asks for them needs the `if __name__ == "__main__":` line, and clips come
             back through shared memory (in a container, give it some: `--shm-size`).
         shard: (index, count): which of several hosts this one is. Shards of a pass have no video
             in common and the same length; up to count - 1 videos of a pass are left out.
-        drop_remainder: Leave out the last batch of a pass if it is smaller than the others (one
-            shape spares XLA a second compilation).
-        bad_files: List of files that could not be read; None for no list. Lines are
-            `path<TAB>reason`.
-        max_bad_fraction: Share of the videos that may be bad before the run stops. One always may.
+        drop_remainder: Whether to leave out the last batch of a pass if it is smaller than the
+            others. A single shape spares XLA a second compilation.
+        bad_files: Text file that lists the files that could not be read, one line
+            `path<TAB>reason` for each. None: no such file is written.
+        max_bad_fraction: Largest share of bad videos before the run stops. One bad video is always
+            allowed.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -39,7 +40,7 @@ class LoadingOptions:
     processes: int = 0
     shard: tuple[int, int] = (0, 1)
     drop_remainder: bool = False
-    bad_files: str | Path | None = "bad_videos.txt"
+    bad_files: str | Path | None = None
     max_bad_fraction: float = 0.05
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class RecordStream:
         passes: The endless list.
         reader: Reads one record.
         options: How files are read.
-        ahead: How many records to keep ready.
+        ahead: Number of records to keep ready.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class RecordStream:
         return records
 
     def pick(self, first: int, count: int) -> list[Record]:
-        """Read `count` records from place `first` on by themselves, leaving the stream alone."""
+        """Read `count` records from place `first` on, and leave the stream where it is."""
         with ThreadPoolExecutor(self._threads) as pool:
             places = map(self._passes.locate, range(first, first + count))
             return list(pool.map(self._reader, places))
@@ -123,5 +124,5 @@ def _stop(running: list[grain.DatasetIterator]) -> None:
 
 
 def _leave_interrupts(worker: int, count: int) -> None:
-    """Ctrl-C reaches all processes; the main one ends the workers, quietly."""
+    """Leave Ctrl-C, which reaches all processes, to the main one: it ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,9 +2,10 @@ import csv
 
 import numpy as np
 import pytest
-from gray_videos import CLIP, LABELS, numbers_of, write_gray_videos
+from gray_videos import CLIP, LABELS, numbers_of, spoil, write_gray_videos
 from video_files import write_video
 
+from keras_acl.data.bad_videos import BadVideoWarning
 from keras_acl.data.from_files import from_csv, from_directory, from_kinetics, from_ucf101
 from keras_acl.data.video_list import MissingVideosWarning
 
@@ -29,6 +30,17 @@ def test_a_folder_for_training_and_for_testing(folder):
     assert test.labels == ("wild", "calm")
     assert numbers(test) == [5, 6, 7, 8, 9, 0, 1, 2, 3, 4]
     assert np.concatenate([labels for _, labels in test]).tolist() == [0] * 5 + [1] * 5
+
+
+def test_nothing_is_written_where_nothing_was_named(tmp_path, monkeypatch):
+    (bad,) = spoil(write_gray_videos(tmp_path / "videos"), 3)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    train = from_directory(tmp_path / "videos", CLIP)
+    with pytest.warns(BadVideoWarning, match=r"3\.mp4 cannot be read"):
+        list(train)
+    assert list(train.bad_files) == [bad]
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_the_two_sides_of_a_validation_split(folder):

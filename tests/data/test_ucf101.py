@@ -119,7 +119,7 @@ def kinetics(tmp_path):
     return folder, file
 
 
-@pytest.mark.filterwarnings("ignore::keras_acl.video.files.MissingVideosWarning")
+@pytest.mark.filterwarnings("ignore::keras_acl.data.video_list.MissingVideosWarning")
 def test_kinetics_finds_the_usual_names(kinetics):
     folder, file = kinetics
     videos = read_kinetics(folder, file)
@@ -159,7 +159,7 @@ def test_kinetics_subset_keeps_the_classes(kinetics):
         read_kinetics(*kinetics, subset="test")
 
 
-@pytest.mark.filterwarnings("ignore::keras_acl.video.files.MissingVideosWarning")
+@pytest.mark.filterwarnings("ignore::keras_acl.data.video_list.MissingVideosWarning")
 def test_kinetics_takes_the_order_of_a_model(kinetics):
     labels = ["javelin throw", "passing American football (in game)", "flipping pancake", "x"]
     videos = read_kinetics(*kinetics, labels=labels)
