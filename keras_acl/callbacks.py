@@ -1,4 +1,4 @@
-"""Callbacks of `fit`: the weight of the consistency term, precise batch statistics, resumable runs."""
+"""Callbacks: the weight of the consistency term, precise batch statistics, resumable runs."""
 
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss, weight_at_epoch

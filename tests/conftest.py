@@ -4,8 +4,10 @@ import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
+from video_files import numbered_frames, write_video
 
 import keras_acl  # noqa: F401  turns TensorFlow's fast convolutions on
 
@@ -36,3 +38,10 @@ def call(monkeypatch, capsys):
         return code, printed.out, printed.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def numbered_video(tmp_path_factory) -> Path:
+    """81 numbered frames of 32 x 48 at 30 fps (2.7 s)."""
+    path = tmp_path_factory.mktemp("videos") / "numbered.mp4"
+    return write_video(path, numbered_frames(81))

@@ -8,9 +8,8 @@ import numpy as np
 
 from keras_acl.attention.maps import attention_maps
 from keras_acl.clip import ClipSpec
-from keras_acl.video.crop import centre_crop
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import read_frames
+from keras_acl.video.read import read_seen
 from keras_acl.video.sampling import frame_offsets, grid_length, uniform_clips
 
 PREDICTION_CLIPS = 3  # as `predict_videos`, so that both say the same
@@ -136,7 +135,6 @@ class VideoAttention:
 
     def _maps(self, numbers: np.ndarray, chosen: int | None):
         clip = self.model.clip
-        frames = read_frames(self.path, numbers / clip.fps, clip.test_size)
-        batch = centre_crop(frames, clip.size)[None]  # (1, T, size, size, 3)
+        batch = read_seen(self.path, numbers / clip.fps, clip)[None]  # (1, T, size, size, 3)
         classes = None if chosen is None else [chosen]
         return attention_maps(self.model, batch, classes, size=(self.size, self.size))

@@ -10,7 +10,7 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.data.tables import Row, read_table
 from keras_acl.moving_figures.dataset import FPS
-from keras_acl.video.crop import crop_corner, resized
+from keras_acl.video.crop import resized, seen_corner
 
 COLUMNS = ("path", "start", "end", "left", "top", "right", "bottom")
 
@@ -139,7 +139,7 @@ def _seen(height: int, width: int, clip: ClipSpec) -> tuple[np.ndarray, np.ndarr
     rows, columns = (
         (first + np.arange(clip.size) + 0.5) * side / new
         for first, side, new in zip(
-            crop_corner(height, width, clip), (height, width), sizes, strict=True
+            seen_corner(height, width, clip), (height, width), sizes, strict=True
         )
     )
     return rows, columns

@@ -11,10 +11,10 @@ import numpy as np
 
 from keras_acl.attention.along_video import VideoAttention, parts_of
 from keras_acl.attention.overlay import STREAMS, Section, save_sections
-from keras_acl.attention.panels import PANEL, check_ending, panels, strip, video_writer
+from keras_acl.attention.panels import PANEL, check_ending, overlay_writer, panels, strip
 from keras_acl.clip import ClipSpec
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.video.crop import crop_corner
+from keras_acl.video.crop import seen_corner
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read import read_frames
 
@@ -145,7 +145,7 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
     clip, name = followed[0].model.clip, _shortened(Path(path).name)
     times = np.array(list(followed[0].seconds()))
     shown: dict[int, tuple] = {}  # of each sixth of the video the moment of most attention
-    with video_writer(file, clip.frames / clip.seconds) as add:
+    with overlay_writer(file, clip.frames / clip.seconds) as add:
         for number, (second, frame) in enumerate(_frames_at(path, times, clip)):
             moments = [one.at(second) for one in followed]
             pictures = [panels(frame, one.spatial, one.temporal, strength) for one in moments]
@@ -164,15 +164,16 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
 
 
 def _frames_at(path: str, times: np.ndarray, clip: ClipSpec) -> Iterator[tuple[float, np.ndarray]]:
-    """What the model sees at these times, the centre square, but PANEL pixels a side."""
+    """What the model sees at these times, but PANEL pixels a side."""
     info = probe(path)
     zoom = PANEL / clip.size
-    top, left = (round(place * zoom) for place in crop_corner(info.height, info.width, clip))
+    top, left = (round(place * zoom) for place in seen_corner(info.height, info.width, clip))
     for first in range(0, len(times), AT_ONCE):
         part = times[first : first + AT_ONCE]
         frames = read_frames(path, part, round(clip.test_size * zoom))
-        frames = frames[:, top : top + PANEL, left : left + PANEL]
-        yield from zip(part.tolist(), frames, strict=True)
+        yield from zip(
+            part.tolist(), frames[:, top : top + PANEL, left : left + PANEL], strict=True
+        )
 
 
 def _write_sheet(file: Path, name: str, titles: list[str], shown: list) -> None:

@@ -11,10 +11,9 @@ from keras_acl.attention.maps import attention_maps
 from keras_acl.attention.measures import measure
 from keras_acl.data.tables import class_index
 from keras_acl.moving_figures.dataset import read_mask
-from keras_acl.video.crop import centre_crop
 from keras_acl.video.files import find_videos
 from keras_acl.video.frame_table import VideoInfo, probe
-from keras_acl.video.read import read_frames
+from keras_acl.video.read import read_seen
 from keras_acl.video.sampling import frame_offsets, grid_length
 from keras_acl.video.video import DecodingError
 
@@ -109,7 +108,7 @@ def _measured(model, one: Marked, chosen: int | None) -> Measured:
     if not masks.any():
         problem = "nothing that is marked lies in the centre crop of the frames that are seen"
         return Measured(one.path, problem=problem)
-    frames = centre_crop(read_frames(one.path, times, clip.test_size), clip.size)
+    frames = read_seen(one.path, times, clip)
     maps = attention_maps(model, frames[None], None if chosen is None else [chosen])
     values = {name: float(value[0]) for name, value in measure(maps, masks[None]).items()}
     index = int(maps.classes[0])

@@ -2,18 +2,17 @@
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import av.error
-import av.filter
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from keras_acl.attention.overlay import STREAMS, overlay
+from keras_acl.video.encode import video_writer
 
 ENDINGS = (".mp4", ".gif")
 PANEL = 256  # pixels a side, whatever the size that a model eats
@@ -64,7 +63,7 @@ def strip(pictures: list[np.ndarray], columns: int, left: str, right: str) -> np
 
 
 @contextlib.contextmanager
-def video_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+def overlay_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
     """Encode frames one by one: H.264 in an mp4, or a GIF, by the ending of the file.
 
     Args:
@@ -78,15 +77,16 @@ def video_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], None
         ValueError: If the ending is neither.
     """
     check_ending(file)
-    rate = Fraction(fps).limit_denominator(1000)
-    with av.open(str(file), "w") as container:
-        encoder = _Gif(container, rate) if file.suffix.lower() == ".gif" else _H264(container, rate)
-        yield encoder.add
-        encoder.finish()
+    if file.suffix.lower() == ".gif":
+        writer = _gif_writer(file, fps)
+    else:
+        writer = video_writer(file, fps, {"crf": "18"})
+    with writer as add:
+        yield add
 
 
 def check_ending(file: Path) -> None:
-    """Reject what `video_writer` cannot write.
+    """Reject what `overlay_writer` cannot write.
 
     Raises:
         ValueError: If the file does not end in .mp4 or .gif.
@@ -97,78 +97,21 @@ def check_ending(file: Path) -> None:
         )
 
 
-class _H264:
-    """At constant quality, readable by every browser (yuv420p, index in front)."""
+@contextlib.contextmanager
+def _gif_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Every frame with the 256 colours that suit it; a pixel a byte is held until the end."""
+    frames: list[Image.Image] = []
 
-    def __init__(self, container, rate: Fraction):
-        container.options["movflags"] = "faststart"
-        self.container = container
-        self.stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
-        self.stream.pix_fmt = "yuv420p"
-        self.empty = True
+    def add(frame: np.ndarray) -> None:
+        frames.append(Image.fromarray(frame).quantize(256, dither=Image.Dither.NONE))
 
-    def add(self, frame: np.ndarray) -> None:
-        if self.empty:
-            self.stream.height, self.stream.width = frame.shape[:2]
-            self.empty = False
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        self.container.mux(self.stream.encode(picture))
-
-    def finish(self) -> None:
-        if not self.empty:
-            self.container.mux(self.stream.encode())
-
-
-class _Gif:
-    """Every frame with the 256 colours that suit it, so that nothing has to wait in memory."""
-
-    def __init__(self, container, rate: Fraction):
-        self.container, self.rate = container, rate
-        self.stream = container.add_stream("gif", rate=rate)
-        self.stream.pix_fmt = "pal8"
-        self.graph = None
-        self.count = 0
-
-    def add(self, frame: np.ndarray) -> None:
-        if self.graph is None:
-            self.stream.height, self.stream.width = frame.shape[:2]
-            height, width = frame.shape[:2]
-            self.graph = _palette_graph(height, width, 1 / self.rate)
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-        picture.pts, picture.time_base = self.count, 1 / self.rate
-        self.count += 1
-        self.graph.push(picture)
-        self._encode(self.graph)
-
-    def finish(self) -> None:
-        if self.graph is not None:
-            self.graph.push(None)
-            self._encode(self.graph)
-            self.container.mux(self.stream.encode())
-
-    def _encode(self, graph) -> None:
-        while True:
-            try:
-                self.container.mux(self.stream.encode(graph.pull()))
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-
-
-def _palette_graph(height: int, width: int, time_base: Fraction):
-    graph = av.filter.Graph()
-    rgb = av.VideoFormat("rgb24", width, height)
-    source = graph.add_buffer(width=width, height=height, format=rgb, time_base=time_base)
-    split = graph.add("split")
-    palette = graph.add("palettegen", "stats_mode=single")
-    use = graph.add("paletteuse", "new=1:dither=none")
-    sink = graph.add("buffersink")
-    source.link_to(split)
-    split.link_to(use, 0, 0)
-    split.link_to(palette, 1, 0)
-    palette.link_to(use, 0, 1)
-    use.link_to(sink)
-    graph.configure()
-    return graph
+    yield add
+    if frames:
+        # GIF counts hundredths of a second: what is rounded off one frame is the next one's.
+        ends = [round(100 * number / fps) for number in range(len(frames) + 1)]
+        durations = [10 * (end - begin) for begin, end in itertools.pairwise(ends)]
+        first, *others = frames
+        first.save(file, "gif", save_all=True, append_images=others, duration=durations, loop=0)
 
 
 @functools.lru_cache(maxsize=8)

@@ -8,10 +8,10 @@ import dataclasses
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.video.crop import centre_crop
+from keras_acl.video.crop import resized
 from keras_acl.video.cutter import Crop
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import clip_times, read_clip, read_crops, resized
+from keras_acl.video.read import clip_times, read_crops, read_uniform_clips
 from keras_acl.video.video import Video
 
 
@@ -71,7 +71,7 @@ def read_training_clip(
     short_side = draw_short_side(clip.size, augmentation.scale, rng)
     times = clip_times(video, clip, rng)
     info = probe(video.path)
-    height, width = resized((info.height, info.width), short_side)
+    height, width = resized(info.height, info.width, short_side)
     corner = draw_corner(height, width, clip.size, rng)
     mirrored = bool(rng.random() < augmentation.flip)
     frames = read_crops(video.path, times, Crop(height, width, *corner, clip.size, mirrored))
@@ -96,8 +96,7 @@ def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
     Raises:
         DecodingError: If the file cannot be read.
     """
-    frames = read_clip(video, clip, short_side=clip.test_size)
-    return np.ascontiguousarray(centre_crop(frames, clip.size))
+    return np.ascontiguousarray(read_uniform_clips(video, clip, 1)[0])
 
 
 def draw_short_side(size: int, scale: tuple[float, float], rng: np.random.Generator) -> int:

@@ -5,17 +5,17 @@ distractors of other shapes that perform other motions. Its mask says where a ne
 """
 
 import dataclasses
-import io
 import itertools
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 
 from keras_acl.moving_figures.drawing import DISTRACTORS, MOTIONS, Figure, paint, plan_figure
+from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.encode import video_writer
 
 FPS = 30
 HEADS = {
@@ -189,9 +189,8 @@ class MovingFigures:
             video = folder / name / f"{number:04d}.mp4"
             if not (video.exists() and _mask_path(video).exists()):
                 clip = self.draw(label, (seed, number))
-                video.parent.mkdir(exist_ok=True)
-                _write_whole(_mask_path(video), _pack_mask(clip.mask))
-                _write_whole(video, _encode(clip.frames))
+                _write_mask(_mask_path(video), clip.mask)
+                _write_video(video, clip.frames)
             if progress is not None:
                 progress(done, total)
 
@@ -232,7 +231,8 @@ class MovingFigures:
                 "Choose an empty or a new folder for moving figures"
             )
         else:
-            _write_whole(file, json.dumps(record, indent=2).encode())
+            with written_whole(file) as beside:
+                beside.write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
 def read_mask(video: str | os.PathLike) -> np.ndarray:
@@ -262,31 +262,15 @@ def _mask_path(video: Path) -> Path:
     return video.with_suffix(".mask.npz")
 
 
-def _pack_mask(mask: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, bits=np.packbits(mask), shape=mask.shape)
-    return buffer.getvalue()
+def _write_mask(file: Path, mask: np.ndarray) -> None:
+    with written_whole(file) as beside:
+        np.savez_compressed(beside, bits=np.packbits(mask), shape=mask.shape)
 
 
-def _encode(frames: np.ndarray) -> bytes:
-    """An mp4 file of frames, uint8 (T, H, W, 3)."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FPS, options=dict(ENCODING))
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
+def _write_video(file: Path, frames: np.ndarray) -> None:
+    with (
+        written_whole(file) as beside,
+        video_writer(beside, FPS, ENCODING, threads=1) as add,
+    ):
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-    return buffer.getvalue()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name only when it is complete."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            add(frame)

@@ -25,8 +25,9 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     """
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Its own, should two processes write the same file; the ending stays, as it chooses formats.
-    beside = file.with_name(f"saving-{os.getpid()}-{secrets.token_hex(4)}-{file.name}")
+    # Its own, should two processes write the same file; hidden, so that nobody reads what a killed
+    # process left as a video; the ending stays, as it chooses formats.
+    beside = file.with_name(f".saving-{os.getpid()}-{secrets.token_hex(4)}-{file.name}")
     try:
         yield beside
         os.replace(beside, file)

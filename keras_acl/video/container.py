@@ -5,7 +5,7 @@ taken as square, as the reference loaders take them.
 """
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -27,6 +27,7 @@ TOLERANCE = 1.5e-3
 # more than encoders ever reorder frames by.
 SEEK_BEYOND = 2.0
 SEEK_MARGIN = 1.0
+COMPLETE = 0.9  # share of what the header promises; less is a file cut short
 # Without the two flags FFmpeg's colours come out 1 to 2 levels too dark, but only at even widths.
 SCALING = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 
@@ -109,7 +110,7 @@ def shown_frames(
         DecodingError: If there is no frame, or the file breaks.
     """
     with open_video(path) as (container, stream):
-        frames = _decode(path, container, stream)
+        frames = timed_frames(path, container, stream)
         first = next(frames, None)
         if first is None:
             raise DecodingError(path, "no frame of it can be decoded")
@@ -123,7 +124,66 @@ def shown_frames(
                 yield from shown_frames(path)
                 return
         for second, frame in chain([first], frames):
-            yield second - origin, frame
+            yield float(second) - float(origin), frame
+
+
+def timed_frames(
+    path: str | Path,
+    container: InputContainer,
+    stream: VideoStream,
+    damaged: Callable[[], object] | None = None,
+) -> Generator[tuple[Fraction, av.VideoFrame], None, None]:
+    """Decode from where the container stands; the one clock of frames.
+
+    Args:
+        path: The file.
+        container: Its container.
+        stream: Its video stream.
+        damaged: Called for each packet that cannot be decoded, which is then left out. None: such
+            a packet is an error.
+
+    Yields:
+        Seconds of a frame's timestamp, exactly, and the frame. Frames without a timestamp follow
+        each other at the stream's rate.
+
+    Raises:
+        DecodingError: If the file breaks.
+    """
+    step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
+    second = -step
+    for packet in packets(path, container, stream):
+        try:
+            decoded = stream.decode(packet)
+        except av.error.FFmpegError:
+            if damaged is None:
+                raise
+            damaged()
+            continue
+        for frame in decoded:
+            stamp = stamp_of(frame, container)
+            second = second + step if stamp is None else stamp * tick
+            yield second, frame
+
+
+def is_cut_short(
+    container: InputContainer, stream: VideoStream, frames: int, seconds: float, begin: float
+) -> bool:
+    """Whether a file's header promises much more than there is.
+
+    Args:
+        container: The file's container.
+        stream: Its video stream.
+        frames: Frames found; 0 if that says nothing, as where an edit list hides some.
+        seconds: Seconds found, from the first frame.
+        begin: Second of the first frame's timestamp.
+    """
+    share = 1.0
+    if stream.frames and frames:
+        share = frames / stream.frames
+    elif container.duration:  # of all streams: half a second for sound that goes on longer
+        counted = begin if "matroska" in container.format.name else 0.0  # its seconds count from 0
+        share = (counted + seconds + 0.5) * av.time_base / container.duration
+    return share < COMPLETE
 
 
 def whole_picture(frame: av.VideoFrame) -> bool:
@@ -160,25 +220,12 @@ def to_rgb(
     return np.rot90(image.to_ndarray(), turns)
 
 
-def _decode(
-    path: str | Path, container: InputContainer, stream: VideoStream
-) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Frames and the seconds of their timestamps, from where the container stands."""
-    step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
-    second = -step
-    for packet in packets(path, container, stream):
-        for frame in stream.decode(packet):
-            stamp = stamp_of(frame, container)
-            second = second + step if stamp is None else stamp * tick
-            yield float(second), frame
-
-
 def _decode_from(
     path: str | Path, container: InputContainer, stream: VideoStream, second: float
-) -> Iterator[tuple[float, av.VideoFrame]]:
-    """The same, from a key frame before the given second on; nothing if there is no finding it."""
+) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+    """The timed frames from a key frame before a second; none if the file cannot be searched."""
     try:
         container.seek(int(second / (stream.time_base or 1)), stream=stream)
     except av.error.FFmpegError:  # no error of the file's pictures
         return
-    yield from _decode(path, container, stream)
+    yield from timed_frames(path, container, stream)

@@ -1,8 +1,9 @@
-"""One video encoded anew so that it decodes fast."""
+"""Videos written: the one encoder, and a video encoded anew so that it decodes fast."""
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.video.container import frame_rate, open_video, packets, stamp_of, upright_size
+from keras_acl.video.container import frame_rate, open_video, timed_frames, upright_size
 from keras_acl.video.frame_table import probe
 from keras_acl.video.video import DecodingError
 
@@ -60,6 +61,52 @@ def encode_anew(
             raise DecodingError(source, f"none of its {info.frames} frames is shown")
 
 
+@contextlib.contextmanager
+def video_writer(
+    file: str | Path, rate: Fraction | float, options: Mapping[str, str], threads: int = 0
+) -> Iterator[Callable[[av.VideoFrame | np.ndarray], None]]:
+    """Encode frames one by one: H.264 in yuv420p, MP4 with its index in front, for every player.
+
+    Args:
+        file: File to write; it is not whole where an error ends the writing.
+        rate: Frames per second.
+        options: Options of x264, such as {"crf": "18"}.
+        threads: Threads that encode; 0 leaves it to FFmpeg.
+
+    Yields:
+        A function to call with each frame: uint8 RGB (height, width, 3), both even; or a frame of
+        FFmpeg, whose timestamp and colours are kept.
+    """
+    rate = Fraction(rate).limit_denominator(2**16)
+    with av.open(str(file), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=rate, options=dict(options))
+        stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", threads
+        started = False
+
+        def add(frame: av.VideoFrame | np.ndarray) -> None:
+            nonlocal started
+            if isinstance(frame, np.ndarray):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            if not started:
+                _configure(stream, frame)
+                started = True
+            container.mux(stream.encode(frame))
+
+        yield add
+        if started:
+            container.mux(stream.encode())
+
+
+def _configure(stream: VideoStream, frame: av.VideoFrame) -> None:
+    """Take size, clock and colours from the first frame."""
+    stream.height, stream.width = frame.height, frame.width
+    if frame.time_base is not None:
+        context = stream.codec_context
+        context.time_base = frame.time_base
+        context.color_range = ColorRange.MPEG
+        context.colorspace = frame.colorspace
+
+
 def _encode(
     frames: Generator[tuple[av.VideoFrame, Fraction], None, None],
     file: Path,
@@ -67,27 +114,15 @@ def _encode(
     stop: threading.Event,
 ) -> None:
     """Encode frames; each is told from the next by its timestamp."""
-    with av.open(str(file), "w", format="mp4") as container:
-        stream = None
-        for frame, rate in frames:
+    first = next(frames, None)
+    rate = Fraction(25) if first is None else first[1]
+    options = ENCODER | {"crf": str(quality)}
+    # Files are what runs side by side, hence one thread.
+    with video_writer(file, rate, options, threads=1) as add:
+        for frame, _ in itertools.chain([] if first is None else [first], frames):
             if stop.is_set():
                 raise StoppedError
-            if stream is None:
-                stream = _add_stream(container, frame, rate, quality)
-            container.mux(stream.encode(frame))
-        if stream is not None:
-            container.mux(stream.encode())
-
-
-def _add_stream(container, frame: av.VideoFrame, rate: Fraction, quality: int) -> VideoStream:
-    stream = container.add_stream("libx264", rate=rate, options=ENCODER | {"crf": str(quality)})
-    stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, "yuv420p"
-    context = stream.codec_context
-    context.time_base = frame.time_base
-    context.thread_count = 1  # files are what runs side by side
-    context.color_range = ColorRange.MPEG
-    context.colorspace = frame.colorspace
-    return stream
+            add(frame)
 
 
 def _upright_frames(
@@ -122,16 +157,14 @@ def _stamped(
 ) -> Generator[tuple[av.VideoFrame, int, Fraction, Fraction], None, None]:
     """Each frame with its timestamp, the unit of it and the mean rate; none twice at one time."""
     with open_video(source) as (container, stream):
-        rate, unit = frame_rate(stream), stream.time_base or Fraction(1)
+        rate = frame_rate(stream)
+        unit = stream.time_base or 1 / rate
         held: tuple[av.VideoFrame, int] | None = None
-        for packet in packets(source, container, stream):
-            for frame in stream.decode(packet):
-                stamp = stamp_of(frame, container)
-                if stamp is None:  # count
-                    stamp = 0 if held is None else held[1] + max(round(1 / rate / unit), 1)
-                if held is not None and stamp > held[1]:
-                    yield *held, unit, rate
-                held = frame, stamp if held is None else max(stamp, held[1])
+        for second, frame in timed_frames(source, container, stream):
+            stamp = round(second / unit)
+            if held is not None and stamp > held[1]:
+                yield *held, unit, rate
+            held = frame, stamp if held is None else max(stamp, held[1])
         if held is not None:
             yield *held, unit, rate
 

@@ -7,15 +7,18 @@ from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
-from keras_acl.video.container import can_jump, frame_rate, open_video, packets, upright_size
+from keras_acl.video.container import (
+    can_jump,
+    frame_rate,
+    is_cut_short,
+    open_video,
+    packets,
+    upright_size,
+)
 from keras_acl.video.video import DecodingError
 
-COMPLETE = 0.9  # share of what the header promises; less is a file cut short
 # Frames of all files that are remembered: 8 bytes each, so 32 MiB, or 11,000 videos of 10 s.
 REMEMBERED_FRAMES = 2**22
 
@@ -157,7 +160,11 @@ def _read_table(path: str | Path) -> FrameTable:
             last, duration = max(shown)
             seconds = (last - first.pts) * unit + (duration * unit or step)
         begin = float(max((first.pts or 0) * unit, 0))
-        _check_complete(path, container, stream, 0 if hidden else len(shown), float(seconds), begin)
+        counted = 0 if hidden else len(shown)
+        if is_cut_short(container, stream, counted, float(seconds), begin):
+            raise DecodingError(
+                path, f"it breaks off after {float(seconds):.2f} s, far from its stated end"
+            )
         clear = stamped and can_jump(container) and container.format.name != "avi"
     height, width = upright_size(first)
     info = VideoInfo(float(seconds), frames, float(frames / seconds), width, height)
@@ -166,22 +173,3 @@ def _read_table(path: str | Path) -> FrameTable:
         return FrameTable(info, np.empty(0, np.int64), unit, np.empty((0, 2), np.int64))
     ordered = np.array(sorted(keys), np.int64).reshape(-1, 2)
     return FrameTable(info, np.array(stamps, np.int64), unit, ordered)
-
-
-def _check_complete(
-    path: str | Path,
-    container: InputContainer,
-    stream: VideoStream,
-    frames: int,
-    seconds: float,
-    begin: float,
-) -> None:
-    """A file cut short is known by a header that promises much more than there is."""
-    share = 1.0
-    if stream.frames and frames:  # an edit list shows some of them only
-        share = frames / stream.frames
-    elif container.duration:  # of all streams: half a second for sound that goes on longer
-        counted = begin if "matroska" in container.format.name else 0.0  # its seconds count from 0
-        share = (counted + seconds + 0.5) * av.time_base / container.duration
-    if share < COMPLETE:
-        raise DecodingError(path, f"it breaks off after {seconds:.2f} s, far from its stated end")

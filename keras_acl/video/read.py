@@ -12,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 
 from keras_acl.clip import ClipSpec
 from keras_acl.video.container import TOLERANCE, shown_frames, to_rgb, upright_size
+from keras_acl.video.crop import centre_crop, resized
 from keras_acl.video.cutter import Crop, Cutter
 from keras_acl.video.frame_table import VideoInfo, probe, remembered
 from keras_acl.video.sampling import grid_length, random_clip, uniform_clips
@@ -27,7 +28,8 @@ __all__ = [
     "read_clip",
     "read_crops",
     "read_frames",
-    "resized",
+    "read_seen",
+    "read_uniform_clips",
     "stream_frames",
 ]
 
@@ -111,7 +113,7 @@ def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop
     """Read a square of each of the frames that are shown at the given times.
 
     As a cut through what `read_frames` returns, but only the square is resized; see
-    `cropping.Cutter` for what that changes.
+    `Cutter` for what that changes.
 
     Args:
         path: The file.
@@ -134,6 +136,45 @@ def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop
             clip[filled + 1 : filled + count] = clip[filled]
             filled += count
     return clip
+
+
+def read_seen(path: str | Path, times: Sequence[float] | np.ndarray, clip: ClipSpec) -> np.ndarray:
+    """Read what a model sees in prediction: short side `clip.test_size`, square in the centre.
+
+    Args:
+        path: The file.
+        times: As in `read_frames`.
+        clip: What the model eats.
+
+    Returns:
+        uint8 RGB, upright, shape (len(times), size, size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read up to the last wanted frame.
+    """
+    return centre_crop(read_frames(path, times, clip.test_size), clip.size)
+
+
+def read_uniform_clips(video: Video, clip: ClipSpec, count: int) -> np.ndarray:
+    """Read clips spread over a video in one pass, as a model sees them (`read_seen`).
+
+    One clip is the one in the middle.
+
+    Args:
+        video: The record; only its part from `start` to `end` is used.
+        clip: What the model eats.
+        count: Number of clips (V).
+
+    Returns:
+        uint8 RGB, shape (V, frames, size, size, 3).
+
+    Raises:
+        DecodingError: If the file cannot be read.
+    """
+    start, seconds = part_of(video, probe(video.path))
+    numbers = uniform_clips(grid_length(seconds, clip), clip, count)
+    frames = read_seen(video.path, start + numbers.ravel() / clip.fps, clip)
+    return frames.reshape(count, clip.frames, *frames.shape[1:])  # (V, T, size, size, 3)
 
 
 def read_clip(
@@ -177,12 +218,6 @@ def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = N
     total = grid_length(seconds, clip)
     numbers = uniform_clips(total, clip, 1)[0] if rng is None else random_clip(total, clip, rng)
     return start + numbers / clip.fps
-
-
-def resized(upright: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """(height, width) of a frame whose short side is resized; rounded down, as in PySlowFast."""
-    height, width = upright
-    return height * short_side // min(upright), width * short_side // min(upright)
 
 
 def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
@@ -249,7 +284,7 @@ def _target_size(
 ) -> tuple[int, int]:
     if size is not None:
         return size
-    return upright if short_side is None else resized(upright, short_side)
+    return upright if short_side is None else resized(*upright, short_side)
 
 
 def _ascending(times: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from keras_acl.video.video import DecodingError
 
 SETTINGS = ".shrink.json"
 LISTS = (".csv", ".txt")
-UNFINISHED = re.compile(r"saving-\d+-[0-9a-f]{8}-.+")
+UNFINISHED = re.compile(r"\.?saving-\d+-[0-9a-f]{8}-.+")
 ABANDONED = 600.0  # seconds: a file that is being written is never left alone for so long
 
 
@@ -155,7 +155,7 @@ def _tidy(folder: Path, output: Path) -> None:
         if is_list and not _is_finished(path, target):
             with written_whole(target) as beside:
                 shutil.copyfile(path, beside)
-    for path in output.rglob("saving-*"):
+    for path in output.rglob("*saving-*"):
         if UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime > ABANDONED:
             path.unlink(missing_ok=True)
 

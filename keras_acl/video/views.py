@@ -12,6 +12,7 @@ from collections.abc import Generator
 import numpy as np
 
 from keras_acl.clip import ClipSpec
+from keras_acl.video.crop import centre_corner
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read import part_of, stream_frames
 from keras_acl.video.sampling import grid_length, uniform_clips
@@ -69,10 +70,11 @@ def crop_corners(height: int, width: int, size: int, crops: int) -> list[tuple[i
             f"A crop of {size} does not fit into frames of {height}x{width}. Resize them before."
         )
     spare = max(height, width) - size
-    along = [math.ceil(spare * crop / (crops - 1)) for crop in range(crops)] if crops > 1 else []
-    along = along or [math.ceil(spare / 2)]
-    across = math.ceil((min(height, width) - size) / 2)
-    return [(place, across) if height > width else (across, place) for place in along]
+    if crops == 1:
+        return [centre_corner(height, width, size)]
+    along = [math.ceil(spare * crop / (crops - 1)) for crop in range(crops)]
+    top, left = centre_corner(height, width, size)
+    return [(place, left) if height > width else (top, place) for place in along]
 
 
 def iterate_views(

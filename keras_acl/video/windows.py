@@ -21,14 +21,13 @@ from keras_acl.clip import ClipSpec
 from keras_acl.video.container import (
     TOLERANCE,
     frame_rate,
+    is_cut_short,
     open_video,
-    packets,
-    stamp_of,
+    timed_frames,
     to_rgb,
     upright_size,
 )
-from keras_acl.video.crop import centre_crop
-from keras_acl.video.frame_table import COMPLETE
+from keras_acl.video.crop import centre_crop, resized
 from keras_acl.video.sampling import frame_offsets, grid_length
 from keras_acl.video.video import DecodingError
 
@@ -158,9 +157,8 @@ def grid_frames(
 
 def _cropped(frame: av.VideoFrame, clip: ClipSpec, reformatter: VideoReformatter) -> np.ndarray:
     height, width = upright_size(frame)  # anew for each frame: streams may change their size
-    height, width = (side * clip.test_size // min(height, width) for side in (height, width))
-    image = to_rgb(frame, height, width, reformatter)
-    return centre_crop(image[None], clip.size)[0].copy()  # a view would hold the whole picture
+    image = to_rgb(frame, *resized(height, width, clip.test_size), reformatter)
+    return centre_crop(image, clip.size).copy()  # a view would hold the whole picture
 
 
 def _spans(
@@ -184,32 +182,25 @@ def _readable_frames(
     path: str | Path, faults: list[str]
 ) -> Generator[tuple[float, float, av.VideoFrame], None, None]:
     """Seconds since the first frame, seconds shown and the frame: all that can be decoded."""
-    origin, end, damaged, first_damage = None, 0.0, 0, 0.0
+    origin, end = None, 0.0
+    damage: list[float] = []  # seconds of what cannot be decoded
     try:
         with open_video(path) as (container, stream):
             step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
-            second = -step
-            for packet in packets(path, container, stream):
-                try:
-                    decoded = stream.decode(packet)
-                except av.error.FFmpegError:
-                    first_damage = first_damage if damaged else end
-                    damaged += 1
-                    continue
-                for frame in decoded:
-                    stamp = stamp_of(frame, container)
-                    second = second + step if stamp is None else stamp * tick
-                    origin = second if origin is None else origin
-                    if frame.is_corrupt:
-                        first_damage = first_damage if damaged else float(second - origin)
-                        damaged += 1
-                    duration = float(frame.duration * tick or step)
-                    end = max(end, float(second - origin) + duration)
-                    yield float(second - origin), duration, frame
-            stated = _stated_seconds(container) or 0.0
-        if damaged:
-            faults.append(f"damaged frames: {damaged}, the first at {first_damage:.2f} s")
-        if end + 0.5 < COMPLETE * stated:  # half a second for sound that goes on longer
+            note = lambda: damage.append(end)  # noqa: E731
+            for second, frame in timed_frames(path, container, stream, note):
+                origin = second if origin is None else origin
+                shown = float(second - origin)
+                if frame.is_corrupt:
+                    damage.append(shown)
+                duration = float(frame.duration * tick or step)
+                end = max(end, shown + duration)
+                yield shown, duration, frame
+            begin = float(max(origin or 0, 0))
+            cut_short = is_cut_short(container, stream, 0, end, begin)
+        if damage:
+            faults.append(f"damaged frames: {len(damage)}, the first at {damage[0]:.2f} s")
+        if cut_short:
             faults.append(f"it breaks off after {end:.2f} s, far from its stated end")
     except DecodingError as error:
         faults.append(error.reason if origin is None else f"after {end:.2f} s: {error.reason}")

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from keras_acl.attention.panels import BAND, GAP, PANEL, panels, strip, video_writer
+from keras_acl.attention.panels import BAND, GAP, PANEL, panels, strip, overlay_writer
 
 PLACES = [(60, 190), (5, 5), (200, 31), (255, 255)]
 STEP = PANEL + GAP
@@ -34,7 +34,7 @@ def brightest(picture: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("ending", ["mp4", "gif"])
 def test_brightest_pixel_is_the_maximum_through_the_encoder(tmp_path, ending):
     file = tmp_path / f"attention.{ending}"
-    with video_writer(file, 15) as add:
+    with overlay_writer(file, 15) as add:
         for number, place in enumerate(PLACES):
             pictures = panels(checked_frame(number), blob(place), blob(place[::-1]))
             add(strip(pictures, 3, "label 97%", "clip.mp4"))
@@ -50,7 +50,7 @@ def test_brightest_pixel_is_the_maximum_through_the_encoder(tmp_path, ending):
 
 def test_mp4_is_h264_in_yuv420p_at_the_rate_asked_for(tmp_path):
     file = tmp_path / "a.mp4"
-    with video_writer(file, 12.5) as add:
+    with overlay_writer(file, 12.5) as add:
         for _ in range(10):
             add(np.full((64, 48, 3), 90, np.uint8))
     with av.open(str(file)) as container:
@@ -62,7 +62,7 @@ def test_mp4_is_h264_in_yuv420p_at_the_rate_asked_for(tmp_path):
 
 def test_gif_plays_as_long_as_it_should(tmp_path):
     file = tmp_path / "a.gif"
-    with video_writer(file, 15) as add:
+    with overlay_writer(file, 15) as add:
         for level in range(0, 150, 5):
             add(np.full((16, 16, 3), level, np.uint8))
     with av.open(str(file)) as container:
@@ -90,6 +90,6 @@ def test_text_is_drawn_as_it_is():
 
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"\.mp4 or \.gif. Received: 'a.avi'"):  # noqa: SIM117
-        with video_writer(tmp_path / "a.avi", 15):
+        with overlay_writer(tmp_path / "a.avi", 15):
             pass
     assert not list(tmp_path.iterdir())

@@ -7,12 +7,12 @@ from video_files import gray_to_numbers, numbered_frames, write_video
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import (
     Augmentation,
-    centre_crop,
     draw_corner,
     draw_short_side,
     read_test_clip,
     read_training_clip,
 )
+from keras_acl.video.crop import centre_crop
 from keras_acl.video.sampling import record_rng
 from keras_acl.video.video import Video
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -51,7 +52,8 @@ def decode(path) -> tuple[np.ndarray, list[float]]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    """Names and bytes of what a reader of folders sees: nothing that is hidden."""
+    files = [path for path in folder.rglob("[!.]*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -255,7 +257,7 @@ def test_an_interrupted_set_is_completed(tmp_path):
         TINY.write(tmp_path / "set", 1, progress=interrupt)
     assert len(contents(tmp_path / "set")) == 1 + 2 * 3
     (tmp_path / "set" / "left").mkdir()
-    (tmp_path / "set" / "left" / ".0000.mp4.part").write_bytes(b"killed here")
+    (tmp_path / "set" / "left" / ".saving-1-00000000-0000.mp4").write_bytes(b"killed here")
     TINY.write(tmp_path / "set", 1)
     TINY.write(tmp_path / "whole", 1)
     assert contents(tmp_path / "set") == contents(tmp_path / "whole")
@@ -263,20 +265,19 @@ def test_an_interrupted_set_is_completed(tmp_path):
 
 @pytest.mark.parametrize("files", [0, 1, 2, 5])
 def test_a_full_disk_leaves_whole_files_only(tmp_path, monkeypatch, files):
-    write_bytes = Path.write_bytes
-    written = []
+    replace, replaced = os.replace, []
 
-    def fill_up(path, content):
-        if len(written) == files:
-            write_bytes(path, content[: len(content) // 2])
+    def fill_up(source, target):
+        if len(replaced) == files:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written.append(path)
-        return write_bytes(path, content)
+        replaced.append(target)
+        replace(source, target)
 
     with monkeypatch.context() as full:
-        full.setattr(Path, "write_bytes", fill_up)
+        full.setattr("keras_acl.system.atomic_write.os.replace", fill_up)
         with pytest.raises(OSError, match="No space left"):
             TINY.write(tmp_path / "set", 1)
+    assert not list((tmp_path / "set").rglob("*saving-*"))
     left = contents(tmp_path / "set")
     assert len(left) == files
     TINY.write(tmp_path / "set", 1)

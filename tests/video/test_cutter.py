@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from video_files import numbered_frames, write_video
 
+from keras_acl.video.crop import resized
 from keras_acl.video.cutter import Crop, Cutter, _interval
-from keras_acl.video.read import read_crops, read_frames, resized
+from keras_acl.video.read import read_crops, read_frames
 
 
 def smooth_frames(count=3, height=96, width=128) -> np.ndarray:
@@ -23,7 +24,7 @@ def waves(tmp_path_factory):
 @pytest.mark.parametrize("short_side", [48, 90, 96, 110, 150])
 @pytest.mark.parametrize("corner", [(0, 0), (0.5, 0.3), (1, 1)])
 def test_a_crop_is_what_a_cut_through_resized_frames_is(waves, short_side, corner):
-    height, width = resized((96, 128), short_side)
+    height, width = resized(96, 128, short_side)
     top, left = round((height - 40) * corner[0]), round((width - 40) * corner[1])
     times = [0.0, 1 / 30, 1 / 30, 2 / 30]
     whole = read_frames(waves, times, short_side)[:, top : top + 40, left : left + 40].astype(int)

@@ -83,7 +83,7 @@ def test_bad_files_are_named_and_the_others_copied(folder, tmp_path):
     ]
     assert report.written == 3
     assert len(find_videos(tmp_path / "small")) == 3
-    assert not list((tmp_path / "small").rglob("saving-*"))
+    assert not list((tmp_path / "small").rglob("*saving-*"))
 
 
 def test_lists_come_along(folder, tmp_path):
@@ -127,7 +127,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(folder, tmp_path):
             shrink_videos(folder, tmp_path / "small", quality=1, workers=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not list((tmp_path / "small").rglob("saving-*"))
+    assert not list((tmp_path / "small").rglob("*saving-*"))
     assert not (tmp_path / "small" / "run" / "d.mp4").exists()
     assert shrink_videos(folder, tmp_path / "small", quality=1).written == 1
 
@@ -154,7 +154,7 @@ def test_an_interruption_leaves_whole_files_only(folder, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         shrink_videos(folder, tmp_path / "small", workers=2, progress=stop)
     assert find_videos(tmp_path / "small") == [str(tmp_path / "small" / "jump" / "a.mp4")]
-    assert not list((tmp_path / "small").rglob("saving-*"))
+    assert not list((tmp_path / "small").rglob("*saving-*"))
     monkeypatch.undo()
     assert shrink_videos(folder, tmp_path / "small").finished == 1
 
@@ -164,7 +164,7 @@ def test_what_a_killed_process_left_is_removed(folder, tmp_path):
     output.mkdir(parents=True)
     old, fresh, other = (
         output / name
-        for name in ("saving-12-0123abcd-c.mkv", "saving-13-0123abcd-c.mkv", "saving-life.mp4")
+        for name in ("saving-12-0123abcd-c.mkv", ".saving-13-0123abcd-c.mkv", "saving-life.mp4")
     )
     for path in (old, fresh, other):
         path.write_text("half")

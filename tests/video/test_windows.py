@@ -232,6 +232,18 @@ def test_a_timestamp_that_is_nonsense_does_not_freeze_the_picture_for_weeks(tmp_
     assert found[-1].end == pytest.approx(19 / 30)
 
 
+@pytest.mark.parametrize("frames", [100, 40])
+def test_a_matroska_file_that_starts_late_is_whole(tmp_path, frames):
+    # Its stated duration counts from 0, not from the first frame.
+    late = range(600, 600 + frames)
+    path = write_video(tmp_path / "v.mkv", numbered_frames(frames), 10, pts=list(late))
+    with av.open(str(path)) as container:
+        assert container.duration / av.time_base == pytest.approx(60 + frames / 10, abs=0.2)
+    windows, faults = read_all(path, ClipSpec(frames=4, span=8, fps=10, size=16))
+    assert not faults
+    assert windows[-1].end == pytest.approx(frames / 10)
+
+
 def test_what_an_edit_list_cuts_away_is_not_missing(tmp_path):
     path = write_video(tmp_path / "v.mp4", numbered_frames(60), 10, pts=list(range(-50, 10)))
     found, faults = read_all(path)
