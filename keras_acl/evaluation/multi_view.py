@@ -1,14 +1,14 @@
-"""Evaluate with many views a video, as the literature does; interrupted runs go on."""
+"""Evaluation over many views of each video, as in the literature; interrupted runs go on."""
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import keras
 import numpy as np
 
-from keras_acl.cli.terminal import progress_bar
-from keras_acl.data.video_list import VideoList
+from keras_acl.data.video_list import VideoList, check_same_classes
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.resume import Journal
 from keras_acl.evaluation.scores import Protocol, Scores
@@ -25,6 +25,22 @@ from keras_acl.video.views import ViewGrid, iterate_views
 NOT_FINITE = "the model's scores of it are not finite"
 
 
+class Work(TypedDict, total=False):
+    """How `evaluate_views` computes; no result depends on it.
+
+    Args:
+        batch_size: Views computed at once. By default 3 on a CPU, where more are no faster and
+            take more memory, and 30 on a GPU or TPU.
+        shard: (index, count): evaluate every `count`-th video, so that several processes with the
+            same `output` share the work. The one that ends last writes `scores.npz`.
+        workers: Videos decoded at a time. None: as many as CPU cores, 16 at most.
+    """
+
+    batch_size: int | None
+    shard: tuple[int, int]
+    workers: int | None
+
+
 def evaluate_views(
     model: keras.Model,
     videos: VideoList | Sequence[Video | str | Path],
@@ -34,39 +50,31 @@ def evaluate_views(
     fully_convolutional: bool = False,
     output: str | Path | None = None,
     dataset: str = "",
-    batch_size: int | None = None,
-    shard: tuple[int, int] = (0, 1),
-    workers: int | None = None,
     progress: Callable[[int, int], object] | None = None,
+    **work: Unpack[Work],
 ) -> Scores:
     """Score videos by the mean softmax of many views: by default the 30 of the literature.
 
-    Uniform clips; short side `model.clip.test_size` (256 for networks trained at 224) and square
-    crops of that size along the longer side. A video is decoded once, and the memory does not
-    depend on the number of views. A file that cannot be read is in the result with its problem, and
-    in no mean.
+    Clips are spread evenly over the video; crops are squares of `model.clip.test_size` (256 for
+    networks trained at 224), the short side, along the longer side. A video is decoded once, and
+    memory does not depend on the number of views. A file that cannot be read is in the result with
+    its problem, and in no mean.
 
     Args:
         model: A classifier of this package.
         videos: A `VideoList` in the model's class order, or `Video`s or paths.
-        clips: Clips a video.
-        crops: Crops a clip; 1 is the centre one.
+        clips: Clips per video.
+        crops: Crops per clip; 1 is the centre crop.
         fully_convolutional: Average the softmax over positions, too, as PySlowFast does; see
             `ViewScorer`.
-        output: Folder for `scores.npz` and `metrics.json`. An evaluation that was interrupted goes
-            on from what is in it; only files that could not be read are read again.
+        output: Folder for `scores.npz` and `metrics.json`. An interrupted evaluation goes on from
+            what is in it; only files that could not be read are read again.
         dataset: Name of the data set, for reports and cards.
-        batch_size: Views computed at once; no result depends on it. By default 3 on a CPU, where
-            more are no faster and take more memory, and 30 on a GPU or TPU.
-        shard: (index, count): evaluate every `count`-th video, so that several processes with the
-            same `output` share the work. The one that ends last writes `scores.npz`.
-        workers: Videos decoded at a time. None: as many as CPU cores, 16 at most.
-        progress: Called as `progress(done, total)` in views; by default a bar on standard error,
-            where that is a terminal.
+        progress: Called as `progress(done, total)`, counted in views.
+        **work: `batch_size`, `shard` and `workers`, see `Work`.
 
     Returns:
-        The raw scores; `keras_acl.evaluation.summary(scores)` has the numbers. With several shards
-        those of all processes, as far as they are done.
+        The raw scores, of which `summary` computes the numbers; of all shards, where they are done.
 
     Raises:
         ValueError: If the classes are not the model's, there are no videos, an argument is out of
@@ -77,6 +85,27 @@ def evaluate_views(
         >>> scores = keras_acl.evaluate_views(model, videos, output="runs/ucf101-test")
         >>> print(keras_acl.evaluation.summary(scores))
     """
+    batch_size, shard, workers = _checked(**work)
+    protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional)
+    records, nothing_done = _begin(model, videos, protocol, dataset)
+    scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)
+    journal = Journal(nothing_done, None if output is None else Path(output), shard)
+    pending, grid = journal.pending, ViewGrid(clips, crops)
+    total = len(records[shard[0] :: shard[1]]) * len(grid)
+    before = total - len(pending) * len(grid)
+    report = None if progress is None else lambda views: progress(before + views, total)
+    todo = [records[index] for index in pending]
+    results = score_videos(scorer, todo, grid, batch_size, report, workers)
+    # An interrupted run keeps what is done: the journal is saved as it is closed.
+    with contextlib.closing(journal), contextlib.closing(results):
+        for place, result in results:
+            journal.add(pending[place], result)
+    return journal.finish()
+
+
+def _checked(
+    batch_size: int | None = None, shard: tuple[int, int] = (0, 1), workers: int | None = None
+) -> tuple[int, tuple[int, int], int | None]:
     if batch_size is None:
         batch_size = 30 if has_accelerator() else 3
     if batch_size < 1 or not 0 <= shard[0] < shard[1]:
@@ -84,29 +113,7 @@ def evaluate_views(
             "Expected batch_size >= 1 and a shard (index, count) with 0 <= index < count. "
             f"Received: batch_size={batch_size}, shard={shard}"
         )
-    grid = ViewGrid(clips, crops)
-    protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional)
-    scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)
-    records, nothing_done = _begin(model, videos, protocol, dataset)
-    journal = Journal(nothing_done, None if output is None else Path(output), shard)
-    pending = journal.pending
-    total = len(range(shard[0], len(records), shard[1])) * len(grid)
-    before = total - len(pending) * len(grid)
-
-    todo = [records[index] for index in pending]
-    try:
-        with contextlib.ExitStack() as stack:
-            bar = progress
-            if bar is None:
-                bar = stack.enter_context(progress_bar("evaluating", unit="views"))
-            results = score_videos(
-                scorer, todo, grid, batch_size, lambda views: bar(before + views, total), workers
-            )
-            for place, result in stack.enter_context(contextlib.closing(results)):
-                journal.add(pending[place], result)
-    finally:  # an interrupted run keeps what is done
-        journal.save()
-    return journal.finish()
+    return batch_size, shard, workers
 
 
 def score_videos(
@@ -114,22 +121,23 @@ def score_videos(
     videos: Sequence[Video],
     grid: ViewGrid,
     batch_size: int,
-    progress: Callable[[int], object],
+    progress: Callable[[int], object] | None = None,
     workers: int | None = None,
 ) -> Generator[tuple[int, np.ndarray | str], None, None]:
     """Yield each video's place and mean scores (L,), or why it has none, as they become known.
 
     Args:
-        scorer: What scores a batch of views.
-        videos: What to read.
-        grid: The views of each.
-        batch_size: Views computed at once, of several videos where need be.
+        scorer: Model that scores a batch of views.
+        videos: Videos to read.
+        grid: Views of each video.
+        batch_size: Views computed at once; a batch may hold views of several videos.
         progress: Called with the number of views that are settled.
         workers: Videos decoded at a time.
     """
     means, settled = ViewMeans(grid), 0
     batch: list[tuple[int, np.ndarray]] = []
     clip = scorer.model.clip
+    report = progress or (lambda views: None)
     views = read_ahead(videos, lambda video: iterate_views(video, clip, grid), workers)
     with contextlib.closing(views):
         for place, item in views:
@@ -143,16 +151,16 @@ def score_videos(
                 settled += len(batch)
                 yield from _scored(scorer, batch, batch_size, means)
                 batch = []
-            progress(settled)
+            report(settled)
     if batch:
         yield from _scored(scorer, batch, batch_size, means)
-    progress(len(videos) * len(grid))
+    report(len(videos) * len(grid))
 
 
 def _scored(
     scorer: ViewScorer, batch: list[tuple[int, np.ndarray]], size: int, means: ViewMeans
 ) -> Generator[tuple[int, np.ndarray | str], None, None]:
-    """Score a batch; yield the videos of which all views are known now."""
+    """Score a batch; yield the videos whose views are all known now."""
     views = np.stack([view for _, view in batch])  # (B, T, H, W, 3)
     for (place, _), scores in zip(batch, predict_padded(scorer, views, size), strict=True):
         mean = means.add(place, scores)
@@ -167,45 +175,36 @@ def _begin(
     dataset: str,
 ) -> tuple[list[Video], Scores]:
     """The videos to read, and the evaluation with nothing done; missing files come last."""
-    labels = model.class_names
-    known = tuple(videos.labels) if isinstance(videos, VideoList) else ()
-    if known and (len(known) != len(labels) or (model.labels and known != model.labels)):
-        raise ValueError(
-            "The videos must have the model's classes in the model's order: pass "
-            f"labels=model.labels to the reader. Received: {len(known)} classes for a model of "
-            f"{len(labels)}"
-        )
     if isinstance(videos, str | Path):
         raise ValueError(f"Expected a list of videos. Received one path: {str(videos)!r}")
-    missing = videos.missing if isinstance(videos, VideoList) else ()
+    labels, missing = model.class_names, ()
+    if isinstance(videos, VideoList):
+        check_same_classes(videos.labels, model.labels, model.num_classes, "The videos")
+        labels, missing = videos.labels or labels, videos.missing
     records = [v if isinstance(v, Video) else Video(str(v)) for v in videos]
     if not records:
         raise ValueError("There are no videos to evaluate. Received an empty list.")
-    on_disk = [*(Path(video.path).is_file() for video in records), *(False for _ in missing)]
-    truth = [-1 if video.label is None else video.label for video in records]
-    if max(truth) >= len(labels):
+    listed = [*records, *map(Video, missing)]
+    truth = np.array([-1 if video.label is None else video.label for video in listed], np.int32)
+    if truth.max() >= len(labels):
         raise ValueError(
-            f"A video's label is beyond the model's {len(labels)} classes. Received: {max(truth)}"
+            f"A video's label is beyond the model's {len(labels)} classes. Received: {truth.max()}"
         )
-    count = len(records) + len(missing)
+    there = [Path(video.path).is_file() for video in records] + [False] * len(missing)
     scores = Scores(
-        paths=(*(video.path for video in records), *missing),
-        truth=np.array([*truth, *(-1 for _ in missing)], np.int32),
-        probabilities=np.full((count, len(labels)), np.nan, np.float32),
-        problems=tuple(None if there else NOT_FOUND for there in on_disk),
-        labels=known or labels,
+        paths=tuple(video.path for video in listed),
+        truth=truth,
+        probabilities=np.full((len(listed), len(labels)), np.nan, np.float32),
+        problems=tuple(None if found else NOT_FOUND for found in there),
+        labels=labels,
         protocol=protocol,
         model=model_name(model),
         dataset=dataset,
         # Without the paths, which `Scores` holds: a folder may move.
         fingerprint=fingerprint(model, str(protocol), [[v.label, v.start, v.end] for v in records]),
-        parts=np.array([*map(_part, records), *([np.nan] * 2 for _ in missing)]),
+        parts=np.array([[v.start, v.end] for v in listed], float),  # NaN for None
     )
     return records, scores
-
-
-def _part(video: Video) -> list[float]:
-    return [np.nan if second is None else second for second in (video.start, video.end)]
 
 
 def model_name(model: keras.Model) -> str:

@@ -57,6 +57,8 @@ class Journal:
             self.scores.save(self._part(self._folder))
             self._saved = time.monotonic()
 
+    close = save
+
     @property
     def scores(self) -> Scores:
         """What is known so far."""

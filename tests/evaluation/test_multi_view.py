@@ -310,6 +310,7 @@ def test_progress_counts_files_that_cannot_be_read(model, bad, quick):
     assert calls[-1][0] == 36
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_an_error_of_the_model_ends_the_run_and_its_threads(model, videos, tmp_path, monkeypatch):
     class Failing(QuickScorer):
         calls = 0
@@ -426,8 +427,13 @@ def test_videos_that_make_no_sense(model, listed, message):
     ],
 )
 def test_arguments_out_of_range(model, videos, options, message):
-    with pytest.raises(ValueError, match=f"Received: .*{message}"):
+    with pytest.raises(ValueError, match=message):
         evaluate(model, videos, **options)
+
+
+def test_an_unknown_argument_is_refused(model, videos):
+    with pytest.raises(TypeError, match="batchsize"):
+        evaluate(model, videos, batchsize=3)
 
 
 @pytest.mark.usefixtures("quick")
