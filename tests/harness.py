@@ -25,8 +25,8 @@ def check_config(thing, base: set[str] = BASE_LAYER):
     Returns:
         The thing that its config describes.
     """
-    parameters = inspect.signature(type(thing).__init__).parameters
-    arguments = set(parameters) - {"self", "kwargs"} - base
+    parameters = constructor_parameters(type(thing))
+    arguments = set(parameters) - {"self", "kwargs", "options"} - base
     config = json.loads(json.dumps(thing.get_config()))
     assert set(config) - base == arguments
     for name in arguments:
@@ -34,6 +34,16 @@ def check_config(thing, base: set[str] = BASE_LAYER):
     copy = type(thing).from_config(config)
     assert json.loads(json.dumps(copy.get_config())) == config
     return copy
+
+
+def constructor_parameters(kind: type) -> dict[str, inspect.Parameter]:
+    """Arguments of a constructor and of those of this package that it hands arguments on to."""
+    constructors = [
+        vars(each)["__init__"]
+        for each in reversed(kind.__mro__)
+        if each.__module__.startswith("keras_acl") and "__init__" in vars(each)
+    ]
+    return {k: v for made in constructors for k, v in inspect.signature(made).parameters.items()}
 
 
 def plain(default):

@@ -150,14 +150,14 @@ class AttentionConsistencyLoss(keras.losses.Loss):
         """Return one value a clip, (batch,)."""
         if self.classes == "all":
             return ops.sum(y_pred, axis=-1)
-        return ops.sum(class_weights(y_true, y_pred.shape[-1]) * y_pred, axis=-1)
+        return ops.sum(label_weights(y_true, y_pred.shape[-1]) * y_pred, axis=-1)
 
     def get_config(self):
         """Arguments of the constructor."""
         return {**super().get_config(), "classes": self.classes}
 
 
-def class_weights(labels, num_classes: int):
+def label_weights(labels, num_classes: int):
     """Labels in any of Keras' forms as float weights (batch, classes)."""
     labels = ops.convert_to_tensor(labels)
     if labels.ndim == 2 and labels.shape[-1] == num_classes and num_classes > 1:

@@ -1,9 +1,11 @@
 """Lateral fusion of the fast pathway into the slow one (the baselines only)."""
 
+from typing import Unpack
+
 import keras
 
 from keras_acl.layers.convolution import PaddedConv3D
-from keras_acl.layers.residual import conv_norm
+from keras_acl.layers.residual import ConvolutionOptions, conv_norm
 
 FUSIONS = ("conv", "conv_linear", "sum", "max", "concat", "none")
 
@@ -16,8 +18,7 @@ def lateral_fusion(
     *,
     kernel: int = 5,
     name: str,
-    form: str = "auto",
-    folded: bool = False,
+    **options: Unpack[ConvolutionOptions],
 ):
     """Merge the fast pathway into the slow one; what section 2.3 of the paper lists.
 
@@ -32,8 +33,7 @@ def lateral_fusion(
         speed_ratio: α.
         kernel: Temporal kernel k of the convolutions; 5 in PySlowFast's 4x16, 7 in PyTorchVideo.
         name: Prefix of the layers' names.
-        form: Form of the convolutions, see `PaddedConv3D`.
-        folded: Whether batch normalisation is folded into them.
+        **options: How the convolutions are computed, see `ConvolutionOptions`.
 
     Returns:
         The slow pathway's next input, (B, T/α, H, W, C, C + βC or C + 2βC).
@@ -51,9 +51,10 @@ def lateral_fusion(
     filters = 2 * fast.shape[-1] if kind.startswith("conv") else slow.shape[-1]
     size, strides = (kernel, 1, 1), (speed_ratio, 1, 1)
     if kind == "conv_linear":
+        form = options.get("form", "auto")
         lateral = PaddedConv3D(filters, size, strides, form=form, name=f"{name}_conv")(fast)
     else:
-        lateral = conv_norm(fast, filters, size, strides, name=name, form=form, folded=folded)
+        lateral = conv_norm(fast, filters, size, strides, name=name, **options)
     merge = {
         "conv": keras.layers.Concatenate,
         "conv_linear": keras.layers.Concatenate,

@@ -1,6 +1,7 @@
 """Building blocks of a ResNet stream, as functions on the tensors of a functional graph."""
 
 import functools
+from typing import TypedDict, Unpack
 
 import keras
 
@@ -8,6 +9,18 @@ from keras_acl.layers.convolution import PaddedConv3D
 from keras_acl.layers.normalization import ClipBatchNormalization
 
 Size = tuple[int, int, int]
+
+
+class ConvolutionOptions(TypedDict, total=False):
+    """How convolutions are computed; the result is the same but for rounding.
+
+    Args:
+        form: Form of separable convolutions, see `PaddedConv3D`; `"auto"` by default.
+        folded: Whether batch normalisation is folded into them; not by default.
+    """
+
+    form: str
+    folded: bool
 
 
 def conv_norm(
@@ -19,14 +32,14 @@ def conv_norm(
     name: str,
     activation: str | None = "relu",
     zero_gamma: bool = False,
-    form: str = "auto",
-    folded: bool = False,
+    **options: Unpack[ConvolutionOptions],
 ):
     """Convolution, batch normalisation and, unless `activation` is `None`, the activation.
 
     Folded, the convolution has a bias instead of the normalisation behind it.
     """
-    x = PaddedConv3D(filters, kernel_size, strides, folded, form, name=f"{name}_conv")(x)
+    folded = options.pop("folded", False)
+    x = PaddedConv3D(filters, kernel_size, strides, folded, name=f"{name}_conv", **options)(x)
     if not folded:
         gamma = "zeros" if zero_gamma else "ones"
         x = ClipBatchNormalization(gamma_initializer=gamma, name=f"{name}_bn")(x)
@@ -40,15 +53,14 @@ def bottleneck(
     stride: int = 1,
     *,
     name: str,
-    form: str = "auto",
-    folded: bool = False,
+    **options: Unpack[ConvolutionOptions],
 ):
     """Bottleneck block: T×1×1, 1×3×3 (with the spatial stride), 1×1×1 with 4·filters outputs.
 
     The last gamma starts at zero, so a new block is the identity; the shortcut is projected where
     the shape changes.
     """
-    convolve = functools.partial(conv_norm, form=form, folded=folded)
+    convolve = functools.partial(conv_norm, **options)
     strides = (1, stride, stride)
     shortcut = x
     if stride > 1 or x.shape[-1] != 4 * filters:

@@ -1,6 +1,7 @@
 """ResNet streams as functional graphs: one alone, or the fused pair of the baseline."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
@@ -11,6 +12,7 @@ from keras_acl.layers import (
     lateral_fusion,
     slow_frame_indices,
 )
+from keras_acl.layers.residual import ConvolutionOptions
 
 # Blocks a stage. 50 and 101 are the published networks; 11 and 14 are for tests, demos and CPUs.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -59,9 +61,8 @@ def resnet_stream(
     kernels: Sequence[int],
     depth: int = 50,
     width: int = 64,
-    form: str = "auto",
-    folded: bool = False,
     name: str = "stream",
+    **options: Unpack[ConvolutionOptions],
 ) -> keras.Model:
     """Build one 3D ResNet stream without head.
 
@@ -72,9 +73,8 @@ def resnet_stream(
         depth: 50, 101, or 11, 14 for small ones. 11 has three stages and an output stride of 8,
             the others four and 32.
         width: Channels of the stem. The last stage has `4 * 2**(stages - 1)` times as many.
-        form: Form of the separable convolutions, see `PaddedConv3D`.
-        folded: Whether batch normalisation is folded into the convolutions.
         name: Name of the model.
+        **options: How the convolutions are computed, see `ConvolutionOptions`.
 
     Returns:
         A model from normalised frames `(batch, frames, H, W, 3)` to features
@@ -90,11 +90,10 @@ def resnet_stream(
             f"Received: kernels={tuple(kernels)}"
         )
     inputs = keras.Input((frames, None, None, 3), name=f"{name}_frames")
-    how = {"form": form, "folded": folded}
-    x = _stem(inputs, width, kernels[0], "", **how)
+    x = _stem(inputs, width, kernels[0], "", **options)
     for stage, count in enumerate(blocks):
         stride = STRIDES[depth][stage]
-        x = _stage(x, stage, count, stride, width, kernels[stage + 1], "", **how)
+        x = _stage(x, stage, count, stride, width, kernels[stage + 1], "", **options)
     return keras.Model(inputs, x, name=name)
 
 
@@ -106,8 +105,7 @@ def slowfast_streams(
     width: int,
     fusion: str,
     fusion_kernel: int,
-    form: str = "auto",
-    folded: bool = False,
+    **options: Unpack[ConvolutionOptions],
 ) -> keras.Model:
     """Build the fused pair: the fast pathway joins the slow one after the stem and each stage.
 
@@ -119,8 +117,7 @@ def slowfast_streams(
         width: Channels of the slow pathway's stem.
         fusion: Kind of lateral fusion, see `lateral_fusion`.
         fusion_kernel: Temporal kernel of its convolutions.
-        form: Form of the separable convolutions.
-        folded: Whether batch normalisation is folded into the convolutions.
+        **options: How the convolutions are computed, see `ConvolutionOptions`.
 
     Returns:
         A model from `[slow, fast]` frames to `[slow, fast]` features.
@@ -136,36 +133,39 @@ def slowfast_streams(
         keras.Input((slow_frames, None, None, 3), name="slow_frames"),
         keras.Input((frames, None, None, 3), name="fast_frames"),
     ]
-    how = {"form": form, "folded": folded}
-    slow = _stem(inputs[0], width, slow_kernels[0], "slow_", **how)
-    fast = _stem(inputs[1], narrow, fast_kernels[0], "fast_", **how)
+    slow = _stem(inputs[0], width, slow_kernels[0], "slow_", **options)
+    fast = _stem(inputs[1], narrow, fast_kernels[0], "fast_", **options)
     for stage, count in enumerate(blocks):
         # No fusion after the last stage: the streams meet in the head.
+        name = f"fuse{stage + 1}"
         slow = lateral_fusion(
-            slow,
-            fast,
-            fusion,
-            speed_ratio,
-            kernel=fusion_kernel,
-            name=f"fuse{stage + 1}",
-            **how,
+            slow, fast, fusion, speed_ratio, kernel=fusion_kernel, name=name, **options
         )
-        stride = STRIDES[depth][stage]
-        slow = _stage(slow, stage, count, stride, width, slow_kernels[stage + 1], "slow_", **how)
-        fast = _stage(fast, stage, count, stride, narrow, fast_kernels[stage + 1], "fast_", **how)
+        block = stage, count, STRIDES[depth][stage]
+        slow = _stage(slow, *block, width, slow_kernels[stage + 1], "slow_", **options)
+        fast = _stage(fast, *block, narrow, fast_kernels[stage + 1], "fast_", **options)
     return keras.Model(inputs, [slow, fast], name="slowfast_streams")
 
 
-def _stem(x, width: int, kernel: int, prefix: str, form: str, folded: bool):
-    # A kernel over time and space has no 2D form, whatever was asked for the others.
-    how = {"form": form if kernel == 1 else "native", "folded": folded}
-    x = conv_norm(x, width, (kernel, 7, 7), (1, 2, 2), name=f"{prefix}stem", **how)
+def _stem(x, width: int, kernel: int, prefix: str, **options: Unpack[ConvolutionOptions]):
+    if kernel > 1:  # over time and space: it has no 2D form, whatever was asked for the others
+        options["form"] = "native"
+    x = conv_norm(x, width, (kernel, 7, 7), (1, 2, 2), name=f"{prefix}stem", **options)
     return PaddedMaxPooling3D(name=f"{prefix}stem_pool")(x)
 
 
-def _stage(x, stage: int, count: int, stride: int, width: int, kernel: int, prefix: str, **how):
+def _stage(
+    x,
+    stage: int,
+    count: int,
+    stride: int,
+    width: int,
+    kernel: int,
+    prefix: str,
+    **options: Unpack[ConvolutionOptions],
+):
     for block in range(count):
         name = f"{prefix}res{stage + 2}_{block}"  # res2 … res5, as in the literature
         first = stride if block == 0 else 1
-        x = bottleneck(x, width * 2**stage, kernel, first, name=name, **how)
+        x = bottleneck(x, width * 2**stage, kernel, first, name=name, **options)
     return x

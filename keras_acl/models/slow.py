@@ -1,6 +1,7 @@
 """The spatial stream alone, plain or with SCAM (Table 5)."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 from keras import ops
@@ -9,7 +10,7 @@ from keras_acl.clip import ClipSpec
 from keras_acl.layers import SCAM, PackPathways, slow_frame_indices
 from keras_acl.models.resnet_streams import resnet_stream, spatial_kernels
 from keras_acl.models.scam_scales import check_scales, features_at_scales
-from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.video_classifier import ClassifierOptions, VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -25,19 +26,13 @@ class SlowClassifier(VideoClassifier):
     Args:
         num_classes: Number of classes (L).
         clip: What the model eats; T/α of its frames are used.
-        labels: Class names in the order of the logits; kept with the model.
         depth: 50, 101, or 11, 14 for small networks.
         width: Channels of the stem.
         speed_ratio: α; 1 uses every frame.
         scales: The M input scales of SCAM, the first being 1.0; `(1.0,)` is Slow-only.
         frame_indices: How the frames are chosen, see `slow_frame_indices`.
-        mean: Subtracted from pixels scaled to [0, 1].
-        std: Divides them.
-        dropout: Dropout rate of the channels before the dense layer.
-        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
-        folded: Whether batch normalisation is folded into the convolutions, for inference only;
-            see `keras_acl.optimize`.
-        **kwargs: Name, dtype and trainable, as in every Keras model.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded, name, dtype
+            and trainable; see `ClassifierOptions`.
 
     Call arguments:
         clip: RGB clips, uint8 or float, values 0-255.
@@ -59,30 +54,14 @@ class SlowClassifier(VideoClassifier):
         num_classes: int = 400,
         *,
         clip: ClipSpec = ClipSpec(),
-        labels: Sequence[str] | None = None,
         depth: int = 50,
         width: int = 64,
         speed_ratio: int = 8,  # α
         scales: Sequence[float] = (1.0,),
         frame_indices: str = "linspace",
-        mean: float | Sequence[float] = 0.45,
-        std: float | Sequence[float] = 0.225,
-        dropout: float = 0.5,
-        form: str = "auto",
-        folded: bool = False,
-        **kwargs,
+        **options: Unpack[ClassifierOptions],
     ):
-        super().__init__(
-            num_classes,
-            clip=clip,
-            labels=labels,
-            mean=mean,
-            std=std,
-            dropout=dropout,
-            form=form,
-            folded=folded,
-            **kwargs,
-        )
+        super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         self.speed_ratio = speed_ratio
         self.scales = check_scales(scales)
@@ -91,10 +70,10 @@ class SlowClassifier(VideoClassifier):
         with self.own_precision():
             self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
             self.spatial_stream = resnet_stream(
-                frames, spatial_kernels(depth), depth, width, form, folded, name="spatial_stream"
+                frames, spatial_kernels(depth), depth, width, "spatial_stream", **self.convolutions
             )
             self.dropout_channels = keras.layers.SpatialDropout3D(
-                dropout, data_format="channels_last", name="dropout_channels"
+                self.dropout.rate, data_format="channels_last", name="dropout_channels"
             )
         self.scam = SCAM(name="scam")
         self.build(self.input_shape)

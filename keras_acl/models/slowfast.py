@@ -1,13 +1,13 @@
 """The baseline with lateral fusion: SlowFast, and SlowFast* without it (Table 3)."""
 
-from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PackPathways
 from keras_acl.models.resnet_streams import slowfast_streams
-from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.video_classifier import ClassifierOptions, VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -22,7 +22,6 @@ class SlowFastClassifier(VideoClassifier):
     Args:
         num_classes: Number of classes (L).
         clip: What the model eats; `clip.frames` is the fast pathway's T.
-        labels: Class names in the order of the logits; kept with the model.
         depth: 50, 101, or 11, 14 for small networks.
         width: Channels of the slow pathway's stem.
         speed_ratio: α; the slow pathway sees T/α frames.
@@ -31,13 +30,8 @@ class SlowFastClassifier(VideoClassifier):
             `keras_acl.layers.lateral_fusion`.
         fusion_kernel: Temporal kernel of the fusion's convolutions.
         frame_indices: How the slow frames are chosen, see `slow_frame_indices`.
-        mean: Subtracted from pixels scaled to [0, 1].
-        std: Divides them.
-        dropout: Dropout rate before the dense layer.
-        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
-        folded: Whether batch normalisation is folded into the convolutions, for inference only;
-            see `keras_acl.optimize`.
-        **kwargs: Name, dtype and trainable, as in every Keras model.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded, name, dtype
+            and trainable; see `ClassifierOptions`.
 
     Call arguments:
         clip: RGB clips, uint8 or float, values 0-255.
@@ -58,7 +52,6 @@ class SlowFastClassifier(VideoClassifier):
         num_classes: int = 400,
         *,
         clip: ClipSpec = ClipSpec(),
-        labels: Sequence[str] | None = None,
         depth: int = 50,
         width: int = 64,
         speed_ratio: int = 8,  # α
@@ -66,24 +59,9 @@ class SlowFastClassifier(VideoClassifier):
         fusion: str = "conv",
         fusion_kernel: int = 5,
         frame_indices: str = "linspace",
-        mean: float | Sequence[float] = 0.45,
-        std: float | Sequence[float] = 0.225,
-        dropout: float = 0.5,
-        form: str = "auto",
-        folded: bool = False,
-        **kwargs,
+        **options: Unpack[ClassifierOptions],
     ):
-        super().__init__(
-            num_classes,
-            clip=clip,
-            labels=labels,
-            mean=mean,
-            std=std,
-            dropout=dropout,
-            form=form,
-            folded=folded,
-            **kwargs,
-        )
+        super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio
         self.fusion, self.fusion_kernel = fusion, fusion_kernel
@@ -98,8 +76,7 @@ class SlowFastClassifier(VideoClassifier):
                 width,
                 fusion,
                 fusion_kernel,
-                form,
-                folded,
+                **self.convolutions,
             )
         self.build(self.input_shape)
 

@@ -1,6 +1,7 @@
 """The network of the paper: two independent streams, SCAM and attention consistency."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
@@ -19,7 +20,7 @@ from keras_acl.models.resnet_streams import (
     temporal_width,
 )
 from keras_acl.models.scam_scales import check_scales, features_at_scales
-from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.video_classifier import ClassifierOptions, VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -37,7 +38,6 @@ class TwoStreamClassifier(VideoClassifier):
     Args:
         num_classes: Number of classes (L).
         clip: What the model eats; `clip.frames` is T.
-        labels: Class names in the order of the logits; kept with the model.
         depth: 50, 101, or 11, 14 for small networks.
         width: Channels of the spatial stream's stem.
         speed_ratio: α; the spatial stream sees T/α frames.
@@ -46,13 +46,8 @@ class TwoStreamClassifier(VideoClassifier):
         consistency_weight: λ of Eq. 4. `None` leaves the term out of the training graph.
         consistency: An `AttentionConsistency` layer; its options are those of Eq. 2 and 3.
         frame_indices: How the spatial stream's frames are chosen, see `slow_frame_indices`.
-        mean: Subtracted from pixels scaled to [0, 1].
-        std: Divides them.
-        dropout: Dropout rate before the dense layer.
-        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
-        folded: Whether batch normalisation is folded into the convolutions, for inference only;
-            see `keras_acl.optimize`.
-        **kwargs: Name, dtype and trainable, as in every Keras model.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded, name, dtype
+            and trainable; see `ClassifierOptions`.
 
     Call arguments:
         clip: RGB clips, uint8 or float, values 0-255.
@@ -81,7 +76,6 @@ class TwoStreamClassifier(VideoClassifier):
         num_classes: int = 400,
         *,
         clip: ClipSpec = ClipSpec(),
-        labels: Sequence[str] | None = None,
         depth: int = 50,
         width: int = 64,
         speed_ratio: int = 8,  # α
@@ -90,24 +84,9 @@ class TwoStreamClassifier(VideoClassifier):
         consistency_weight: float | None = 1.5,  # λ
         consistency: AttentionConsistency | None = None,
         frame_indices: str = "linspace",
-        mean: float | Sequence[float] = 0.45,
-        std: float | Sequence[float] = 0.225,
-        dropout: float = 0.5,
-        form: str = "auto",
-        folded: bool = False,
-        **kwargs,
+        **options: Unpack[ClassifierOptions],
     ):
-        super().__init__(
-            num_classes,
-            clip=clip,
-            labels=labels,
-            mean=mean,
-            std=std,
-            dropout=dropout,
-            form=form,
-            folded=folded,
-            **kwargs,
-        )
+        super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio  # α, 1/β
         self.scales = check_scales(scales)  # M of them
@@ -120,10 +99,10 @@ class TwoStreamClassifier(VideoClassifier):
         with self.own_precision():
             self.pathways = PackPathways(speed_ratio, frame_indices, name="pathways")
             self.spatial_stream = resnet_stream(
-                T_slow, spatial_kernels(depth), depth, width, form, folded, name="spatial_stream"
+                T_slow, spatial_kernels(depth), depth, width, "spatial_stream", **self.convolutions
             )
             self.temporal_stream = resnet_stream(
-                T, temporal_kernels(depth), depth, narrow, form, folded, name="temporal_stream"
+                T, temporal_kernels(depth), depth, narrow, "temporal_stream", **self.convolutions
             )
         self.scam = SCAM(name="scam")
         self.consistency = consistency or AttentionConsistency(name="consistency")

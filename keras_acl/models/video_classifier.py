@@ -3,15 +3,45 @@
 import contextlib
 import dataclasses
 import gc
+import inspect
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
+from keras_acl.layers.residual import ConvolutionOptions
 from keras_acl.models.rematerialize import rematerialized
 from keras_acl.system.devices import warn_of_slow_convolutions
+
+
+class ClassifierOptions(TypedDict, total=False):
+    """Arguments that the constructors of all three classifiers take, all of them optional.
+
+    Args:
+        labels: Class names in the order of the logits; kept with the model.
+        mean: Subtracted from pixels scaled to [0, 1]: 0.45, or one value for each channel.
+        std: Divides them: 0.225, or one value for each channel.
+        dropout: Dropout rate before the dense layer: 0.5.
+        form: Form of the separable convolutions: `"auto"`; see `keras_acl.layers.PaddedConv3D`.
+        folded: Whether batch normalisation is folded into the convolutions, for inference only;
+            see `keras_acl.optimize`.
+        name: Name, as in every Keras model.
+        dtype: Type or policy, as in every Keras model.
+        trainable: Whether weights are trained, as in every Keras model.
+    """
+
+    labels: Sequence[str] | None
+    mean: float | Sequence[float]
+    std: float | Sequence[float]
+    dropout: float
+    form: str
+    folded: bool
+    name: str
+    dtype: str | keras.DTypePolicy
+    trainable: bool
 
 
 class VideoClassifier(keras.Model):
@@ -20,11 +50,11 @@ class VideoClassifier(keras.Model):
     Args:
         num_classes: Number of classes (L).
         clip: The clip the model eats.
-        labels: Class names in the order of the logits, or `None`.
-        mean: Subtracted from pixels scaled to [0, 1]; one value, or one a channel.
+        labels: See `ClassifierOptions`, as for the other arguments.
+        mean: Subtracted from pixels scaled to [0, 1].
         std: Divides them.
         dropout: Dropout rate before the dense layer.
-        form: Form of the separable convolutions, see `keras_acl.layers.PaddedConv3D`.
+        form: Form of the separable convolutions.
         folded: Whether batch normalisation is folded into the convolutions.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
@@ -43,11 +73,11 @@ class VideoClassifier(keras.Model):
         num_classes: int,
         *,
         clip: ClipSpec,
-        labels: Sequence[str] | None,
-        mean: float | Sequence[float],
-        std: float | Sequence[float],
-        dropout: float,
-        form: str,
+        labels: Sequence[str] | None = None,
+        mean: float | Sequence[float] = 0.45,
+        std: float | Sequence[float] = 0.225,
+        dropout: float = 0.5,
+        form: str = "auto",
         folded: bool = False,
         **kwargs,
     ):
@@ -71,6 +101,13 @@ class VideoClassifier(keras.Model):
             name="classifier",
         )
 
+    @classmethod
+    def argument_names(cls) -> set[str]:
+        """Names of the constructor's arguments, without those of every Keras model."""
+        signatures = (inspect.signature(each.__init__) for each in (VideoClassifier, cls))
+        names = {name for signature in signatures for name in signature.parameters}
+        return names - {"self", "kwargs", "options"}
+
     @contextlib.contextmanager
     def own_precision(self) -> Iterator[None]:
         """Make layers with the model's dtype policy, so that a reload computes as it was saved."""
@@ -80,6 +117,11 @@ class VideoClassifier(keras.Model):
             yield
         finally:
             keras.config.set_dtype_policy(before)
+
+    @property
+    def convolutions(self) -> ConvolutionOptions:
+        """How the streams' convolutions are computed."""
+        return {"form": self.form, "folded": self.folded}
 
     @property
     def labels(self) -> tuple[str, ...] | None:

@@ -1,6 +1,5 @@
 """`config.json`: the class of a network and its constructor's arguments as plain values."""
 
-import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,8 +72,8 @@ def read_config(folder: Path) -> tuple[type[VideoClassifier], dict[str, Any]]:
         )
     if not isinstance(arguments, dict):
         raise ValueError(f"{file} has no arguments for {name}. {ANEW}")
-    known = set(inspect.signature(NETWORKS[name].__init__).parameters) - {"self", "kwargs"}
-    unknown = set(arguments) - {*known, "dtype"} | set(arguments) & set(NOT_WRITTEN)
+    known = NETWORKS[name].argument_names() | {"dtype"}
+    unknown = set(arguments) - known | set(arguments) & set(NOT_WRITTEN)
     if unknown:
         raise ValueError(
             f"{file} has arguments that {name} does not take: {', '.join(sorted(unknown))}. Was "

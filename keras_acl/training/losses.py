@@ -7,7 +7,7 @@ numbers; Keras' own losses and metrics take one kind or the other.
 import keras
 from keras import ops
 
-from keras_acl.layers.consistency import class_weights
+from keras_acl.layers.consistency import label_weights
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -37,7 +37,7 @@ class Crossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return one value a clip; NaN for a label that is no class, as nothing else would show."""
-        weights = ops.cast(class_weights(y_true, y_pred.shape[-1]), y_pred.dtype)
+        weights = ops.cast(label_weights(y_true, y_pred.shape[-1]), y_pred.dtype)
         values = keras.losses.categorical_crossentropy(
             weights, y_pred, from_logits=True, label_smoothing=self.label_smoothing
         )
@@ -64,7 +64,7 @@ class TopAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count the clips of a batch."""
-        weights = class_weights(y_true, y_pred.shape[-1])
+        weights = label_weights(y_true, y_pred.shape[-1])
         labels = ops.argmax(weights, axis=-1)
         hits = keras.metrics.sparse_top_k_categorical_accuracy(labels, y_pred, k=self.k)
         # A label that is no class has no weight at all, and is no hit.
