@@ -1,4 +1,4 @@
-"""Where videos are listed: a folder, a CSV, UCF101 or Kinetics -> VideoList.
+"""Your own videos: a folder, a CSV, or any files -> VideoList.
 
 Class order is explicit: sorted names, or the order of the `labels` that are handed in.
 """
@@ -6,23 +6,10 @@ Class order is explicit: sorted names, or the order of the `labels` that are han
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_acl.data.kinetics import read_kinetics
 from keras_acl.data.tables import Row, class_index, read_table
-from keras_acl.data.ucf101 import read_ucf101
-from keras_acl.data.video_list import VideoList, checked_labels, only_present, split
-from keras_acl.video.files import checked_folder, find_videos
+from keras_acl.data.video_list import VideoList, checked_labels, only_present
+from keras_acl.video.files import checked_folder, find_videos, list_files
 from keras_acl.video.video import Video
-
-__all__ = [
-    "Video",
-    "VideoList",
-    "find_videos",
-    "read_csv",
-    "read_directory",
-    "read_kinetics",
-    "read_ucf101",
-    "split",
-]
 
 
 def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> VideoList:
@@ -31,7 +18,7 @@ def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> V
     Videos are known by their suffix; hidden files and folders are left out.
 
     Args:
-        folder: The folder above the class folders.
+        folder: Folder that holds the class folders.
         labels: Class names in the wanted order, such as `model.labels`; sorted folder names by
             default. A class may be without a folder, but not a folder without a class.
 
@@ -65,9 +52,9 @@ def read_csv(
     names of the file or, where every label is an index, "0", "1", ... up to the largest one.
 
     Args:
-        file: The CSV, with a header line.
-        labels: Class names in the wanted order, such as `model.labels`.
-        root: The folder that paths are relative to; the CSV's own by default.
+        file: CSV with a header line.
+        labels: Class names in the wanted order, such as `model.labels`; see above for the default.
+        root: Folder that the paths are relative to; the CSV's own by default.
 
     Returns:
         The videos in the order of the file; `missing` names those that are not on disk.
@@ -82,6 +69,28 @@ def read_csv(
     labels = _labels_of(rows) if labels is None else checked_labels(labels)
     indices = {name: index for index, name in enumerate(labels)}
     return only_present([_csv_video(row, root, indices) for row in rows], labels, file)
+
+
+def list_videos(sources: Sequence[str | Path]) -> VideoList:
+    """List the videos of a folder of class folders, of a CSV, or of files and other folders.
+
+    Args:
+        sources: One folder or one `.csv` file, or any number of video files and folders of them.
+
+    Raises:
+        FileNotFoundError: If a folder or CSV is not there.
+        ValueError: If there is no video, or a CSV stands beside other sources.
+    """
+    sources = [Path(source) for source in sources]
+    if len(sources) == 1 and sources[0].suffix.lower() == ".csv":
+        return read_csv(sources[0])
+    if any(source.suffix.lower() == ".csv" for source in sources):
+        raise ValueError("A CSV stands alone: expected one CSV, or videos and folders")
+    if len(sources) == 1 and sources[0].is_dir():
+        found = find_videos(sources[0])
+        if found and all(Path(path).parent != sources[0] for path in found):
+            return read_directory(sources[0])
+    return VideoList([Video(path) for path in list_files(sources)])
 
 
 def _csv_video(row: Row, root: Path, indices: dict[str, int]) -> Video:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from keras_acl.data.video_list import check_same_classes
 from keras_acl.evaluation.class_groups import check_groups, known_groups, read_groups
 from keras_acl.pretrained.load import load_any
 from keras_acl.report import charts
@@ -163,7 +164,8 @@ def _strips(
         )
     try:
         model = load_any(found)
-        _check_classes(model, run)
+        owner = f"the scores of {run.folder}"
+        check_same_classes(run.scores.labels, model.labels, model.num_classes, owner)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         if given is not None:
             raise
@@ -183,12 +185,3 @@ def _strips(
             notes[video.index] = f"No attention is shown: the video cannot be read: {error.reason}."
         count.add()
     return Strips(rows, notes)
-
-
-def _check_classes(model, run: Run) -> None:
-    labels = run.scores.labels
-    if model.num_classes != len(labels) or (model.labels and tuple(model.labels) != labels):
-        raise ValueError(
-            f"the model has other classes than the scores of {run.folder}. Received: "
-            f"{model.num_classes} classes, expected the {len(labels)} of {run.name}"
-        )

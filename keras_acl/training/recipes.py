@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from keras_acl.data.video_list import check_same_classes
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.system.devices import compile_with_xla, has_accelerator
 from keras_acl.system.keras_internals import all_layers
@@ -107,7 +108,7 @@ class Recipe:
             >>> callbacks = recipe.compile(model, train, run_folder="runs/first")
             >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
         """
-        _check_labels(model, data)
+        check_same_classes(getattr(data, "labels", ()), model.labels, model.num_classes)
         if gradient_accumulation_steps < 1:
             raise ValueError(
                 "Expected gradient_accumulation_steps >= 1. "
@@ -217,18 +218,3 @@ def mixed_precision_policy() -> str:
     For the model's constructor: `TwoStreamClassifier(..., dtype=mixed_precision_policy())`.
     """
     return "mixed_bfloat16" if has_accelerator() else "float32"
-
-
-def _check_labels(model, data) -> None:
-    labels = tuple(getattr(data, "labels", None) or ())
-    expected = model.labels or labels
-    if labels and (labels != expected or len(labels) != model.num_classes):
-        raise ValueError(
-            "The data must have the model's classes in the model's order: pass labels=model.labels "
-            f"to the reader. Received: {len(labels)} classes {_shown(labels)} for a model of "
-            f"{model.num_classes} {_shown(expected)}"
-        )
-
-
-def _shown(labels) -> str:
-    return f"({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''})"

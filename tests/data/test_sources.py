@@ -1,10 +1,6 @@
-import subprocess
-import sys
-
 import pytest
 
-from keras_acl.data import sources
-from keras_acl.data.sources import read_csv, read_directory
+from keras_acl.data.sources import list_videos, read_csv, read_directory
 from keras_acl.data.video_list import MissingVideosWarning, VideoList
 from keras_acl.video.video import Video
 
@@ -149,18 +145,19 @@ def test_read_csv_needs_its_files(csv_file, tmp_path):
         read_csv(csv_file("c.mp4,run"), root=tmp_path / "gone")
 
 
-def test_one_module_has_them_all():
-    for name in ("find_videos", "read_kinetics", "read_ucf101", "split"):
-        assert callable(getattr(sources, name))
-
-
-def test_workers_do_without_keras():
-    code = (
-        "import sys, keras_acl.data.sources, keras_acl.video.sampling, keras_acl.video.read, "
-        "keras_acl.video.check; "
-        "print([name for name in ('keras', 'tensorflow', 'jax', 'torch') if name in sys.modules])"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert output.stdout.strip() == "[]"
+def test_sources_are_a_class_folder_a_csv_or_videos(tmp_path):
+    touch(tmp_path, "set/run/1.mp4", "set/walk/1.mp4", "a.mp4", "b.mkv")
+    videos = list_videos([tmp_path / "set"])
+    assert (videos.labels, len(videos)) == (("run", "walk"), 2)
+    (tmp_path / "list.csv").write_text("path,label\nset/run/1.mp4,sport\n")
+    assert list_videos([tmp_path / "list.csv"]).labels == ("sport",)
+    paths = [str(tmp_path / name) for name in ("a.mp4", "b.mkv")]
+    videos = list_videos([*paths, tmp_path / "set" / "run"])
+    assert [video.path for video in videos] == [*paths, str(tmp_path / "set/run/1.mp4")]
+    assert all(video.label is None for video in videos)
+    assert len(list_videos([tmp_path / "set" / "run"])) == 1
+    with pytest.raises(ValueError, match="A CSV stands alone"):
+        list_videos([tmp_path / "list.csv", paths[0]])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no video file in .*empty"):
+        list_videos([tmp_path / "empty"])

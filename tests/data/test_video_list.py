@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_acl.data.video_list import VideoList, split
+from keras_acl.data.video_list import (
+    MissingVideosWarning,
+    VideoList,
+    check_same_classes,
+    only_present,
+    split,
+)
 from keras_acl.video.video import Video
 
 
@@ -109,3 +115,42 @@ def test_a_side_without_videos_is_refused(videos):
         ValueError, match=r"VideoList\(.*\) cannot be split: no class has two groups"
     ):
         split(videos)
+
+
+@pytest.mark.parametrize("known", [None, (), ["a", "b"], ("a", "b")])
+@pytest.mark.parametrize("labels", [(), ("a", "b")])
+def test_the_same_classes_or_unknown_ones_pass(labels, known):
+    check_same_classes(labels, known, 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "known", "received"),
+    [
+        ("ab", None, r"2 classes for a model of 3: \(a, b\) for \(\)"),
+        ("bca", "abc", r"3 classes for a model of 3: \(b, c, a\) for \(a, b, c\)"),
+        ("abcd", "abc", r"4 classes for a model of 3: \(a, b, c, \.\.\.\) for \(a, b, c\)"),
+    ],
+)
+def test_other_classes_than_the_models_are_refused(labels, known, received):
+    with pytest.raises(ValueError, match=f"^Scores must have .* Received: {received}$"):
+        check_same_classes(labels, known, 3, "Scores")
+
+
+def test_only_present_counts_the_holes(tmp_path):
+    for name in "ac":
+        (tmp_path / f"{name}.mp4").touch()
+    listed = [Video(str(tmp_path / f"{name}.mp4"), 0) for name in "abcd"]
+    with pytest.warns(MissingVideosWarning, match=r"2 of 4 videos that list\.csv .*b\.mp4"):
+        videos = only_present(listed, ["run"], "list.csv")
+    assert list(videos) == [listed[0], listed[2]]
+    assert videos.missing == (listed[1].path, listed[3].path)
+
+
+def test_only_present_refuses_when_nothing_is(tmp_path):
+    listed = [Video(str(tmp_path / f"{name}.mp4"), 0) for name in "abcd"]
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"None of the 4 videos that list.csv lists is on disk. "
+        r"Looked for .*a.mp4, .*b.mp4, .*c.mp4, \.\.\.$",
+    ):
+        only_present(listed, ["run"], "list.csv")
