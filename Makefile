@@ -2,6 +2,7 @@
 # make test            the test suite: all of it on TensorFlow, the backend tests on JAX and torch
 # make test-slow       tests that start processes, train for long or run the examples and tutorials
 # make lint            ruff, pyright, import-linter
+# make docs            the pages and the API reference as a site, build/docs/index.html
 # Each sets up .venv by itself; PYTHON chooses the interpreter (3.11 to 3.13).
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PYTEST ?= -n 2 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: demo test test-tensorflow test-jax test-torch test-slow lint clean
+.PHONY: demo test test-tensorflow test-jax test-torch test-slow lint docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py --output demo $(if $(VIDEOS),--videos "$(VIDEOS)")
@@ -39,8 +40,12 @@ lint: $(VENV)/installed-lint
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .github/mkdocs.yml
+	@echo 'The pages are in build/docs/index.html'
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) build demo
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -59,4 +64,8 @@ $(VENV)/installed-test: pyproject.toml | $(BIN)/python
 
 $(VENV)/installed-lint: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[lint]"
+	@touch $@
+
+$(VENV)/installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	@touch $@

@@ -1,4 +1,42 @@
-"""Two-stream video action recognition with attention consistency, in Keras 3."""
+"""Two-stream video action recognition with attention consistency, in Keras 3.
+
+From videos to batches
+
+- `ClipSpec`: what a model eats: frames, the span of time they cover, size
+- `data`: folders, CSVs, UCF101, Kinetics and drawn figures -> batches for `fit`
+
+Networks and training
+
+- `models`: the two-stream network of the paper, SlowFast and Slow
+- `layers`: what they are made of: attention consistency, class activation maps, lateral fusion
+- `recipes`: all that `compile` and `fit` need, for fine-tuning and for Kinetics-400
+- `callbacks`: the weight of the consistency term, precise batch statistics, resumable runs
+- `optimize`: a faster copy of a model for inference
+- `profiling`: parameters and multiply-adds, counted
+
+Weights
+
+- `load_pretrained`: a model from a preset, a saved folder or the Hugging Face Hub
+- `save_pretrained`: a model as a folder, with its card
+- `load_model`: a model from a `.keras` file
+- `list_presets`: the weights there are, with accuracy, protocol and cost
+- `pretrained`: checkpoints of other projects, warm starts, cards, publishing
+
+What a model says of videos
+
+- `predict_videos`: the classes of files
+- `predict_timeline`: what happens when in a long recording
+- `plot_timeline`: a picture of that
+- `features`: what the dense layer sees
+- `save_features`: features as a file
+
+Where it looks, and how good it is
+
+- `explain`: a video and a contact sheet of where both streams look
+- `attention`: maps, overlays, measures against masks and boxes
+- `evaluate_views`: raw scores from many views of each video
+- `evaluation`: every metric from them, comparisons, reports
+"""
 
 import os
 import platform

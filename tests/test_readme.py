@@ -1,4 +1,4 @@
-"""The README's code runs as printed, but for the size of things."""
+"""The pages say what is so: code runs as printed, but for the size of things; tables are true."""
 
 import json
 import re
@@ -8,147 +8,128 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pretrained.importers.parity import FOLDER
-from tiny_network import CLIP, NETWORK
 
 import keras_acl
-from keras_acl import list_presets
-from keras_acl.data import MovingFigures
 
 ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "examples" / "benchmarks"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+PAGES += [
+    page
+    for room in ("examples", "keras_acl", "tests", "weights")
+    for page in sorted((ROOT / room).rglob("README.md"))
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+WEIGHTS = (ROOT / "weights" / "README.md").read_text(encoding="utf-8")
 
 
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-
-
-def block(text: str, changes: dict[str, str]) -> str:
-    """The one block with this text, made smaller."""
-    [code] = [code for code in BLOCKS if text in code]
+def snippets(page: str, changes: dict[str, str]) -> list[str]:
+    """A page's Python, made smaller."""
+    code = "\0".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
     for printed, smaller in changes.items():
         assert printed in code
         code = code.replace(printed, smaller)
-    return code
+    return code.split("\0")
 
 
-@pytest.fixture
-def videos(tmp_path, monkeypatch):
-    """A folder of class folders, `videos`, where the code runs."""
+def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    MovingFigures("motion", 0, frames=16, size=40).write("videos", 2)
-
-
-def test_from_scratch(tmp_path, videos):
-    tiny = {
-        "frames=32, span=64, fps=30, size=224": "frames=8, span=16, fps=30, size=32",
-        "    labels=train.labels,": "    labels=train.labels, depth=11, width=8,",
-        "epochs=20": "epochs=1",
-    }
-    names: dict = {}
-    exec(block("ClipSpec(", tiny), names)
-    assert names["maps"].spatial.shape == (8, 32, 32)  # one of two videos a class
-    assert names["maps"].temporal.shape == (8, 8, 32, 32)
-    assert (tmp_path / "model.keras").stat().st_size > 10_000
-    assert len((tmp_path / "runs/first/history.csv").read_text().splitlines()) == 2
-
-    tiny = {
-        "    101, consistency": "    8, clip=clip, depth=11, width=8, consistency",
-        "model.fit": "recipe.compile(model)\nmodel.fit",
-        "epochs=20": "epochs=1",
-    }
-    exec(block("stop_gradient", tiny), names)
-    assert names["model"].consistency.stop_gradient == "spatial"
-
-
-def test_from_pretrained_weights(tmp_path, videos):
-    names: dict = {}
-    changes = {'"k400", num_classes=101': '"demo", num_classes=8', "epochs=4": "epochs=1"}
-    exec(block("save_pretrained(model", changes), names)
-    assert names["model"].num_classes == 8
-    assert (tmp_path / "weights/mine/model.weights.h5").is_file()
-
-
-def test_evaluation(tmp_path, videos, capsys):
-    (tmp_path / "videos").rename(tmp_path / "test")
-    model = keras_acl.models.TwoStreamClassifier(
-        8, clip=CLIP, labels=MovingFigures("motion").labels, **NETWORK
+    keras_acl.data.MovingFigures("motion", 0, frames=16, size=40).write("train", 1)
+    shutil.copytree("train", "test")
+    shutil.copy("train/left/0000.mp4", "clip.mp4")
+    [code] = snippets(
+        README, {'"k400"': '"demo"', "epochs=4": "epochs=1", "(model, test)": "(model, test[:2])"}
     )
-    exec(block("evaluate_views(", {}), {"keras_acl": keras_acl, "model": model})
-    printed = capsys.readouterr().out
-    assert "10 clips x 3 crops of 37" in printed
-    assert "Difference(name='all', videos=16" in printed
-    assert (tmp_path / "runs/test/metrics.json").is_file()
+    names: dict = {}
+    exec(code, names)
+    assert names["model"].labels == names["train"].labels
+    assert keras_acl.load_model("model.keras").labels == names["model"].labels
+    assert "10 clips x 3 crops" in capsys.readouterr().out
+    assert Path("clip_attention.mp4").is_file()
+    assert Path("clip_attention.png").is_file()
 
 
-def test_where_it_looks(tmp_path, videos):
-    shutil.copy("videos/left/0000.mp4", "clip.mp4")
-    Path("boxes.csv").write_text("path,start,end,left,top,right,bottom\nclip.mp4,,,0,0,40,40\n")
-    exec(block("keras_acl.explain(", {}), {})
-    assert (tmp_path / "clip_attention.mp4").is_file()
-    assert (tmp_path / "clip_attention.png").is_file()
-
-
-def test_long_recordings(tmp_path, videos):
-    shutil.copy("videos/left/0000.mp4", "match.mp4")
-    model = keras_acl.models.TwoStreamClassifier(8, clip=CLIP, **NETWORK)
-    names = {"keras_acl": keras_acl, "model": model}
-    exec(block("predict_timeline(", {}), names)
-    assert (tmp_path / "match.png").is_file()
-    assert (tmp_path / "features.npz").is_file()
-    assert names["extracted"].features.shape[0] == 1
-
-
-def test_fast():
-    model = keras_acl.models.TwoStreamClassifier(8, clip=CLIP, **NETWORK)
-    clips = np.zeros((1, CLIP.frames, CLIP.size, CLIP.size, 3), np.uint8)
-    names = {"keras_acl": keras_acl, "model": model, "clips": clips}
-    exec(block("keras_acl.optimize(", {}), names)
-    assert names["scores"].shape == (1, 8)
-
-
-def test_import(capsys):
+def test_the_code_of_the_page_on_weights_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     changes = {
         "SLOWFAST_8x8_R50.pkl": str(FOLDER / "psf_slowfast_c2.pkl"),
         "SLOWFAST_4x16_R50.pyth": str(FOLDER / "ptv_slowfast.pyth"),
         "SLOW_4x16_R50.pyth": str(FOLDER / "ptv_slow.pyth"),
     }
     names: dict = {}
-    exec(block("import_checkpoint(", changes), names)
-    assert "552 tensors used" in capsys.readouterr().out
+    for code in snippets(WEIGHTS, changes):
+        exec(code, names)
+    printed = capsys.readouterr().out
+    assert "96.88" in printed
+    assert "552 tensors used" in printed
     assert "zero" in str(names["report"])
+    assert keras_acl.load_pretrained("weights/mine").num_classes == names["model"].num_classes
 
 
-def test_table_of_presets_is_that_of_the_records():
-    for row in list_presets():
-        [line] = re.findall(rf"^\| `{row.alias or row.name}` \| .*$", README, flags=re.MULTILINE)
-        assert f"{row.parameters / 1e6:.2f} M" in line
-        if row.top1 is not None:
-            assert f"{row.top1:.2f} / {row.top5:.2f}" in line
+def test_the_readme_fits_one_screen():
+    assert len(README.splitlines()) <= 150
 
 
-def test_files_that_are_named_exist():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    scripts = re.findall(r"(?:examples|tests)/[\w/.]*\w", README)
-    for name in [*(link for link in links if "://" not in link), *scripts]:
-        assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    """To a file, as a folder's page has another address on the site; and scripts that are named."""
+    text = page.read_text(encoding="utf-8")
+    links = {link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link}
+    assert not {link for link in links if not (page.parent / link).is_file()}
+    named = set(re.findall(r"\b(?:examples|tests|keras_acl)/[\w/]*\w\.\w+", text))
+    assert not {name for name in named if not (ROOT / name).exists()}
 
 
-def test_every_command_is_documented_and_exists():
+def test_every_command_is_in_the_table_and_exists():
     from keras_acl.cli.main import app
 
-    commands = {
-        (command.name or command.callback.__name__.replace("_", "-"))
+    commands = [
+        command.name or command.callback.__name__.replace("_", "-")
         for command in app.registered_commands
-    }
-    documented = set(re.findall(r"^keras-acl ([a-z-]+)\b", README, flags=re.MULTILINE))
-    assert documented == commands
+    ]
+    listed = re.findall(r"^\| `keras-acl ([a-z-]+)\b[^|]*` \|", README, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(commands)
+
+
+def test_the_table_of_presets_is_that_of_the_records():
+    presets = {row.alias or row.name: row for row in keras_acl.list_presets()}
+    lines = re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE)
+    assert [name for name, _ in lines if name in presets] == [name for name, _ in lines]
+    assert {name for name, _ in lines} == set(presets)
+    for name, line in lines:
+        _, top1, parameters, _ = line.split(" | ")
+        row = presets[name]
+        assert parameters == f"{row.parameters / 1e6:.2f} M"
+        assert top1 == ("–" if row.top1 is None else f"{row.top1:.2f}")
+
+
+def test_names_in_the_table_of_wishes_exist():
+    [table] = re.findall(r"^\| you want .*\n((?:\|.*\n)+)", README, flags=re.MULTILINE)
+    calls = [row.split(" | ")[1] for row in table.splitlines()[1:]]
+    names = [name for cell in calls for name in re.findall(r"`([\w.]+)`", cell)]
+    assert len(names) > 15
+    for name in names:
+        value = keras_acl
+        for part in name.split("."):
+            value = getattr(value, part)
+
+
+def test_the_table_of_a_warm_start_is_that_of_its_runs():
+    file = ROOT / "examples" / "results" / "pretrained_or_scratch" / "result.json"
+    runs = json.loads(file.read_text(encoding="utf-8"))["validation_accuracy_by_epoch"]
+    for start in ("from demo", "from scratch"):
+        name = start.replace("demo", "`demo`")
+        means = np.mean(runs[start], axis=0)[[0, 1, 3, 7]]
+        assert f"| {name} | {' | '.join(f'{mean:.1%}'.replace('%', ' %') for mean in means)} |" in (
+            WEIGHTS
+        )
 
 
 def test_every_table_of_figures_is_that_of_its_file():
-    """A table that names a JSON of a benchmark has its columns, and its values as shown."""
-    results = ROOT / "examples" / "benchmarks" / "results"
-    tables = re.findall(
-        r"\(examples/benchmarks/results/([\w/]+)\.json\)[^|]*\n((?:\|.*\n)+)", README
-    )
+    """A table after a link to a JSON of a benchmark has its columns, and its values as shown."""
+    page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    tables = re.findall(r"\(results/([\w/]+)\.json\)[^|]*\n((?:\|.*\n)+)", page)
+    results = BENCHMARKS / "results"
     assert {name for name, _ in tables} == {
         file.relative_to(results).with_suffix("").as_posix() for file in results.rglob("*.json")
     }

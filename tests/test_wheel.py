@@ -45,7 +45,7 @@ def test_wheel_holds_the_weights_and_nothing_of_the_tests(wheel):
         "weights/demo/config.json",
         "weights/acl_r50_4x16_k400/README.md",
         "pretrained/labels/kinetics400.txt",
-        "evaluation/report.html.j2",
+        "report/page.html.j2",
     ):
         assert f"keras_acl/{name}" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"keras_acl"}
@@ -53,6 +53,7 @@ def test_wheel_holds_the_weights_and_nothing_of_the_tests(wheel):
     assert wheel.stat().st_size < 5e6
 
 
+@pytest.mark.slow
 def test_wheel_in_an_empty_environment_loads_demo_without_a_network(wheel, tmp_path):
     """The wheel is installed alone; its dependencies are those of this environment."""
     venv.create(tmp_path / "venv", with_pip=False)
