@@ -19,7 +19,7 @@ from keras_acl.attention import attention_maps, pointing_game
 from keras_acl.data import MovingFigures, read_mask, read_test_clip, split
 from keras_acl.inference.predict import predict_videos
 from keras_acl.pretrained.keras_file import load_model
-from keras_acl.training.runs import train as training
+from keras_acl.training import runs
 
 import numpy as np
 
@@ -49,22 +49,22 @@ def demo(options) -> None:
         print(f"Writing {options.count * len(FIGURES.labels)} videos into {videos}")
         FIGURES.write(videos, options.count, seed=0)
     weights = "demo" if synthetic else None
-    settings = training.RunSettings(
+    settings = runs.RunSettings(
         source=str(videos),
         network="small",
-        clip=training.clip_of(weights) if weights else training.clip_for("small"),
+        clip=runs.clip_of(weights) if weights else runs.clip_for("small"),
         recipe=recipes.finetune(
             epochs=options.epochs or (6 if synthetic else 10),
-            learning_rate=training.LEARNING_RATES["small"],
+            learning_rate=runs.LEARNING_RATES["small"],
         ),
         flip=not synthetic,  # directions are classes
         weights=weights,
     )
     start = f"pre-trained weights ({weights})" if weights else "random weights"
     print(f"Training a two-stream network with attention consistency, from {start}: {run_folder}")
-    report = training.train_folder(settings, run_folder, verbose=1 if sys.stdout.isatty() else 2)
+    report = runs.train_folder(settings, run_folder, verbose=1 if sys.stdout.isatty() else 2)
     model = load_model(run_folder)
-    _, test = split(training.read_videos(videos), settings.validation_split, settings.seed)
+    _, test = split(runs.read_videos(videos), settings.validation_split, settings.seed)
 
     print("\nFour validation videos:")
     for video in [test[int(place)] for place in np.linspace(0, len(test) - 1, 4)]:

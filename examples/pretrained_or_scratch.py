@@ -18,7 +18,7 @@ from keras_acl.data import MovingFigures
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.figures import save_figure
 from keras_acl.training.history import read_history
-from keras_acl.training.runs import train as training
+from keras_acl.training.runs import LEARNING_RATES, RunSettings, clip_of, train_folder
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -56,12 +56,12 @@ def run(options, seed: int, name: str, weights: str | None) -> list[float]:
     print(f"Seed {seed}, {name}", flush=True)
     videos = options.output / f"videos-{seed}"
     FIGURES.write(videos, options.count, seed=seed)
-    settings = training.RunSettings(
+    settings = RunSettings(
         source=str(videos),
         network="small",
-        clip=training.clip_of("demo"),
+        clip=clip_of("demo"),
         recipe=recipes.finetune(
-            epochs=options.epochs, learning_rate=training.LEARNING_RATES["small"], seed=seed
+            epochs=options.epochs, learning_rate=LEARNING_RATES["small"], seed=seed
         ),
         validation_split=1 / 3,
         flip=False,  # directions are classes
@@ -69,7 +69,7 @@ def run(options, seed: int, name: str, weights: str | None) -> list[float]:
         weights=weights,
     )
     folder = options.output / f"seed{seed}-{name.replace(' ', '-')}"
-    training.train_folder(settings, folder, verbose=0)
+    train_folder(settings, folder, verbose=0)
     return [round(value, 4) for value in read_history(folder / "history.csv")["val_accuracy"]]
 
 

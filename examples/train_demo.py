@@ -24,7 +24,7 @@ from keras_acl.pretrained import Card, save_pretrained
 from keras_acl.pretrained.golden import golden_outputs
 from keras_acl.pretrained.keras_file import load_model
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.training.runs import train as training
+from keras_acl.training import runs
 
 import numpy as np
 
@@ -76,20 +76,20 @@ def make(options) -> None:
 def train(options, run: Path) -> None:
     videos = options.output / "videos"
     FIGURES.write(videos, options.count, seed=options.seed)
-    settings = training.RunSettings(
+    settings = runs.RunSettings(
         source=str(videos),
         network="small",
         clip=CLIP,
         recipe=recipes.finetune(
             epochs=options.epochs,
-            learning_rate=training.LEARNING_RATES["small"],
+            learning_rate=runs.LEARNING_RATES["small"],
             seed=options.seed,
         ),
         validation_split=0.1,
         flip=False,  # left and right are classes
         seed=options.seed,
     )
-    training.train_folder(settings, run, verbose=2)
+    runs.train_folder(settings, run, verbose=2)
 
 
 def measure_pointing(model, videos: VideoList) -> dict:

@@ -1,4 +1,4 @@
-"""The verbs of the command line that measure: evaluate, costs."""
+"""Commands about accuracy: evaluate, report."""
 
 import dataclasses
 import json
@@ -7,47 +7,47 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from keras_acl.cli.options import INTERRUPTED, SavedModel
-from keras_acl.cli.terminal import errors, no_startup_noise, screen
+from keras_acl.cli.options import INTERRUPTED, AsJson, SavedModel, Workers
+from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 from keras_acl.system.atomic_write import written_whole
 
 SHOWN = 5  # unreadable files that are named
 BENCHMARKS = ("ucf101", "kinetics")
 
 
+Option = typer.Option
+Source = Annotated[
+    str, typer.Argument(help="Folder of class folders, a CSV (path,label), ucf101 or kinetics.")
+]
+Videos = Annotated[Path | None, Option(help="With ucf101 and kinetics: where the videos are.")]
+Annotations = Annotated[
+    Path | None, Option(help="ucf101: folder of testlist01.txt …; kinetics: the table, a CSV.")
+]
+Positions = Annotated[bool, Option(help="Average the softmax over positions, as PySlowFast does.")]
+Output = Annotated[
+    Path | None, Option(help="Folder for the scores.", show_default="runs/evaluate-MODEL-SOURCE")
+]
+BatchSize = Annotated[
+    int | None, Option(min=1, help="Views computed at once.", show_default="3; 30 on a GPU")
+]
+Shard = Annotated[str | None, Option(help="1/4: the first of four processes that share the work.")]
+
+
 def evaluate(
     model: SavedModel,
-    source: Annotated[
-        str,
-        typer.Argument(help="Folder of class folders, a CSV (path,label), ucf101 or kinetics."),
-    ],
-    videos: Annotated[
-        Path | None, typer.Option(help="With ucf101 and kinetics: where the videos are.")
-    ] = None,
-    annotations: Annotated[
-        Path | None,
-        typer.Option(help="ucf101: folder of testlist01.txt …; kinetics: the table, a CSV."),
-    ] = None,
-    split: Annotated[int, typer.Option(min=1, max=3, help="Of ucf101.")] = 1,
-    clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 10,
-    crops: Annotated[int, typer.Option(min=1, help="Crops a clip.")] = 3,
-    fully_convolutional: Annotated[
-        bool, typer.Option(help="Average the softmax over positions, as PySlowFast does.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the scores.", show_default="runs/evaluate-MODEL-SOURCE"),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Views computed at once.", show_default="3; 30 on a GPU"),
-    ] = None,
-    shard: Annotated[
-        str | None, typer.Option(help="1/4: the first of four processes that share the work.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    source: Source,
+    videos: Videos = None,
+    annotations: Annotations = None,
+    split: Annotated[int, Option(min=1, max=3, help="Split of ucf101.")] = 1,
+    clips: Annotated[int, Option(min=1, help="Clips per video.")] = 10,
+    crops: Annotated[int, Option(min=1, help="Crops per clip.")] = 3,
+    fully_convolutional: Positions = False,
+    output: Output = None,
+    batch_size: BatchSize = None,
+    workers: Workers = None,
+    shard: Shard = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure accuracy with many views a video, by default the 30 of the literature.
 
@@ -69,17 +69,20 @@ def evaluate(
     names = [Path(name.split("://")[-1]).name.removesuffix(".keras") for name in (model, source)]
     output = output or Path("runs") / "-".join(["evaluate", *names]).removesuffix(".csv")
     try:
-        scores = evaluate_views(
-            loaded,
-            listed,
-            clips,
-            crops,
-            fully_convolutional=fully_convolutional,
-            output=output,
-            dataset=dataset,
-            batch_size=batch_size,
-            shard=part,
-        )
+        with progress_bar("evaluating", unit="views") as progress:
+            scores = evaluate_views(
+                loaded,
+                listed,
+                clips,
+                crops,
+                fully_convolutional=fully_convolutional,
+                output=output,
+                dataset=dataset,
+                batch_size=batch_size,
+                shard=part,
+                workers=workers,
+                progress=progress,
+            )
     except KeyboardInterrupt:
         errors.print("\nInterrupted. The same command goes on after the last finished video.")
         raise typer.Exit(INTERRUPTED) from None
@@ -107,33 +110,32 @@ def _show(scores, output: Path, as_json: bool) -> None:
         screen.print(f"{values}\n  {output / 'scores.npz'}\n  {output / 'metrics.json'}")
 
 
-def costs(
-    classes: Annotated[int, typer.Option(min=1)] = 400,
-    size: Annotated[int, typer.Option(min=32, help="Side of a view in pixels.")] = 256,
-    views: Annotated[int, typer.Option(min=1, help="Views a video.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder that `keras-acl evaluate` wrote.")],
+    run2: Annotated[
+        Path | None, typer.Argument(help="A second one, compared with the first.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV of named groups of classes (group,label).", show_default="paper's"),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="RUN's model, for the attention.", show_default="the one evaluated"),
+    ] = None,
+    hardest: Annotated[int, typer.Option(min=0, help="Hardest videos shown.")] = 8,
 ) -> None:
-    """Count multiply-adds and parameters of every architecture: Table 3's cost column.
+    """Write a page about an evaluation, or about the difference of two: one HTML file.
 
-    Example: keras-acl costs
+    Example: keras-acl report runs/test --output report.html
     """
     with no_startup_noise():
-        from keras_acl.speed.cost import architecture_costs
+        from keras_acl.report.write import write_report
 
-    rows = architecture_costs(classes, size)
-    if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
-        return
-    table = Table("architecture", "GMACs x views", "GMACs a video", "parameters")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        giga = row.multiply_adds / 1e9
-        table.add_row(
-            row.name, f"{giga:.2f} x {views}", f"{giga * views:,.0f}", f"{row.parameters:,}"
-        )
-    screen.print(table)
-    screen.print(f"{classes} classes, views of {size}x{size}; multiply-adds, counted.")
+    with progress_bar("looking") as progress:
+        write_report(run, output, run2, groups, model, hardest, progress)
+    screen.print(f"{output} ({output.stat().st_size / 1000:,.0f} kB; it needs no other file)")
 
 
 def _shard(text: str | None) -> tuple[int, int]:

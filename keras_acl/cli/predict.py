@@ -1,4 +1,4 @@
-"""The verbs of the command line that show videos to a model: predictions, timelines, features."""
+"""Commands that show videos to a model: predict (with timelines), features."""
 
 import json
 from collections.abc import Sequence
@@ -8,32 +8,40 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl.cli.options import SavedModel, load_for_inference
+from keras_acl.cli.options import (
+    AsJson,
+    SavedModel,
+    VideoFiles,
+    Workers,
+    load_for_inference,
+)
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
+
+Option = typer.Option
+Clips = Annotated[int | None, Option(min=1, help="Clips per video.", show_default="3")]
+Top = Annotated[int | None, Option(min=1, help="Classes shown.", show_default="3")]
+InParts = Annotated[bool, Option("--timeline", help="What happens when, in long recordings.")]
+Stride = Annotated[
+    float | None, Option(help="Timeline: seconds between windows.", show_default="half a clip")
+]
+Threshold = Annotated[
+    float | None,
+    Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
+]
+Output = Annotated[Path | None, Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")]
 
 
 def predict(
     model: SavedModel,
-    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
-    clips: Annotated[
-        int | None, typer.Option(min=1, help="Clips a video.", show_default="3")
-    ] = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Classes shown.", show_default="3")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-    timeline: Annotated[
-        bool, typer.Option("--timeline", help="What happens when, in long recordings.")
-    ] = False,
-    stride: Annotated[
-        float | None,
-        typer.Option(help="Timeline: seconds between windows.", show_default="half a clip"),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")
-    ] = None,
+    videos: VideoFiles,
+    clips: Clips = None,
+    top: Top = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+    timeline: InParts = False,
+    stride: Stride = None,
+    threshold: Threshold = None,
+    output: Output = None,
 ) -> None:
     """Classify video files, or with --timeline every part of long recordings.
 
@@ -43,8 +51,10 @@ def predict(
 
     paths = list_files(videos)
     if timeline:
-        if (clips, top) != (None, None):
-            raise ValueError("--clips and --top do not go with --timeline, which sees everything")
+        if (clips, top, workers) != (None, None, None):
+            raise ValueError(
+                "--clips, --top and --workers do not go with --timeline, which sees everything"
+            )
         _show_timelines(model, paths, stride, threshold, output, as_json)
         return
     if (stride, threshold, output) != (None, None, None):
@@ -54,8 +64,13 @@ def predict(
 
     loaded = load_for_inference(model)
     with progress_bar("predicting") as progress:
-        predictions = predict_videos(loaded, paths, clips or 3, progress)
-    names = loaded.class_names
+        predictions = predict_videos(loaded, paths, clips or 3, progress, workers)
+    _show_predictions(predictions, loaded.class_names, top or 3, as_json)
+    if any(prediction.problem for prediction in predictions):
+        raise typer.Exit(1)
+
+
+def _show_predictions(predictions, names: Sequence[str], top: int, as_json: bool) -> None:
     if as_json:
         rows = [
             {
@@ -63,23 +78,20 @@ def predict(
                 "problem": prediction.problem,
                 "predictions": [
                     {"label": names[index], "score": round(score, 6)}
-                    for index, score in prediction.top(top or 3)
+                    for index, score in prediction.top(top)
                 ],
             }
             for prediction in predictions
         ]
         typer.echo(json.dumps(rows, indent=2))
-    else:
-        table = Table(Column("video", overflow="fold"), "class", "score")
-        for prediction in predictions:
-            lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top or 3)]
-            lines = lines or [(f"cannot be read: {prediction.problem}", "")]
-            table.add_row(
-                prediction.path, "\n".join(c for c, _ in lines), "\n".join(s for _, s in lines)
-            )
-        screen.print(table)
-    if any(prediction.problem for prediction in predictions):
-        raise typer.Exit(1)
+        return
+    table = Table(Column("video", overflow="fold"), "class", "score")
+    for prediction in predictions:
+        lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top)]
+        lines = lines or [(f"cannot be read: {prediction.problem}", "")]
+        classes, scores = ("\n".join(column) for column in zip(*lines, strict=True))
+        table.add_row(prediction.path, classes, scores)
+    screen.print(table)
 
 
 def _show_timelines(
@@ -175,10 +187,9 @@ def features(
         typer.Argument(help="A folder of class folders, a CSV (path,label), or videos."),
     ],
     output: Annotated[Path, typer.Option(help="File to write: .npz, or .parquet (needs pyarrow).")],
-    clips: Annotated[int, typer.Option(min=1, help="Clips a video.")] = 1,
-    average: Annotated[
-        bool, typer.Option(help="One vector a video, or one for each of its clips.")
-    ] = True,
+    clips: Annotated[int, Option(min=1, help="Clips per video.")] = 1,
+    average: Annotated[bool, Option(help="One vector per video, or one per clip.")] = True,
+    workers: Workers = None,
 ) -> None:
     """Write the pooled features that the dense layer sees, video by video.
 
@@ -187,7 +198,8 @@ def features(
     Example: keras-acl features k400 videos/ --output features.npz
     """
     with no_startup_noise():
-        from keras_acl.inference.feature_extraction import check_output, list_videos, save_features
+        from keras_acl.data.sources import list_videos
+        from keras_acl.inference.feature_extraction import check_output, save_features
         from keras_acl.inference.feature_extraction import features as extract
 
     check_output(output)
@@ -196,7 +208,13 @@ def features(
     with progress_bar("reading") as progress:
         unfinished = output.with_name(f"{output.name}.unfinished.npz")
         extracted = extract(
-            loaded, found, clips, average=average, progress=progress, resume=unfinished
+            loaded,
+            found,
+            clips,
+            average=average,
+            progress=progress,
+            resume=unfinished,
+            workers=workers,
         )
     for path, problem in zip(extracted.paths, extracted.problems, strict=True):
         if problem:

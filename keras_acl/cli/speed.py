@@ -1,4 +1,4 @@
-"""The verb of the command line that measures speed."""
+"""Commands about speed and cost: bench, costs, summary."""
 
 import dataclasses
 import json
@@ -20,7 +20,9 @@ def bench(
     ] = None,
     batch_size: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Clips a batch; may be given again.", show_default="1, 2, 4, ..."),
+        typer.Option(
+            min=1, help="Clips per batch; may be given again.", show_default="1, 2, 4, ..."
+        ),
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="For each row.")] = 5.0,
     precision: Annotated[
@@ -31,7 +33,7 @@ def bench(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Measure inference, training and data loading in clips a second, and which of them waits.
+    """Measure inference, training and data loading in clips per second, and which of them waits.
 
     Example: keras-acl bench k400 --data videos/
     """
@@ -73,3 +75,64 @@ def bench(
 
 def _shown(rate) -> str:
     return rate.note or f"{rate.clips_per_second:.3g}"
+
+
+def costs(
+    classes: Annotated[int, typer.Option(min=1)] = 400,
+    size: Annotated[int, typer.Option(min=32, help="Side of a view in pixels.")] = 256,
+    views: Annotated[int, typer.Option(min=1, help="Views per video.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Count multiply-adds and parameters of every architecture: Table 3's cost column.
+
+    Example: keras-acl costs
+    """
+    with no_startup_noise():
+        from keras_acl.speed.cost import architecture_costs
+
+    rows = architecture_costs(classes, size)
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        return
+    table = Table("architecture", "GMACs x views", "GMACs a video", "parameters")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        giga = row.multiply_adds / 1e9
+        table.add_row(
+            row.name, f"{giga:.2f} x {views}", f"{giga * views:,.0f}", f"{row.parameters:,}"
+        )
+    screen.print(table)
+    screen.print(f"{classes} classes, views of {size}x{size}; multiply-adds, counted.")
+
+
+def summary(
+    model: SavedModel,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Pixels.", show_default="test size")
+    ] = None,
+) -> None:
+    """Show layers, parameters and multiply-adds of a saved model.
+
+    Example: keras-acl summary runs/videos
+    """
+    with no_startup_noise():
+        from keras_acl.pretrained import load_any
+        from keras_acl.speed.cost import count_parameters, layer_costs
+
+    loaded = load_any(model)
+    table = Table("layer", "output", "parameters", "multiply-adds")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    costs = layer_costs(loaded, size)
+    for cost in costs:
+        if cost.parameters or cost.multiply_adds:
+            shape = "x".join(str(side) for side in cost.output_shape)
+            table.add_row(cost.name, shape, f"{cost.parameters:,}", f"{cost.multiply_adds:,}")
+    screen.print(table)
+    pixels = size or loaded.clip.test_size
+    total = sum(cost.multiply_adds for cost in costs)
+    screen.print(
+        f"{type(loaded).__name__}: {count_parameters(loaded):,} parameters, {total / 1e9:.2f} "
+        f"billion multiply-adds for one clip of {loaded.clip.frames} frames at {pixels}x{pixels}"
+    )

@@ -1,1 +1,39 @@
-"""A training run: from a folder of videos to a saved model and its pictures."""
+"""A training run: from a folder of videos to a saved model and its pictures.
+
+`plan_run` chooses what the user leaves open, `train_folder` trains or goes on where a run stopped.
+"""
+
+from keras_acl.training.runs.plan import (
+    CLIPS,
+    LEARNING_RATES,
+    NETWORKS,
+    choose_network,
+    clip_for,
+    clip_of,
+    default_folder,
+    plan_run,
+)
+from keras_acl.training.runs.settings import (
+    RunReport,
+    RunSettings,
+    claim_folder,
+    finished_epochs,
+)
+from keras_acl.training.runs.train import read_videos, train_folder
+
+__all__ = [
+    "CLIPS",
+    "LEARNING_RATES",
+    "NETWORKS",
+    "RunReport",
+    "RunSettings",
+    "choose_network",
+    "claim_folder",
+    "clip_for",
+    "clip_of",
+    "default_folder",
+    "finished_epochs",
+    "plan_run",
+    "read_videos",
+    "train_folder",
+]

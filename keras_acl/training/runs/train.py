@@ -2,17 +2,14 @@
 
 import contextlib
 import csv
-import dataclasses
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from keras_acl.attention import attention_maps, save_contact_sheet
-from keras_acl.clip import ClipSpec
 from keras_acl.data import (
     Augmentation,
     LoadingOptions,
@@ -24,47 +21,14 @@ from keras_acl.data import (
     split,
 )
 from keras_acl.models import TwoStreamClassifier
-from keras_acl.pretrained.load import find_folder, load_pretrained
-from keras_acl.pretrained.metadata import read_metadata
+from keras_acl.pretrained.load import load_pretrained
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.system.devices import has_accelerator
 from keras_acl.training import recipes
 from keras_acl.training.history import plot_history, read_history
+from keras_acl.training.runs.plan import NETWORKS
 from keras_acl.training.runs.settings import RunReport, RunSettings, claim_folder, finished_epochs
 
-NETWORKS: dict[str, dict[str, Any]] = {
-    "small": {"depth": 11, "width": 16, "speed_ratio": 4, "channel_ratio": 2},
-    "r50": {"depth": 50},
-    "r101": {"depth": 101},
-}
-CLIPS = {
-    "small": ClipSpec(frames=16, span=64, size=112),
-    "r50": ClipSpec(),
-    "r101": ClipSpec(),
-}
-# For 64 clips a batch, from scratch. The published one is too low for a small network's few steps.
-LEARNING_RATES = {"small": 0.4, "r50": 0.1, "r101": 0.1}
 MAX_BAD_FRACTION = 0.05
-
-
-def choose_network() -> str:
-    """The network for this device: R50 on a GPU or TPU, the small one on a CPU."""
-    return "r50" if has_accelerator() else "small"
-
-
-def clip_for(network: str, **changes) -> ClipSpec:
-    """The clip that suits a network, with fields of `ClipSpec` set otherwise."""
-    return dataclasses.replace(CLIPS[network], **changes)
-
-
-def clip_of(weights: str, **changes) -> ClipSpec:
-    """The clip that pre-trained weights were trained with, with fields set otherwise.
-
-    Args:
-        weights: As in `load_pretrained`; downloaded if they are not on this machine.
-        **changes: Fields of `ClipSpec`.
-    """
-    return dataclasses.replace(read_metadata(find_folder(weights)).clip, **changes)
 
 
 def read_videos(source) -> VideoList:
@@ -104,16 +68,10 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     train, test = _datasets(train_videos, test_videos, settings, folder)
     keras.utils.set_random_seed(settings.seed)
     model = _network(settings, videos.labels)
-    callbacks = settings.recipe.compile(
-        model,
-        train,
-        folder,
-        gradient_accumulation_steps=settings.accumulate,
-        rematerialize=settings.rematerialize,
-    )
+    callbacks = _compile(model, train, settings, folder)
     with contextlib.closing(train), contextlib.closing(test):
         _fit(model, train, test, settings, callbacks, verbose)
-        scores = _softmax(model.predict(test, verbose=0))
+        scores = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(test, verbose=0)))
     _check_finite(folder, settings)
     with written_whole(folder / "model.keras") as beside:
         model.save(beside)
@@ -143,6 +101,16 @@ def _network(settings: RunSettings, labels: tuple[str, ...]):
         labels=labels,
         dtype=dtype,
         **NETWORKS[settings.network],
+    )
+
+
+def _compile(model, train: VideoDataset, settings: RunSettings, folder: Path) -> list:
+    return settings.recipe.compile(
+        model,
+        train,
+        folder,
+        gradient_accumulation_steps=settings.accumulate,
+        rematerialize=settings.rematerialize,
     )
 
 
@@ -193,11 +161,6 @@ def _check_finite(folder: Path, settings: RunSettings) -> None:
             f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
             f"after epoch {epochs} is kept. Try a lower learning rate, into another folder."
         )
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:

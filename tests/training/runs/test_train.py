@@ -19,8 +19,10 @@ from keras_acl.inference.predict import predict_videos
 from keras_acl.models import SlowClassifier
 from keras_acl.pretrained import save_pretrained
 from keras_acl.pretrained.keras_file import load_model
+from keras_acl.training import runs as training
 from keras_acl.training.checkpoint import latest_state
-from keras_acl.training.runs import train as training
+from keras_acl.training.history import read_history
+from keras_acl.training.runs import train as train_module
 
 RECIPE = recipes.finetune(epochs=2, learning_rate=0.4, precise_batches=2)
 
@@ -37,7 +39,7 @@ def _one_stream(monkeypatch):
     """The smallest network: for tests of what stops a run, not of what it computes."""
     options = {key: value for key, value in NETWORK.items() if key != "channel_ratio"}
     monkeypatch.setitem(training.NETWORKS, "small", options)
-    monkeypatch.setattr(training, "TwoStreamClassifier", SlowClassifier)
+    monkeypatch.setattr("keras_acl.training.runs.train.TwoStreamClassifier", SlowClassifier)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def test_the_report_says_what_the_files_say(run, videos):
     assert run.accuracy == pytest.approx(np.mean(hits))
     assert run.chance == pytest.approx(2 / 6)
     assert [row["label"] for row in rows] == [Path(row["path"]).parent.name for row in rows]
-    history = training.read_history(run.folder / "history.csv")
+    history = read_history(run.folder / "history.csv")
     assert history["epoch"] == [0, 1]
     assert history["val_accuracy"][-1] == pytest.approx(run.accuracy)
     assert set(history) == {
@@ -177,7 +179,7 @@ def spoil(files):
 
 @pytest.mark.usefixtures("_one_stream")
 def test_bad_files_cost_a_warning_each_and_a_line_in_the_list(videos, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "MAX_BAD_FRACTION", 0.3)
+    monkeypatch.setattr("keras_acl.training.runs.train.MAX_BAD_FRACTION", 0.3)
     source = shutil.copytree(videos, tmp_path / "videos")
     train, test = split(training.read_videos(source), 0.4, seed=0)
     bad = [train[0].path, train[5].path, test[2].path]
@@ -262,7 +264,7 @@ def test_flips_can_be_turned_off(videos, tmp_path):
     train, test = split(listed, 0.4, seed=0)
     for flip in (True, False):
         settings = settings_for(videos, flip=flip)
-        both = training._datasets(train, test, settings, tmp_path)
+        both = train_module._datasets(train, test, settings, tmp_path)
         assert isinstance(both[0], VideoDataset)
         clips = np.concatenate([both[0][index][0] for index in range(3)])
         if flip:

@@ -1,0 +1,106 @@
+"""The command that trains."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from keras_acl.cli.options import INTERRUPTED
+from keras_acl.cli.terminal import errors, no_startup_noise, screen
+
+Option = typer.Option
+Source = Annotated[
+    Path, typer.Argument(exists=True, help="Folder of class folders, or a CSV (path,label).")
+]
+RunFolder = Annotated[Path | None, Option(help="Run folder.", show_default="runs/NAME")]
+NetworkName = Annotated[
+    Literal["auto", "small", "r50", "r101"], Option(help="auto is r50 on a GPU, small on a CPU.")
+]
+Weights = Annotated[
+    str | None, Option(help="Start from a preset, a saved folder or hf://USER/REPO: its network.")
+]
+Size = Annotated[int | None, Option(min=32, help="Crop in pixels.")]
+Frames = Annotated[int | None, Option(min=4, help="Frames per clip.")]
+Span = Annotated[
+    int | None, Option(min=4, help="Frames of video, at 30 per second, that a clip covers.")
+]
+LearningRate = Annotated[
+    float | None,
+    Option(
+        help="Peak, for 64 clips per batch.",
+        show_default="0.4 for the small network from scratch, else 0.1",
+    ),
+]
+Consistency = Annotated[float, Option(min=0, help="λ of the paper.")]
+ValidationSplit = Annotated[float, Option(min=0.01, max=0.9)]
+Flip = Annotated[bool, Option(help="Mirror clips at random.")]
+Accumulate = Annotated[
+    int, Option(min=1, help="Batches per step: larger ones than the memory holds.")
+]
+Rematerialize = Annotated[bool, Option("--rematerialize", help="Less memory, more time.")]
+
+
+def train(
+    folder: Source,
+    output: RunFolder = None,
+    epochs: Annotated[int, Option(min=1)] = 20,
+    batch_size: Annotated[int, Option(min=1)] = 8,
+    network: NetworkName = "auto",
+    weights: Weights = None,
+    size: Size = None,
+    frames: Frames = None,
+    span: Span = None,
+    learning_rate: LearningRate = None,
+    consistency_weight: Consistency = 1.5,
+    validation_split: ValidationSplit = 0.2,
+    flip: Flip = True,
+    accumulate: Accumulate = 1,
+    rematerialize: Rematerialize = False,
+    seed: Annotated[int, Option(min=0)] = 0,
+) -> None:
+    """Train on a folder of videos. The same command again resumes an interrupted run.
+
+    Example: keras-acl train videos/ --epochs 30
+    """
+    with no_startup_noise():
+        from keras_acl.training.runs import default_folder, plan_run, train_folder
+
+    settings = plan_run(
+        folder,
+        network,
+        weights,
+        clip={"frames": frames, "size": size, "span": span},
+        recipe={
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "consistency_weight": consistency_weight,
+        },
+        batch_size=batch_size,
+        validation_split=validation_split,
+        flip=flip,
+        accumulate=accumulate,
+        rematerialize=rematerialize,
+        seed=seed,
+    )
+    output = output or default_folder(folder)
+    what = weights or f"the {settings.network} two-stream network"
+    screen.print(f"Training {what} on {folder}; run folder {output}")
+    try:
+        report = train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
+    except KeyboardInterrupt:
+        errors.print("\nInterrupted. The same command goes on after the last finished epoch.")
+        raise typer.Exit(INTERRUPTED) from None
+    _show_report(report)
+
+
+def _show_report(report) -> None:
+    screen.print(
+        f"Validation accuracy {report.accuracy:.1%} on {report.videos[1]} videos, one centre clip "
+        f"each (the most frequent class: {report.chance:.1%}); {report.classes} classes, "
+        f"{report.videos[0]} training videos, {report.epochs} epochs, {report.seconds:.0f} s."
+    )
+    if report.bad_files:
+        screen.print(f"{report.bad_files} unreadable files: {report.folder / 'bad_videos.txt'}")
+    for name in ("model.keras", "curves.png", "predictions.csv", "attention.png"):
+        screen.print(f"  {report.folder / name}")
