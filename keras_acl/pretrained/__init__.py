@@ -8,11 +8,11 @@ from keras_acl.pretrained.importers import (
     warm_start,
 )
 from keras_acl.pretrained.importers.imagenet import IMAGENET_MEAN, IMAGENET_STD
-from keras_acl.pretrained.listing import list_presets
 from keras_acl.pretrained.load import load_any, load_pretrained
+from keras_acl.pretrained.preset_table import list_presets
 from keras_acl.pretrained.presets import Preset
 from keras_acl.pretrained.publish import publish
-from keras_acl.pretrained.saved_folder import save_pretrained
+from keras_acl.pretrained.save import save_pretrained
 
 __all__ = [
     "IMAGENET_MEAN",

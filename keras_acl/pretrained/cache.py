@@ -17,9 +17,9 @@ import keras
 
 from keras_acl.pretrained.build import build_preset
 from keras_acl.pretrained.metadata import check_files, read_metadata
+from keras_acl.pretrained.model_folder import sha256_of
 from keras_acl.pretrained.presets import Checkpoint, Preset
-from keras_acl.pretrained.saved_files import sha256_of
-from keras_acl.pretrained.saved_folder import save_pretrained
+from keras_acl.pretrained.save import save_pretrained
 
 logger = logging.getLogger("keras_acl")
 

@@ -11,7 +11,7 @@ from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.models.video_classifier import VideoClassifier
-from keras_acl.pretrained.saved_files import ANEW, CONFIG, read_json
+from keras_acl.pretrained.model_folder import CONFIG, SAVE_AGAIN, read_json
 
 # All that a file can name. Nothing is imported because a file says so.
 NETWORKS: dict[str, type[VideoClassifier]] = {
@@ -71,7 +71,7 @@ def read_config(folder: Path) -> tuple[type[VideoClassifier], dict[str, Any]]:
             f"{', '.join(NETWORKS)}."
         )
     if not isinstance(arguments, dict):
-        raise ValueError(f"{file} has no arguments for {name}. {ANEW}")
+        raise ValueError(f"{file} has no arguments for {name}. {SAVE_AGAIN}")
     known = NETWORKS[name].argument_names() | {"dtype"}
     unknown = set(arguments) - known | set(arguments) & set(NOT_WRITTEN)
     if unknown:
@@ -83,7 +83,7 @@ def read_config(folder: Path) -> tuple[type[VideoClassifier], dict[str, Any]]:
         return NETWORKS[name], _arguments(arguments)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
-        raise ValueError(f"{file} is broken: {reason}. {ANEW}") from error
+        raise ValueError(f"{file} is broken: {reason}. {SAVE_AGAIN}") from error
 
 
 def _arguments(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_acl.pretrained.metadata import NewerFormatError, check_files, read_metadata
-from keras_acl.pretrained.saved_files import FILES, METADATA
+from keras_acl.pretrained.model_folder import FILES, METADATA
 
 SCHEME = "hf://"
 REPOSITORY = r"[\w.-]+/[\w.-]+"

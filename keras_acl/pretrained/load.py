@@ -1,18 +1,24 @@
-"""Load pre-trained weights by name, from a folder or from the Hub."""
+"""Trained models by name, from a folder or from the Hub, with what a user wants changed."""
 
+import logging
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models.video_classifier import VideoClassifier
-from keras_acl.pretrained.cache import built_preset
-from keras_acl.pretrained.hub import SCHEME, download, parse_address
+from keras_acl.pretrained.config import read_config
+from keras_acl.pretrained.find_folder import find_folder
 from keras_acl.pretrained.keras_file import load_model
-from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset, find_preset
-from keras_acl.pretrained.saved_files import METADATA, WEIGHTS
-from keras_acl.pretrained.saved_folder import SAVED, read_pretrained
+from keras_acl.pretrained.metadata import Metadata, check_files, read_metadata
+from keras_acl.pretrained.model_folder import CONFIG, SAVE_AGAIN, WEIGHTS
+from keras_acl.speed.cost import count_parameters
+from keras_acl.training import recipes
+
+logger = logging.getLogger("keras_acl")
+AS_SAVED = "saved"
 
 
 def load_pretrained(
@@ -22,26 +28,27 @@ def load_pretrained(
     clip: ClipSpec | None = None,
     dropout: float | None = None,
     dtype: Any = None,
-    consistency_weight: float | Literal["saved"] | None = SAVED,
+    consistency_weight: float | Literal["saved"] | None = AS_SAVED,
 ) -> VideoClassifier:
     """Load a trained model, ready for `predict` and `fit`.
 
-    What was downloaded once is found again without a network.
+    A model that was downloaded once is found again without a network.
 
     Args:
         name: A preset (see `list_presets`), a folder that `save_pretrained` wrote, or
             `"hf://user/repo"`, with `"@revision"` for a tag, branch or commit.
-        num_classes: Another number of classes than the saved one: the dense layer starts anew, the
-            streams keep their weights, and a warning says so.
+        num_classes: Number of classes. With another number than the saved one the dense layer
+            starts anew, the streams keep their weights, and a warning says so.
         labels: Class names. Other names than the saved ones make the dense layer start anew, too.
-        clip: Another clip for the model to eat.
-        dropout: Another rate before the dense layer.
-        dtype: Another dtype policy, e.g. `"mixed_bfloat16"`.
-        consistency_weight: Another λ of Eq. 4; `None` leaves the term out of the training graph.
+        clip: Clips that the model takes, if not those it was trained on.
+        dropout: Dropout rate before the dense layer.
+        dtype: Dtype policy, e.g. `"mixed_bfloat16"`.
+        consistency_weight: λ of Eq. 4; `None` leaves the term out of the training graph.
 
     Returns:
-        The model with `clip`, `labels` and `card`, compiled by `recipes.finetune()` with a constant
-        learning rate.
+        The model with `clip`, `labels` and `card`, compiled by `recipes.finetune()` with the
+        constant learning rate of a batch of 8: ready for `predict`, `evaluate` and a short `fit`.
+        `recipes.finetune().compile(model, data)` gives the schedule and its callbacks.
 
     Raises:
         ValueError: For an unknown name, a preset that nobody has made yet, files that are not what
@@ -55,9 +62,21 @@ def load_pretrained(
         >>> train = keras_acl.data.from_directory("ucf101/train", model.clip, batch_size=8)
         >>> model.fit(train, epochs=4)
     """
-    return read_pretrained(
-        find_folder(name), num_classes, labels, clip, dropout, dtype, consistency_weight
-    )
+    folder = find_folder(name)
+    metadata, architecture, arguments = _read(folder)
+    saved_count = arguments["num_classes"]
+    count, names = _classes(saved_count, metadata.labels, num_classes, labels)
+    changes = {"clip": clip, "dropout": dropout, "dtype": dtype, "labels": names}
+    arguments |= {key: value for key, value in changes.items() if value is not None}
+    keeps_head = count == saved_count and metadata.labels in (None, names)
+    model = _build(folder, architecture, arguments | {"num_classes": count}, keeps_head)
+    if consistency_weight != AS_SAVED:
+        model = _with_consistency(model, consistency_weight)
+    if not keeps_head:
+        _say_what_was_kept(metadata.card.name, model, saved_count)
+    model.card = metadata.card
+    recipes.finetune().compile(model)
+    return model
 
 
 def load_any(name: str | os.PathLike) -> VideoClassifier:
@@ -68,46 +87,92 @@ def load_any(name: str | os.PathLike) -> VideoClassifier:
     return load_pretrained(name)
 
 
-def find_folder(name: str | os.PathLike) -> Path:
-    """The local folder of a preset, folder or Hub repository; downloads what is missing."""
-    if isinstance(name, str) and name.startswith(SCHEME):
-        return download(*parse_address(name))
-    folder = Path(name)
-    is_name = isinstance(name, str) and (name in ALIASES or name in {p.name for p in PRESETS})
-    # A preset's name wins over a folder of something else: `make demo` writes one called demo.
-    if (folder / METADATA).is_file():
-        return folder
-    if folder.is_dir() and not is_name:
-        raise FileNotFoundError(
-            f"There is no model in {folder}: no {METADATA} of save_pretrained, no model.keras."
+def _read(folder: Path) -> tuple[Metadata, type[VideoClassifier], dict[str, Any]]:
+    """What the folder says of itself: metadata, class and arguments of the network."""
+    metadata = read_metadata(folder)
+    check_files(folder, metadata)
+    architecture, arguments = read_config(folder)
+    if metadata.labels is not None and len(metadata.labels) != arguments["num_classes"]:
+        raise ValueError(
+            f"{folder} is broken: metadata.json names {len(metadata.labels)} classes, the network "
+            f"of {CONFIG} has {arguments['num_classes']}. {SAVE_AGAIN}"
         )
-    if not isinstance(name, str) or len(folder.parts) > 1:
-        raise FileNotFoundError(f"There is no folder {name}. The Hub's are {SCHEME}user/repo.")
-    return _preset_folder(find_preset(name))
+    return metadata, architecture, arguments
 
 
-def weights_folder() -> Path:
-    """Where the weights are that come with the package: inside it, or beside it in a clone."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "weights"
-    return inside if inside.is_dir() else package.parent / "weights"
+def _classes(
+    saved_count: int,
+    saved_labels: tuple[str, ...] | None,
+    num_classes: int | None,
+    labels: Sequence[str] | None,
+) -> tuple[int, tuple[str, ...] | None]:
+    """Number and names of the classes that were asked for."""
+    if labels is not None:
+        if num_classes not in (None, len(labels)):
+            raise ValueError(
+                f"Expected one label a class. Received: num_classes={num_classes} and "
+                f"{len(labels)} labels"
+            )
+        return len(labels), tuple(labels)
+    if num_classes in (None, saved_count):
+        return saved_count, saved_labels
+    return num_classes, None
 
 
-def shipped_folder(preset: Preset) -> Path | None:
-    """Where a preset's weights are if they come with the package, else `None`."""
-    folder = weights_folder() / preset.name
-    return folder if (folder / WEIGHTS).is_file() else None
+def _build(
+    folder: Path,
+    architecture: type[VideoClassifier],
+    arguments: Mapping[str, Any],
+    keeps_head: bool,
+) -> VideoClassifier:
+    """The network with the folder's weights; those of the dense layer only if it keeps its head."""
+    try:
+        model = architecture(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG} and the arguments make no network: {error}") from error
+    skipped = [] if keeps_head else [model.classifier]
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of some layers that would stay as they are.
+            warnings.filterwarnings("error", "Skipping nested container", UserWarning)
+            model.load_weights(folder / WEIGHTS, objects_to_skip=skipped)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ValueError(
+            f"{folder / WEIGHTS} does not fit the network of {CONFIG}: {reason} {SAVE_AGAIN}"
+        ) from error
+    if hasattr(model, "consistency_weight"):  # λ is an argument; a warm-up may have moved it
+        model.consistency_weight.assign(model.initial_consistency_weight)
+    return model
 
 
-def _preset_folder(preset: Preset) -> Path:
-    shipped = shipped_folder(preset)
-    if shipped is not None:
-        return shipped
-    if preset.revision is not None:
-        return download(preset.hub, preset.revision)
-    if preset.checkpoints:
-        return built_preset(preset)
-    raise ValueError(
-        f"Nobody has published the weights of {preset.name} yet. They will be at "
-        f"{SCHEME}{preset.hub}. To make them: {preset.command}; then load the folder it writes."
+def _with_consistency(model: VideoClassifier, weight: float | None) -> VideoClassifier:
+    """The same network with another λ: a copy, as with `None` the variable is not there at all."""
+    if not hasattr(model, "initial_consistency_weight"):
+        raise ValueError(
+            f"A {type(model).__name__} has no consistency term. Received: "
+            f"consistency_weight={weight}"
+        )
+    if weight == model.initial_consistency_weight:
+        return model
+    if weight is not None and model.initial_consistency_weight is not None:
+        model.initial_consistency_weight = weight
+        model.consistency_weight.assign(weight)
+        return model
+    config = {**model.get_config(), "consistency_weight": weight}
+    copy = type(model).from_config(config)
+    for name in ("spatial_stream", "temporal_stream", "classifier"):
+        getattr(copy, name).set_weights(getattr(model, name).get_weights())
+    return copy
+
+
+def _say_what_was_kept(name: str, model: VideoClassifier, saved_count: int) -> None:
+    kept = count_parameters(model) - model.classifier.count_params()
+    logger.warning(
+        "%s: the weights of the streams are kept (%s parameters), the dense layer starts anew with "
+        "%d classes; the saved one has %d. Train before you predict.",
+        name,
+        f"{kept:,}",
+        model.num_classes,
+        saved_count,
     )

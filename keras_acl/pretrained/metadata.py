@@ -8,10 +8,10 @@ from typing import Any
 
 from keras_acl.clip import ClipSpec
 from keras_acl.pretrained.card import Card
-from keras_acl.pretrained.saved_files import (
-    ANEW,
+from keras_acl.pretrained.model_folder import (
     CONFIG,
     METADATA,
+    SAVE_AGAIN,
     WEIGHTS,
     finish_interrupted,
     read_json,
@@ -68,7 +68,7 @@ def read_metadata(folder: Path) -> Metadata:
     file = folder / METADATA
     values = read_json(file)
     if "format" not in values:
-        raise ValueError(f"{file} was not written by save_pretrained. {ANEW}")
+        raise ValueError(f"{file} was not written by save_pretrained. {SAVE_AGAIN}")
     if values["format"] != FORMAT:
         raise NewerFormatError(
             f"{file} has format {values['format']!r}, this version of keras-acl reads "
@@ -78,7 +78,7 @@ def read_metadata(folder: Path) -> Metadata:
         return _from_dict(values)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
-        raise ValueError(f"{file} is broken: {reason}. {ANEW}") from error
+        raise ValueError(f"{file} is broken: {reason}. {SAVE_AGAIN}") from error
 
 
 def check_files(folder: Path, metadata: Metadata) -> None:
@@ -91,12 +91,12 @@ def check_files(folder: Path, metadata: Metadata) -> None:
     for name in (CONFIG, WEIGHTS):
         file = folder / name
         if not file.is_file():
-            raise FileNotFoundError(f"There is no {name} in {folder}. {ANEW}")
+            raise FileNotFoundError(f"There is no {name} in {folder}. {SAVE_AGAIN}")
         digest = sha256_of(file)
         if digest != metadata.sha256[name]:
             raise ValueError(
                 f"{file} is not the file that was saved: its sha256 is {digest[:12]}…, expected "
-                f"{metadata.sha256[name][:12]}…. It is incomplete, or was changed. {ANEW}"
+                f"{metadata.sha256[name][:12]}…. It is incomplete, or was changed. {SAVE_AGAIN}"
             )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_acl.pretrained.hub import REPOSITORY, SCHEME, hub_errors, import_client
 from keras_acl.pretrained.metadata import check_files, read_metadata
-from keras_acl.pretrained.saved_files import FILES
+from keras_acl.pretrained.model_folder import FILES
 
 
 def publish(

@@ -1,9 +1,31 @@
 import os
+import shutil
 
 import pytest
 from hub_server import hub_server
+from saved import CARD, make_two_stream
 
+from keras_acl.layers import AttentionConsistency
 from keras_acl.pretrained.hub import import_client
+from keras_acl.pretrained.save import save_pretrained
+
+
+@pytest.fixture(scope="session")
+def model():
+    """A two-stream network; tests leave it as it is."""
+    return make_two_stream(consistency=AttentionConsistency(stop_gradient="spatial"))
+
+
+@pytest.fixture(scope="session")
+def saved(model, tmp_path_factory):
+    """Its folder; tests leave it as it is."""
+    return save_pretrained(model, tmp_path_factory.mktemp("saved") / "tiny", CARD)
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A copy of the folder, to be changed."""
+    return shutil.copytree(saved, tmp_path / "tiny")
 
 
 @pytest.fixture

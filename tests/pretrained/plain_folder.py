@@ -6,7 +6,7 @@ from pathlib import Path
 from keras_acl.clip import ClipSpec
 from keras_acl.pretrained.card import Card, Metric, model_card
 from keras_acl.pretrained.metadata import Metadata
-from keras_acl.pretrained.saved_files import CONFIG, README, WEIGHTS, sha256_of
+from keras_acl.pretrained.model_folder import CONFIG, README, WEIGHTS, sha256_of
 
 METRIC = Metric("moving figures", 71.5, "one centre clip", "this test")
 CARD = Card("plain", "Random bytes.", "Apache-2.0", "a test", metrics=(METRIC,))

@@ -9,7 +9,7 @@ from tiny_network import CLIP, LABELS, NETWORK, random_clips, two_stream
 
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.pretrained.card import Card, Metric
-from keras_acl.pretrained.saved_files import sha256_of
+from keras_acl.pretrained.model_folder import sha256_of
 
 METRIC = Metric("moving figures", 71.5, "one centre clip", "this test", videos=40)
 CARD = Card("tiny", "A tiny network.", "Apache-2.0", "a test", ("figures",), (METRIC,))

@@ -11,8 +11,8 @@ from hub_server import Fault
 from keras_acl.models import SlowClassifier
 from keras_acl.pretrained import cache
 from keras_acl.pretrained.card import Card
+from keras_acl.pretrained.load import load_pretrained
 from keras_acl.pretrained.presets import Checkpoint, Preset
-from keras_acl.pretrained.saved_folder import read_pretrained
 
 CHECKPOINT = Path(__file__).parents[1] / "data" / "parity" / "ptv_slow.pyth"
 
@@ -102,7 +102,7 @@ def test_no_network(downloads):
 
 def test_a_checkpoint_is_imported_once_and_then_loaded_without_network(server, slow, caplog):
     folder = cache.built_preset(slow)
-    model = read_pretrained(folder)
+    model = load_pretrained(folder)
     assert (type(model), model.num_classes, model.card) == (SlowClassifier, 13, slow.card)
     assert content(cache.cache_folder() / "downloads") == []  # the import is kept, not the file
     server.requests.clear()
@@ -120,7 +120,7 @@ def test_a_file_cut_where_nobody_gave_its_length_is_found_by_its_structure(serve
     with pytest.raises(ValueError, match="tiny_slow cannot be imported, and were removed from the"):
         cache.built_preset(slow)
     assert content(cache.cache_folder()) == []
-    assert read_pretrained(cache.built_preset(slow)).num_classes == 13
+    assert load_pretrained(cache.built_preset(slow)).num_classes == 13
 
 
 def test_one_of_two_files_is_kept_when_the_other_fails(server, slow):
@@ -141,8 +141,8 @@ import sys
 sys.path[:0] = sys.argv[2:]
 from test_cache import preset
 from keras_acl.pretrained.cache import built_preset
-from keras_acl.pretrained.saved_folder import read_pretrained
-print(read_pretrained(built_preset(preset(sys.argv[1]))).num_classes)
+from keras_acl.pretrained.load import load_pretrained
+print(load_pretrained(built_preset(preset(sys.argv[1]))).num_classes)
 """
 
 

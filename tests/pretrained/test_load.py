@@ -1,42 +1,212 @@
-import dataclasses
 import logging
-import shutil
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from harness import to_numpy
 from hub_server import Fault
-from saved import CARD, logits, make_two_stream
-from tiny_network import LABELS
+from saved import CARD, edit, logits, make_slow, make_slowfast, make_two_stream
+from tiny_network import CLIP, LABELS, random_clips
 
-from keras_acl.pretrained import load as module
-from keras_acl.pretrained.load import find_folder, load_pretrained, weights_folder
-from keras_acl.pretrained.presets import PRESETS, find_preset
-from keras_acl.pretrained.saved_folder import save_pretrained
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_two_stream()
+from keras_acl.clip import ClipSpec
+from keras_acl.pretrained.load import load_pretrained
+from keras_acl.pretrained.save import save_pretrained
+from keras_acl.speed.cost import count_parameters
+from keras_acl.training.losses import Crossentropy
 
 
-@pytest.fixture(scope="module")
-def saved(model, tmp_path_factory):
-    return save_pretrained(model, tmp_path_factory.mktemp("saved") / "tiny", CARD)
-
-
-@pytest.fixture
-def no_weights(tmp_path, monkeypatch):
-    """As if nothing came with the package."""
-    monkeypatch.setattr(module, "weights_folder", lambda: tmp_path / "none")
-
-
-def test_a_folder_loads_as_path_and_as_text(model, saved):
-    loaded = load_pretrained(str(saved))
+@pytest.mark.backends
+def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved):
+    loaded = load_pretrained(saved)
     np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-6)
-    assert find_folder(saved) == saved
+    assert (loaded.clip, loaded.labels, loaded.card) == (CLIP, LABELS, CARD)
+    assert loaded.consistency.stop_gradient == "spatial"
+    assert isinstance(loaded.loss, Crossentropy)
+    results = loaded.evaluate(random_clips(3), np.array([0, 1, 2]), verbose=0, return_dict=True)
+    assert set(results) == {"loss", "accuracy"}
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("make", [make_slowfast, make_slow])
+def test_the_baselines_come_back(make, tmp_path):
+    model = make()
+    loaded = load_pretrained(save_pretrained(model, tmp_path / "baseline"))
+    assert type(loaded) is type(model)
+    np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-6)
+
+
+@pytest.mark.backends
+def test_other_classes_keep_the_streams_and_say_so(model, saved, caplog):
+    with caplog.at_level(logging.WARNING, "keras_acl"):
+        loaded = load_pretrained(saved, num_classes=5)
+    assert (loaded.num_classes, loaded.labels) == (5, None)
+    [record] = caplog.records
+    streams = count_parameters(model) - model.classifier.count_params()
+    assert f"streams are kept ({streams:,} parameters)" in record.getMessage()
+    assert "anew with 5 classes; the saved one has 3" in record.getMessage()
+    features = loaded.features(random_clips(1)), model.features(random_clips(1))
+    for ours, theirs in zip(*features, strict=True):
+        np.testing.assert_allclose(to_numpy(ours), to_numpy(theirs), atol=1e-5)
+    assert np.abs(to_numpy(loaded.classifier.kernel)).max() < 0.1  # 0.2 wide if it were kept
+
+
+def test_other_names_start_the_dense_layer_anew(saved, caplog):
+    with caplog.at_level(logging.WARNING, "keras_acl"):
+        loaded = load_pretrained(saved, labels=["a", "b", "c"])
+    assert loaded.labels == ("a", "b", "c")
+    assert np.abs(to_numpy(loaded.classifier.kernel)).max() < 0.1
+    assert len(caplog.records) == 1
+
+
+def test_the_same_classes_keep_everything(model, saved, caplog):
+    with caplog.at_level(logging.WARNING, "keras_acl"):
+        loaded = load_pretrained(saved, num_classes=3, labels=list(LABELS))
+    np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-6)
+    assert not caplog.records
+
+
+def test_classes_without_names_can_be_named(tmp_path):
+    model = make_slow()
+    loaded = load_pretrained(save_pretrained(model, tmp_path / "slow"), labels=LABELS)
+    assert loaded.labels == LABELS
+    np.testing.assert_allclose(logits(loaded), logits(model), atol=1e-6)
+
+
+@pytest.mark.backends
+def test_what_a_user_changes_is_changed(model, saved):
+    clip = ClipSpec(frames=16, span=32, size=64)
+    loaded = load_pretrained(
+        saved, clip=clip, dropout=0.2, dtype="mixed_bfloat16", consistency_weight=0.25
+    )
+    assert loaded.clip == clip
+    assert loaded.dropout.rate == 0.2
+    assert loaded.dtype_policy.name == "mixed_bfloat16"
+    assert float(loaded.consistency_weight) == 0.25
+    assert loaded.get_config()["consistency_weight"] == 0.25
+    for ours, theirs in zip(loaded.weights, model.weights, strict=True):
+        if ours.name != "consistency_weight":
+            np.testing.assert_array_equal(to_numpy(ours), to_numpy(theirs))
+
+
+@pytest.mark.backends
+def test_the_consistency_term_can_be_left_out_and_put_in(model, saved, tmp_path):
+    without = load_pretrained(saved, consistency_weight=None)
+    assert not hasattr(without, "consistency_weight")
+    np.testing.assert_allclose(logits(without), logits(model), atol=1e-6)
+    again = load_pretrained(save_pretrained(without, tmp_path / "no"), consistency_weight=0.5)
+    assert float(again.consistency_weight) == 0.5
+    np.testing.assert_allclose(logits(again), logits(model), atol=1e-6)
+
+
+def test_a_network_without_the_term_takes_no_weight(tmp_path):
+    folder = save_pretrained(make_slow(), tmp_path / "slow")
+    with pytest.raises(ValueError, match="SlowClassifier has no consistency term"):
+        load_pretrained(folder, consistency_weight=1.0)
+
+
+def test_lambda_is_the_argument_and_not_what_a_warm_up_left(tmp_path):
+    model = make_two_stream()
+    model.consistency_weight.assign(0.1)
+    loaded = load_pretrained(save_pretrained(model, tmp_path / "warm"))
+    assert float(loaded.consistency_weight) == 1.5
+
+
+@pytest.mark.parametrize("name", ["config.json", "metadata.json", "model.weights.h5"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"no {name} "):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_cut_file_is_found_by_its_digest(folder, name):
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=rf"{name} is not the file that was saved.*incomplete"):
+        load_pretrained(folder)
+
+
+def test_no_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
+        load_pretrained(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is no JSON, is it whole"),
+        ("\0\xff", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "must hold a JSON object"),
+        ("{}", "was not written by save_pretrained"),
+        ('{"format": 2}', "has format 2, this version of keras-acl reads 1. Update"),
+        ('{"format": 1}', "labels is missing"),
+    ],
+)
+def test_broken_metadata_is_one_clear_error(folder, text, message):
+    (folder / "metadata.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": "up"}, "labels must be names"),
+        ({"labels": ["a", "b"]}, "names 2 classes, the network of config.json has 3"),
+        ({"sha256": {}}, "config.json is missing"),
+        ({"sha256": {"config.json": 1, "model.weights.h5": 2}}, "sha256 must hold digests"),
+        ({"card": {"name": "a"}}, "fields of a Card: missing"),
+        ({"clip": {"frames": -1}}, "frames must be positive"),
+        ({"parameters": "many"}, "parameters must be a whole number"),
+    ],
+)
+def test_wrong_metadata_is_one_clear_error(folder, change, message):
+    edit(folder, "metadata.json", lambda values: values.update(change))
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"class": "os.system"}, "names a class that cannot be loaded: 'os.system'. Expected one"),
+        ({"class": ["a"]}, "names a class that cannot be loaded"),
+        ({"arguments": 3}, "has no arguments for TwoStreamClassifier"),
+        ({"arguments": {}}, "num_classes is missing"),
+        ({"class": "SlowClassifier"}, "SlowClassifier does not take: channel_ratio, consistency"),
+    ],
+)
+def test_a_config_builds_nothing_but_the_networks(folder, change, message):
+    edit(folder, "config.json", lambda values: values.update(change))
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["a", "b", "c"]}, "does not take: labels"),
+        ({"num_classes": "3"}, "num_classes must be a whole number"),
+        ({"dtype": {"class_name": "Policy"}}, "dtype must be one of"),
+        ({"clip": {"colour": 3}}, "unexpected keyword argument 'colour'"),
+        ({"consistency": {"class_name": "Lambda"}}, "consistency takes temporal"),
+        ({"consistency": {"temporal": "never"}}, "Expected `temporal` to be one of"),
+        ({"depth": 12}, "make no network: .*12"),
+        ({"width": 16}, r"model\.weights\.h5 does not fit the network of config\.json"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_error(folder, change, message):
+    edit(folder, "config.json", lambda values: values["arguments"].update(change))
+    with pytest.raises(ValueError, match=message):
+        load_pretrained(folder)
+
+
+def test_labels_and_number_of_classes_must_agree(saved):
+    with pytest.raises(ValueError, match="Received: num_classes=4 and 2 labels"):
+        load_pretrained(saved, num_classes=4, labels=["a", "b"])
 
 
 def test_the_hub_gives_a_model_that_is_ready(hub, model, saved, caplog):
@@ -48,69 +218,6 @@ def test_the_hub_gives_a_model_that_is_ready(hub, model, saved, caplog):
         other = load_pretrained("hf://someone/tiny", num_classes=5)
     assert other.num_classes == 5
     assert caplog.records[-1].getMessage().startswith("tiny: the weights of the streams are kept")
-
-
-def test_weights_that_come_with_the_package_need_no_network(hub, saved, tmp_path, monkeypatch):
-    shutil.copytree(saved, tmp_path / "weights" / "demo")
-    monkeypatch.setattr(module, "weights_folder", lambda: tmp_path / "weights")
-    assert load_pretrained("demo").card == CARD
-    assert hub.requests == []
-
-
-def test_weights_are_beside_the_package_in_a_clone():
-    assert weights_folder().name == "weights"
-
-
-def test_a_published_preset_comes_from_the_hub(hub, saved, no_weights, monkeypatch):
-    published = dataclasses.replace(find_preset("demo"), revision="v1")
-    monkeypatch.setattr(module, "find_preset", lambda name: published)
-    hub.add(published.hub, saved, tag="v1")
-    assert find_folder("demo").joinpath("model.weights.h5").is_file()
-    assert any("/revision/v1" in path for path in hub.paths("GET"))
-
-
-def test_a_preset_of_public_files_is_built(no_weights, monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(module, "built_preset", lambda preset: asked.append(preset) or tmp_path)
-    assert find_folder("k400") == tmp_path
-    assert [preset.name for preset in asked] == ["acl_r50_4x16_k400"]
-
-
-def test_what_nobody_has_published_says_how_it_is_made(no_weights):
-    with pytest.raises(
-        ValueError, match=r"ucf101 yet\. They will be at hf://.*To make them: python"
-    ):
-        load_pretrained("ucf101")
-
-
-def test_a_preset_wins_over_a_folder_of_something_else(saved, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "weights").mkdir()
-    shutil.copytree(saved, tmp_path / "weights" / "demo")
-    monkeypatch.setattr(module, "weights_folder", lambda: tmp_path / "weights")
-    (tmp_path / "demo").mkdir()  # `make demo` writes one
-    assert find_folder("demo") == tmp_path / "weights" / "demo"
-    shutil.copytree(saved, tmp_path / "demo", dirs_exist_ok=True)
-    assert find_folder("demo").resolve() == tmp_path / "demo"
-
-
-def test_unknown_names_suggest_the_nearest(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"no preset 'k40'\. Did you mean k400"):
-        load_pretrained("k40")
-    with pytest.raises(ValueError, match="slowfast_r50_4x16_k400"):
-        load_pretrained("slowfast_4x16")
-    for name in ("runs/nothing", tmp_path / "nothing"):
-        with pytest.raises(FileNotFoundError, match=r"There is no folder .*nothing"):
-            load_pretrained(name)
-    with pytest.raises(ValueError, match="Expected hf://user/repo"):
-        load_pretrained("hf://nothing")
-
-
-def test_every_preset_can_be_loaded_or_says_how_it_is_made():
-    for preset in PRESETS:
-        shipped = (weights_folder() / preset.name / "model.weights.h5").is_file()
-        assert shipped or preset.revision or preset.checkpoints or preset.command, preset.name
 
 
 TOGETHER = """

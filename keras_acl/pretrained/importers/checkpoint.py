@@ -9,8 +9,8 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
+from keras_acl.pretrained.importers.import_report import ImportReport
 from keras_acl.pretrained.importers.network import Network, recognise
-from keras_acl.pretrained.importers.report import ImportReport
 from keras_acl.pretrained.importers.torch_files import read_checkpoint
 
 USUAL_SPEED_RATIO = 8

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_acl.models import SlowClassifier, TwoStreamClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
-from keras_acl.pretrained.importers.report import ImportReport, Source
+from keras_acl.pretrained.importers.import_report import ImportReport, Source
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

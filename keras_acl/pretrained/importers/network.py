@@ -13,7 +13,7 @@ from keras_acl.pretrained.importers.formats import (
     CheckpointFormat,
     to_keras_layout,
 )
-from keras_acl.pretrained.importers.report import Source
+from keras_acl.pretrained.importers.import_report import Source
 from keras_acl.pretrained.importers.torch_files import RawCheckpoint
 
 PREFIXES = ("", "model.", "module.", "module.model.")  # wrappers around the network

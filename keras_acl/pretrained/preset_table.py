@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_acl.pretrained.load import shipped_folder
+from keras_acl.pretrained.find_folder import shipped_folder
 from keras_acl.pretrained.metadata import read_metadata
 from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset
 

@@ -16,7 +16,7 @@ WEIGHTS = "model.weights.h5"
 README = "README.md"
 METADATA = "metadata.json"
 FILES = (CONFIG, WEIGHTS, README, METADATA)  # in the order in which they move into place
-SAVED = ".saved"  # complete new files on their way into a folder that holds older ones
+MOVING_IN = ".saved"  # complete new files on their way into a folder that holds older ones
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def written_folder(folder: Path) -> Iterator[Path]:
     try:
         yield beside
         if folder.is_dir():
-            os.rename(beside, folder / SAVED)  # from here on the new save counts
+            os.rename(beside, folder / MOVING_IN)  # from here on the new save counts
             finish_interrupted(folder)
         else:
             os.rename(beside, folder)
@@ -59,7 +59,7 @@ def written_folder(folder: Path) -> Iterator[Path]:
 
 def finish_interrupted(folder: Path) -> None:
     """Move the files of a complete save into place that a killed process left behind."""
-    saved = folder / SAVED
+    saved = folder / MOVING_IN
     if not saved.is_dir():
         return
     for name in FILES:
@@ -89,10 +89,12 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is no JSON, is it whole? {error}. {ANEW}") from error
+        raise ValueError(f"{file} is no JSON, is it whole? {error}. {SAVE_AGAIN}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{file} must hold a JSON object. Received: {str(values)[:80]}. {ANEW}")
+        raise ValueError(
+            f"{file} must hold a JSON object. Received: {str(values)[:80]}. {SAVE_AGAIN}"
+        )
     return values
 
 
-ANEW = "Save or download the folder again."
+SAVE_AGAIN = "Save or download the folder again."

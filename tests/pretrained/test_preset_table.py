@@ -1,6 +1,6 @@
 from keras_acl.evaluation import Scores, card_metric
 from keras_acl.pretrained import list_presets
-from keras_acl.pretrained.load import shipped_folder
+from keras_acl.pretrained.find_folder import shipped_folder
 from keras_acl.pretrained.presets import PRESETS, find_preset
 
 
