@@ -49,7 +49,7 @@ def evaluate(
     shard: Shard = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure accuracy with many views a video, by default the 30 of the literature.
+    """Measure accuracy with many views of each video, by default the 30 of the literature.
 
     The same command again goes on where an interrupted one stopped.
 

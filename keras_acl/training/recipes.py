@@ -25,7 +25,7 @@ class Recipe:
 
     Args:
         epochs: Length of the training; the cosine ends there.
-        learning_rate: Peak, for 64 clips a batch; scaled linearly with the batch size.
+        learning_rate: Peak, for 64 clips per batch; scaled linearly with the batch size.
         warmup_epochs: Length of the linear warm-up.
         warmup_start: Learning rate of the first step, for 64 clips.
         momentum: Nesterov momentum.
@@ -86,7 +86,7 @@ class Recipe:
 
         Args:
             model: A classifier of this package.
-            data: The training data: something with `len` (batches an epoch) and `batch_size`, as
+            data: The training data: something with `len` (batches per epoch) and `batch_size`, as
                 a `VideoDataset`. Without it the learning rate is constant, the peak for 8 clips.
             run_folder: Where checkpoints, `history.csv` and, if it is installed, TensorBoard logs
                 go; without it nothing is written.
@@ -120,22 +120,11 @@ class Recipe:
                 "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."
             )
         model.rematerialize = rematerialize
-        accumulated = gradient_accumulation_steps
-        rate = (
-            self.learning_rate * 8 * accumulated / REFERENCE_BATCH
-            if data is None
-            else self.schedule(len(data), data.batch_size * accumulated)
-        )
         for layer in all_layers(model):
             if isinstance(layer, ClipBatchNormalization):
                 layer.clips_per_group = self.batch_norm_clips
         model.compile(
-            optimizer=CoupledSGD(
-                rate,
-                momentum=self.momentum,
-                coupled_weight_decay=self.weight_decay,
-                gradient_accumulation_steps=accumulated if accumulated > 1 else None,
-            ),
+            optimizer=self._optimizer(data, gradient_accumulation_steps),
             loss=Crossentropy(self.label_smoothing),
             metrics=classification_metrics(model.num_classes),
             jit_compile=compile_with_xla(),
@@ -143,6 +132,19 @@ class Recipe:
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
         model.optimizer.build(model.trainable_variables)
         return self._callbacks(model, data, run_folder)
+
+    def _optimizer(self, data, accumulated: int) -> CoupledSGD:
+        rate = (
+            self.learning_rate * 8 * accumulated / REFERENCE_BATCH
+            if data is None
+            else self.schedule(len(data), data.batch_size * accumulated)
+        )
+        return CoupledSGD(
+            rate,
+            momentum=self.momentum,
+            coupled_weight_decay=self.weight_decay,
+            gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+        )
 
     def _callbacks(self, model, data, run_folder) -> list:
         callbacks: list = [keras.callbacks.TerminateOnNaN()]

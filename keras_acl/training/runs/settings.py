@@ -22,7 +22,7 @@ class RunSettings:
         network: `"small"`, `"r50"` or `"r101"`.
         clip: What the model eats.
         recipe: How it is trained.
-        batch_size: Clips a batch.
+        batch_size: Clips per batch.
         validation_split: Share of the videos kept for validation.
         flip: Whether clips are mirrored at random; off where left and right are classes.
         seed: Seed of weights, split, order and clips.
