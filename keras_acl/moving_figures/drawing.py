@@ -34,7 +34,7 @@ class Figure:
         x: Centre in pixels, (T,).
         y: Centre in pixels, (T,).
         angle: Clockwise turn in radians, (T,); an actor at 0 stands upright.
-        radius: Of the circle around the figure in pixels, (T,).
+        radius: Radius of the circle around the figure in pixels, (T,).
     """
 
     shape: str

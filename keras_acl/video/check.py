@@ -3,13 +3,13 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_acl.video.container import shown_frames
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read import part_of
+from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
 
 
@@ -32,8 +32,7 @@ def check_videos(
 
     Args:
         videos: Paths, or records (such as a VideoList), whose start and end are checked too.
-        workers: Files decoded at a time; as many as the machine has cores by default. Threads, as
-            FFmpeg decodes outside of Python's lock.
+        workers: Files decoded at a time. None: as many as CPU cores.
         progress: Called as `progress(done, total)` after each file, from the calling thread.
 
     Returns:
@@ -41,16 +40,13 @@ def check_videos(
     """
     records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
     reasons: list[str | None] = [None] * len(records)
-    executor = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
-        places = {executor.submit(_fault, video): place for place, video in enumerate(records)}
-        for done, future in enumerate(as_completed(places), 1):
-            reasons[places[future]] = future.result()
+    # Ctrl-C ends the check with the files that are being decoded, not with the last one.
+    faults = read_ahead(records, lambda video: [_fault(video)], workers or os.cpu_count())
+    with contextlib.closing(faults):
+        for done, (place, fault) in enumerate(faults, 1):
+            reasons[place] = fault.reason if isinstance(fault, DecodingError) else fault
             if progress is not None:
                 progress(done, len(records))
-    finally:
-        # Ctrl-C ends the check with the files that are being decoded, not with the last one.
-        executor.shutdown(cancel_futures=True)
     return [
         VideoProblem(video.path, reason)
         for video, reason in zip(records, reasons, strict=True)
@@ -59,14 +55,11 @@ def check_videos(
 
 
 def _fault(video: Video) -> str | None:
-    """What is wrong with a file, or None."""
-    try:
-        part_of(video, probe(video.path))
-        frames = damaged = 0
-        with contextlib.closing(shown_frames(video.path)) as shown:
-            for _, frame in shown:
-                frames += 1
-                damaged += frame.is_corrupt
-    except DecodingError as error:
-        return error.reason
+    """What is wrong with a file that can be decoded, or None."""
+    part_of(video, probe(video.path))
+    frames = damaged = 0
+    with contextlib.closing(shown_frames(video.path)) as shown:
+        for _, frame in shown:
+            frames += 1
+            damaged += frame.is_corrupt
     return f"{damaged} of its {frames} frames are damaged" if damaged else None

@@ -206,8 +206,8 @@ def to_rgb(
 
     Args:
         frame: A decoded frame.
-        height: Of the result.
-        width: Of the result.
+        height: Height of the result in pixels.
+        width: Width of the result in pixels.
         reformatter: Shared by the frames of a file, as it keeps FFmpeg's tables.
 
     Returns:

@@ -16,8 +16,8 @@ class Crop(NamedTuple):
     """A square of resized frames.
 
     Args:
-        height: Of the whole frame after resizing.
-        width: Of the whole frame after resizing.
+        height: Height of the whole frame after resizing.
+        width: Width of the whole frame after resizing.
         top: First row of the square.
         left: First column of the square.
         size: Side of the square.

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -19,6 +20,7 @@ def read_ahead(
     read: Callable[[Source], Iterable[Value]],
     workers: int | None = None,
     ahead: int = AHEAD,
+    stop: threading.Event | None = None,
 ) -> Generator[tuple[int, Value | DecodingError], None, None]:
     """Yield the values of every source as they are read; one that breaks ends with its error.
 
@@ -33,6 +35,7 @@ def read_ahead(
         read: Returns the values of a source, for instance a generator of them.
         workers: Sources read at a time. None: as many as CPU cores, 16 at most.
         ahead: Values read from a source before they are handed over.
+        stop: Set when the walk ends, before its threads are waited for: what `read` may look at.
 
     Yields:
         Place of the source in `sources`, with a value or a `DecodingError`.
@@ -62,6 +65,8 @@ def read_ahead(
                 go_on(itertools.islice(waiting, 1) if ended else [(place, values)])
                 yield from ((place, value) for value in read_now)
     finally:
+        if stop is not None:
+            stop.set()
         pool.shutdown()
         for _, values in running.values():
             values.close()

@@ -1,5 +1,6 @@
 """Copies of folders of videos that decode fast: smaller, a key frame twice a second, no sound."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -7,15 +8,14 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.check import VideoProblem
 from keras_acl.video.encode import encode_anew
 from keras_acl.video.files import find_videos
-from keras_acl.video.video import DecodingError
+from keras_acl.video.read_ahead import read_ahead
 
 SETTINGS = ".shrink.json"
 LISTS = (".csv", ".txt")
@@ -82,25 +82,18 @@ def shrink_videos(
     _tidy(folder, output)
     todo = [name for name in names if not _is_finished(folder / name, output / name)]
     reasons: dict[Path, str] = {}
-    stop = threading.Event()
-    executor = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
-        running = {
-            executor.submit(
-                encode_anew, folder / name, output / name, short_side, quality, stop
-            ): name
-            for name in todo
-        }
-        for done, future in enumerate(as_completed(running), 1):
-            try:
-                future.result()
-            except DecodingError as error:
-                reasons[running[future]] = error.reason
+    stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
+
+    def encode(name: Path) -> Iterable[None]:
+        yield encode_anew(folder / name, output / name, short_side, quality, stop)
+
+    workers = workers or os.cpu_count()
+    with contextlib.closing(read_ahead(todo, encode, workers, stop=stop)) as results:
+        for done, (place, result) in enumerate(results, len(names) - len(todo) + 1):
+            if result is not None:
+                reasons[todo[place]] = result.reason
             if progress is not None:
-                progress(len(names) - len(todo) + done, len(names))
-    finally:
-        stop.set()  # an error or Ctrl-C ends what is being written, and leaves none of it
-        executor.shutdown(cancel_futures=True)
+                progress(done, len(names))
     copied = [name for name in names if name not in reasons]
     return ShrinkReport(
         written=len(todo) - len(reasons),

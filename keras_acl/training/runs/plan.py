@@ -22,7 +22,7 @@ CLIPS = {
     "r50": ClipSpec(),
     "r101": ClipSpec(),
 }
-# For 64 clips per batch, from scratch. The published one is too low for a small network's few steps.
+# For 64 clips per batch, from scratch; the published one is too low for a few steps of a small one.
 LEARNING_RATES = {"small": 0.4, "r50": 0.1, "r101": 0.1}
 
 
