@@ -8,7 +8,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from keras_acl.system.atomic_write import written_whole
@@ -62,7 +62,7 @@ def shrink_videos(
         output: Where the copies go. Neither inside `folder` nor around it.
         short_side: Pixels of the shorter side; smaller videos keep their size (made even).
         quality: x264's constant rate factor, 0 (lossless) to 51.
-        workers: Files at a time, in threads; as many as the machine has cores by default.
+        workers: Files copied at a time. None: as many as CPU cores.
         progress: Called as `progress(done, total)` after each file, from the calling thread.
 
     Returns:
@@ -84,8 +84,8 @@ def shrink_videos(
     reasons: dict[Path, str] = {}
     stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
 
-    def encode(name: Path) -> Iterable[None]:
-        yield encode_anew(folder / name, output / name, short_side, quality, stop)
+    def encode(name: Path) -> list[None]:
+        return [encode_anew(folder / name, output / name, short_side, quality, stop)]
 
     workers = workers or os.cpu_count()
     with contextlib.closing(read_ahead(todo, encode, workers, stop=stop)) as results:

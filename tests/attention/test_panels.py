@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from keras_acl.attention.panels import BAND, GAP, PANEL, panels, strip, overlay_writer
+from keras_acl.attention.panels import BAND, GAP, PANEL, overlay_writer, panels, strip
 
 PLACES = [(60, 190), (5, 5), (200, 31), (255, 255)]
 STEP = PANEL + GAP
