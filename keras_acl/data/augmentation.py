@@ -8,8 +8,7 @@ import dataclasses
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.video.crop import resized
-from keras_acl.video.cutter import Crop
+from keras_acl.video.crop import Crop, resized
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read import clip_times, read_crops, read_uniform_clips
 from keras_acl.video.video import Video

@@ -1,4 +1,4 @@
-"""Find the files that cannot be decoded before a training run stumbles over them."""
+"""Find files that cannot be decoded before a training run meets them."""
 
 import contextlib
 import os
@@ -27,16 +27,16 @@ def check_videos(
 ) -> list[VideoProblem]:
     """Decode every frame of every file, many files at a time.
 
-    This is stricter than reading clips: a file with a few damaged frames can still be trained on,
-    but is named here.
+    This is stricter than reading clips: a file with a few damaged frames can still be used for
+    training, but is named here.
 
     Args:
-        videos: Paths, or records (such as a VideoList), whose start and end are checked too.
+        videos: Paths, or `Video`s (such as a `VideoList`), whose start and end are checked too.
         workers: Files decoded at a time. None: as many as CPU cores.
-        progress: Called as `progress(done, total)` after each file, from the calling thread.
+        progress: Called as `progress(done, total)` after each file, in the calling thread.
 
     Returns:
-        The files that cannot be decoded to their end, in the order given; empty if all is well.
+        The files that cannot be decoded to their end, in the given order.
     """
     records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
     reasons: list[str | None] = [None] * len(records)

@@ -23,8 +23,8 @@ from keras_acl.video.video import DecodingError
 # Containers round timestamps (Matroska to whole milliseconds): the frame stored at 0.067 s is the
 # one that is shown at 2/30 s.
 TOLERANCE = 1.5e-3
-# Far from the start, reading begins at a key frame so many seconds before the first wanted frame:
-# more than encoders ever reorder frames by.
+# Far from the start, reading begins at a key frame SEEK_MARGIN seconds before the first wanted
+# frame: longer than encoders reorder frames by.
 SEEK_BEYOND = 2.0
 SEEK_MARGIN = 1.0
 COMPLETE = 0.9  # share of what the header promises; less is a file cut short
@@ -34,13 +34,13 @@ SCALING = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.
 
 @contextlib.contextmanager
 def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file at its main video stream and closes it, whatever happens in between.
+    """Open a file at its main video stream, and close it at the end.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Raises:
-        DecodingError: If FFmpeg finds fault with the file, now or while it is read.
+        DecodingError: If FFmpeg cannot open the file, or raises an error while it is read.
     """
     try:
         # A title in another encoding than UTF-8 is no reason to refuse a video.
@@ -50,7 +50,7 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
                 raise DecodingError(path, "it holds no video stream")
             if stream.codec_context is None:
                 raise DecodingError(path, "FFmpeg has no decoder for its video stream")
-            # Many videos are decoded side by side: a thread each wastes the least.
+            # Many videos are decoded at a time: one thread for each is most efficient.
             stream.codec_context.thread_count = 1
             yield container, stream
     except av.error.FFmpegError as error:
@@ -60,7 +60,7 @@ def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]
 def packets(
     path: str | Path, container: InputContainer, stream: VideoStream
 ) -> Generator[av.Packet, None, None]:
-    """The packets of a stream, in the order of the file; the last one is empty.
+    """Yield the packets of a stream in the order of the file; the last one is empty.
 
     Raises:
         DecodingError: If the file is damaged in a way that FFmpeg takes for another stream.
@@ -95,19 +95,20 @@ def frame_rate(stream: VideoStream) -> Fraction:
 def shown_frames(
     path: str | Path, earliest: float = 0.0
 ) -> Generator[tuple[float, av.VideoFrame], None, None]:
-    """Walk through the frames in the order in which they are shown.
+    """Decode the frames in the order in which they are shown.
 
-    Close it (`contextlib.closing`) where the walk may stop early.
+    Close the generator (`contextlib.closing`) where reading may stop early.
 
     Args:
-        path: The file.
-        earliest: The walk starts with the frame shown at that second, or before it.
+        path: Path of the file.
+        earliest: Second from which frames are wanted. Reading starts with the frame shown then, or
+            with an earlier one.
 
     Yields:
-        Pairs of seconds since the file's first frame, and the frame.
+        Seconds since the first frame of the file, and the frame.
 
     Raises:
-        DecodingError: If there is no frame, or the file breaks.
+        DecodingError: If no frame can be decoded, or the file is damaged.
     """
     with open_video(path) as (container, stream):
         frames = timed_frames(path, container, stream)
@@ -117,10 +118,10 @@ def shown_frames(
         origin = first[0]
         if earliest > SEEK_BEYOND and first[1].pts is not None and can_jump(container):
             frames = _decode_from(path, container, stream, origin + earliest - SEEK_MARGIN)
-            # Before the key frame there may be frames that lack what they are predicted from.
+            # Before the key frame there may be frames that lack the frames they are predicted from.
             first = next((pair for pair in frames if pair[1].key_frame), None)
             if first is None or not whole_picture(first[1]) or first[0] > origin + earliest:
-                # The file's index leads astray: read from the beginning.
+                # The file's index is wrong: read from the beginning.
                 yield from shown_frames(path)
                 return
         for second, frame in chain([first], frames):
@@ -133,21 +134,21 @@ def timed_frames(
     stream: VideoStream,
     damaged: Callable[[], object] | None = None,
 ) -> Generator[tuple[Fraction, av.VideoFrame], None, None]:
-    """Decode from where the container stands; the one clock of frames.
+    """Decode from the current position on; the one clock of frames.
 
     Args:
-        path: The file.
-        container: Its container.
-        stream: Its video stream.
+        path: Path of the file.
+        container: Container of the file.
+        stream: Video stream of the container.
         damaged: Called for each packet that cannot be decoded, which is then left out. None: such
             a packet is an error.
 
     Yields:
-        Seconds of a frame's timestamp, exactly, and the frame. Frames without a timestamp follow
-        each other at the stream's rate.
+        Exact seconds of the timestamp, and the frame. Frames without a timestamp follow each other
+        at the stream's rate.
 
     Raises:
-        DecodingError: If the file breaks.
+        DecodingError: If the file is damaged.
     """
     step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
     second = -step
@@ -171,10 +172,10 @@ def is_cut_short(
     """Whether a file's header promises much more than there is.
 
     Args:
-        container: The file's container.
-        stream: Its video stream.
-        frames: Frames found; 0 if that says nothing, as where an edit list hides some.
-        seconds: Seconds found, from the first frame.
+        container: Container of the file.
+        stream: Video stream of the container.
+        frames: Number of frames found; 0 if it says nothing, as where an edit list hides some.
+        seconds: Seconds found, from the first frame on.
         begin: Second of the first frame's timestamp.
     """
     share = 1.0
@@ -187,7 +188,7 @@ def is_cut_short(
 
 
 def whole_picture(frame: av.VideoFrame) -> bool:
-    """Whether decoding may begin with a frame, and it comes with its time.
+    """Whether decoding can begin with a frame, and the frame has a timestamp.
 
     Files that are refreshed bit by bit (x264's intra-refresh) have key frames that only look so.
     """
@@ -202,16 +203,16 @@ def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
 def to_rgb(
     frame: av.VideoFrame, height: int, width: int, reformatter: VideoReformatter
 ) -> np.ndarray:
-    """Converts, resizes (bilinear) and turns upright one frame.
+    """Convert one frame to RGB, resize it (bilinear) and turn it upright.
 
     Args:
         frame: A decoded frame.
         height: Height of the result in pixels.
         width: Width of the result in pixels.
-        reformatter: Shared by the frames of a file, as it keeps FFmpeg's tables.
+        reformatter: Converter, shared by the frames of a file because it caches FFmpeg's tables.
 
     Returns:
-        RGB, uint8 0-255, shape (height, width, 3).
+        RGB, uint8, shape (height, width, 3).
     """
     turns = round(frame.rotation / 90)  # counter-clockwise
     if turns % 2:
@@ -223,7 +224,7 @@ def to_rgb(
 def _decode_from(
     path: str | Path, container: InputContainer, stream: VideoStream, second: float
 ) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-    """The timed frames from a key frame before a second; none if the file cannot be searched."""
+    """The timed frames from a key frame before `second` on; none if the file cannot be seeked."""
     try:
         container.seek(int(second / (stream.time_base or 1)), stream=stream)
     except av.error.FFmpegError:  # no error of the file's pictures

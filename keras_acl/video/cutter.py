@@ -1,6 +1,4 @@
-"""Resize only what is kept of a frame: a square, cut out before FFmpeg resizes it."""
-
-from typing import NamedTuple
+"""Square crops that are cut out before FFmpeg resizes them, which saves work."""
 
 import av
 import numpy as np
@@ -8,40 +6,22 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
 from keras_acl.video.container import SCALING, to_rgb, upright_size
+from keras_acl.video.crop import Crop
 
 PLANES = 1, 2, 0  # channels of FFmpeg's "gbrp" among red, green and blue
 
 
-class Crop(NamedTuple):
-    """A square of resized frames.
-
-    Args:
-        height: Height of the whole frame after resizing.
-        width: Width of the whole frame after resizing.
-        top: First row of the square.
-        left: First column of the square.
-        size: Side of the square.
-        mirrored: Whether left and right are exchanged afterwards.
-    """
-
-    height: int
-    width: int
-    top: int
-    left: int
-    size: int
-    mirrored: bool = False
-
-
 class Cutter:
-    """Turns frames of a file into crops.
+    """Cut the same crop out of the frames of a file.
 
-    The edges of the square lie on whole pixels of the file, the upper left ones on even pixels, as
-    colours are stored for 2 x 2 of them: against a frame that is resized first and cut afterwards,
-    they are off by up to one pixel of the file, two at its far edges. Some values are off by one
-    level, as FFmpeg computes planes of colours in another way than whole pixels, with less work.
+    The edges of the square are whole pixels of the file, the upper and left ones even pixels,
+    because colours are stored for blocks of 2 x 2. Compared with a frame that is resized first and
+    cut afterwards, they are off by up to one pixel of the file, two at the far edges. Some values
+    are off by one level, as FFmpeg converts separate colour planes with other arithmetic (and less
+    work) than packed pixels.
 
     Args:
-        crop: What to cut out.
+        crop: The crop.
     """
 
     def __init__(self, crop: Crop) -> None:
@@ -53,7 +33,7 @@ class Cutter:
     def __call__(self, frame: av.VideoFrame, out: np.ndarray) -> None:
         """Write the crop of a frame to `out`, uint8 RGB, shape (size, size, 3)."""
         crop = self.crop
-        if frame.rotation % 360:  # rare; the filter below knows nothing of it
+        if frame.rotation % 360:  # rare; the filter below ignores rotation
             whole = to_rgb(frame, crop.height, crop.width, self._reformatter)
             image = whole[crop.top : crop.top + crop.size, crop.left : crop.left + crop.size]
             out[...] = image[:, ::-1] if crop.mirrored else image
@@ -67,7 +47,7 @@ class Cutter:
             out[..., channel] = rows[:, ::-1] if crop.mirrored else rows
 
     def _cut(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The part of a frame that is needed: a view, no copy."""
+        """The part of a frame that is needed, not copied."""
         form = frame.width, frame.height, frame.format.name
         if self._graph is None or form != self._made_for:
             self._graph, self._made_for = self._filter(frame), form
@@ -90,7 +70,7 @@ class Cutter:
 
 
 def _interval(first: int, size: int, resized: int, stored: int) -> tuple[int, int]:
-    """First pixel and number of pixels in a file of what are `size` pixels after resizing."""
+    """First pixel and number of pixels in the file of what becomes `size` pixels."""
     scale = stored / resized
     count = min(max(round(size * scale), 1), stored)
     begin = 2 * round(first * scale / 2)

@@ -1,4 +1,4 @@
-"""What the readers of `sources` share: folders, CSV rows, class names, holes in a data set."""
+"""Folders of video files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ VIDEO_SUFFIXES += (".mts", ".ogv", ".ts", ".webm", ".wmv")
 
 
 def find_videos(folder: str | Path) -> list[str]:
-    """All video files at any depth below a folder, sorted; hidden files and folders are left out.
+    """List all video files at any depth below a folder, sorted, without hidden files and folders.
 
     A video is known by its suffix, such as .mp4 or .avi.
 
     Args:
-        folder: Where to look.
+        folder: Folder to search.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -30,13 +30,13 @@ def find_videos(folder: str | Path) -> list[str]:
 
 
 def list_files(sources: Sequence[str | Path]) -> list[str]:
-    """The files among the sources, and the video files in the folders among them.
+    """List the given files, and the video files in the given folders.
 
     Args:
-        sources: Files and folders.
+        sources: Paths of files and folders.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no file.
     """
     paths = [
         path
@@ -49,10 +49,10 @@ def list_files(sources: Sequence[str | Path]) -> list[str]:
 
 
 def checked_folder(folder: str | Path) -> Path:
-    """The folder as a Path.
+    """Return the folder as a `Path`.
 
     Raises:
-        FileNotFoundError: If it is not there, or a file.
+        FileNotFoundError: If it does not exist or is a file.
     """
     folder = Path(folder)
     if not folder.is_dir():

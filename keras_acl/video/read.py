@@ -12,26 +12,12 @@ from av.video.reformatter import VideoReformatter
 
 from keras_acl.clip import ClipSpec
 from keras_acl.video.container import TOLERANCE, shown_frames, to_rgb, upright_size
-from keras_acl.video.crop import centre_crop, resized
-from keras_acl.video.cutter import Crop, Cutter
+from keras_acl.video.crop import Crop, centre_crop, resized
+from keras_acl.video.cutter import Cutter
 from keras_acl.video.frame_table import VideoInfo, probe, remembered
 from keras_acl.video.sampling import grid_length, random_clip, uniform_clips
-from keras_acl.video.seek import LostFrameError, frames_at, picked_frames
+from keras_acl.video.seek import LostFrameError, decode_frames, numbers_at
 from keras_acl.video.video import DecodingError, Video
-
-__all__ = [
-    "DecodingError",
-    "VideoInfo",
-    "clip_times",
-    "part_of",
-    "probe",
-    "read_clip",
-    "read_crops",
-    "read_frames",
-    "read_seen",
-    "read_uniform_clips",
-    "stream_frames",
-]
 
 
 def read_frames(
@@ -250,9 +236,9 @@ def _frames_of(
     filled, table = 0, remembered(path)
     # Without a table it is not worth making one: that reads the whole file.
     if table is not None and table.stamps.size:
-        numbers, counts = np.unique(frames_at(table, wanted), return_counts=True)
+        numbers, counts = np.unique(numbers_at(table, wanted), return_counts=True)
         try:
-            with contextlib.closing(picked_frames(path, table, numbers)) as frames:
+            with contextlib.closing(decode_frames(path, table, numbers)) as frames:
                 for frame, count in zip(frames, counts.tolist(), strict=True):
                     yield frame, count
                     filled += count

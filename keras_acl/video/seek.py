@@ -1,7 +1,7 @@
-"""Decode single frames of a file: no more of it than they need.
+"""Single frames of a file, by number, without decoding what they do not need.
 
-The walk of `shown_frames` is what every result here must equal, and what takes over where a file
-does not behave as its timestamps promise.
+The frames are those of `shown_frames`, which takes over where a file does not behave as its
+timestamps promise.
 """
 
 import contextlib
@@ -18,41 +18,41 @@ from av.video.stream import VideoStream
 from keras_acl.video.container import TOLERANCE, open_video, packets, whole_picture
 from keras_acl.video.frame_table import FrameTable
 
-# A jump to a key frame must spare so many frames: it costs as much as decoding a few.
+# Frames that a jump to a key frame must save: it costs as much as decoding a few.
 WORTH_A_JUMP = 8
-# Decoders that leave out frames which no other is predicted from, and change nothing else by it.
+# Decoders that can skip frames from which no other is predicted, without any other effect.
 SKIPPING = ("h264", "hevc")
 
 
 class LostFrameError(Exception):
-    """A frame does not come where the table says."""
+    """A frame does not come where the table says it does."""
 
 
-def frames_at(table: FrameTable, times: np.ndarray) -> np.ndarray:
-    """Numbers of the frames that are shown at given seconds, counted from 0, shape (times,)."""
+def numbers_at(table: FrameTable, times: np.ndarray) -> np.ndarray:
+    """Numbers, counted from 0, of the frames shown at the given seconds, shape (times,)."""
     numbers = np.searchsorted(table.seconds() - TOLERANCE, times, side="right") - 1
     return np.maximum(numbers, 0)
 
 
-def picked_frames(
+def decode_frames(
     path: str | Path, table: FrameTable, numbers: np.ndarray
 ) -> Generator[av.VideoFrame, None, None]:
-    """Yield the frames with given numbers.
+    """Decode the frames with the given numbers.
 
-    Decoding begins at the last key frame before the first of them, jumps where a key frame stands
-    in a wide gap, and leaves out frames that are neither wanted nor needed for others.
+    Decoding begins at the last key frame before the first of them, jumps to a key frame where a gap
+    is wide, and skips frames that are neither wanted nor needed for others.
 
     Args:
-        path: The file.
-        table: What is known about it.
-        numbers: Ascending, each once.
+        path: Path of the file.
+        table: Frame table of the file.
+        numbers: Numbers of the frames, ascending, without repeats.
 
     Yields:
         The frames, in order.
 
     Raises:
-        LostFrameError: If a frame does not come in its place; those before it are right.
-        DecodingError: If the file breaks.
+        LostFrameError: If a frame does not come in its place; the frames before it are right.
+        DecodingError: If the file is damaged.
     """
     wanted = table.stamps[numbers]
     with open_video(path) as (container, stream):
@@ -67,7 +67,7 @@ def picked_frames(
 def _runs(
     table: FrameTable, wanted: np.ndarray
 ) -> Iterator[tuple[tuple[int, int] | None, list[int]]]:
-    """Wanted frames that are decoded in one go, and the key frame to jump to before them."""
+    """The key frame to jump to, and the wanted frames that are decoded from there in one run."""
     # Which key frame each wanted frame can be decoded from; -1: only the start of the file.
     keys = np.searchsorted(table.keys[:, 0], wanted, side="right") - 1
     places = np.searchsorted(table.stamps, table.keys[:, 0])  # frame number of each key frame
@@ -99,7 +99,7 @@ def _packets_from(
         if packet.is_keyframe and packet.pts is not None and not found:
             found = packet.pts == stamp
             if packet.pts > stamp:
-                raise LostFrameError  # the file's index leads astray
+                raise LostFrameError  # the file's index is wrong
         if found:
             yield packet
 

@@ -1,4 +1,4 @@
-"""Video and VideoList: what every source of videos hands over."""
+"""`Video`, what every source of videos lists, and the error of a file that cannot be read."""
 
 import dataclasses
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Video:
-    """One labelled video, or the part of a file that counts.
+    """One labelled video file, or a part of one.
 
     Args:
-        path: The file.
-        label: Index of its class; None where it is not known.
-        start: Second of the file at which the part that counts begins; None is the first frame.
-        end: Second of the file at which it ends; None is the last frame.
-        group: Name of the recording that it was cut from. `split` keeps the videos of one group
-            on one side.
+        path: Path of the file.
+        label: Index of the class; None where it is not known.
+        start: Second of the file at which the part begins; None is the first frame.
+        end: Second of the file at which the part ends; None is the last frame.
+        group: Name of the recording that it was cut from. `split` keeps the videos of a group
+            together.
 
     Raises:
         ValueError: If the label or start is negative, or the part ends before it begins.
@@ -41,11 +41,11 @@ class DecodingError(ValueError):
     """A file that cannot be read as video.
 
     Args:
-        path: The file.
+        path: Path of the file.
         reason: What is wrong with it, in a few words.
 
     Attributes:
-        path: The file.
+        path: Path of the file, a string.
         reason: What is wrong with it.
     """
 

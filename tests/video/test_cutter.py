@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from video_files import numbered_frames, write_video
 
-from keras_acl.video.crop import resized
-from keras_acl.video.cutter import Crop, Cutter, _interval
+from keras_acl.video.crop import Crop, resized
+from keras_acl.video.cutter import Cutter, _interval
 from keras_acl.video.read import read_crops, read_frames
 
 

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from video_files import gray_to_numbers, numbered_frames, write_video
 
-from keras_acl.video import read as decoding
-from keras_acl.video import seek as picking
+from keras_acl.video import read, seek
 from keras_acl.video.container import TOLERANCE, shown_frames
 from keras_acl.video.frame_table import probe, remembered
 from keras_acl.video.read import read_frames, stream_frames
-from keras_acl.video.seek import LostFrameError, frames_at, picked_frames
+from keras_acl.video.seek import LostFrameError, numbers_at
 from keras_acl.video.video import DecodingError
 
 HEVC = "keyint=20:log-level=0"
@@ -51,7 +50,7 @@ def moving_frames(count: int) -> np.ndarray:
 @pytest.fixture(params=FILES, scope="module")
 def video(request, tmp_path_factory):
     name, codec, fps, options, first = FILES[request.param]
-    path = tmp_path_factory.mktemp("picking") / name
+    path = tmp_path_factory.mktemp("seek") / name
     pts = list(range(first, first + 150)) if first else None
     return write_video(path, moving_frames(150), fps, codec=codec, pts=pts, options=options)
 
@@ -84,7 +83,7 @@ def test_any_frames_are_those_of_the_walk(video):
     for numbers in wishes:
         seen = []
         with contextlib.suppress(LostFrameError):  # then the walk goes on from there
-            for frame in picked_frames(video, table, numbers):
+            for frame in seek.decode_frames(video, table, numbers):
                 seen.append(planes(frame))
             assert len(seen) == len(numbers)
         assert seen == [walk[number][1] for number in numbers[: len(seen)]]
@@ -100,10 +99,10 @@ _whole: dict = {}
 def whole(path):
     """All frames by the plain walk."""
     if path not in _whole:
-        with contextlib.closing(decoding._spans(path, 0.0)) as spans:
+        with contextlib.closing(read._spans(path, 0.0)) as spans:
             reformatter = av.video.reformatter.VideoReformatter()
             _whole[path] = np.stack(
-                [decoding.to_rgb(f, f.height, f.width, reformatter) for f, _ in spans]
+                [read.to_rgb(f, f.height, f.width, reformatter) for f, _ in spans]
             )
     return _whole[path]
 
@@ -116,19 +115,19 @@ def test_a_time_finds_the_same_frame_with_a_table_and_without(tmp_path):
     plain = gray_to_numbers(read_frames(path, times))
     probe(path)
     assert gray_to_numbers(read_frames(path, times)) == plain
-    assert frames_at(remembered(path), times).tolist() == plain
+    assert numbers_at(remembered(path), times).tolist() == plain
 
 
 @pytest.fixture
 def decoded(monkeypatch):
     """Counts the frames that come out of decoders."""
     count = []
-    honest = picking._decoded
+    honest = seek._decoded
 
     def counted(stream, *args):
         yield from honest(_Counting(stream, count), *args)
 
-    monkeypatch.setattr(picking, "_decoded", counted)
+    monkeypatch.setattr(seek, "_decoded", counted)
     return count
 
 
@@ -192,8 +191,8 @@ def test_a_file_that_does_not_keep_its_promise_is_walked_through(tmp_path, monke
         table.stamps[40:] += 2**40
     wanted = np.array([5, 30, 31, 50, 70])
     with pytest.raises(LostFrameError):
-        list(picked_frames(path, table, wanted))
-    monkeypatch.setattr(decoding, "frames_at", lambda table, times: wanted)
+        list(seek.decode_frames(path, table, wanted))
+    monkeypatch.setattr(read, "numbers_at", lambda table, times: wanted)
     assert gray_to_numbers(read_frames(path, wanted / 30)) == wanted.tolist()
 
 
@@ -205,7 +204,7 @@ def test_a_break_is_an_error_here_too(tmp_path):
     start = data.index(b"mdat")
     data[start + 2500 : start + 2700] = b"\xff" * 200
     path.write_bytes(data)
-    frames = picked_frames(path, table, np.array([0, 57]))
+    frames = seek.decode_frames(path, table, np.array([0, 57]))
     with pytest.raises(DecodingError, match="Invalid data found"):
         list(frames)
 
