@@ -1,28 +1,27 @@
-"""How many training clips a second come out of video files, against other readers.
+"""How many training clips per second come out of video files, against other readers.
 
 Makes 340 x 256 videos of 10 s at a bit rate as in Kinetics (or takes a folder), shrinks them, and
 reads random 224 clips of 32 frames, span 64, as training does: from the files as they are and from
-the shrunk ones, by number of threads and processes, with a bare PyAV loop, tf.data around that
-loop, and Decord beside it (where it is installed). Every turn reads `--clips` clips with each
-reader; the figures are medians of the turns. Writes results/data.json, with the size and the PSNR
-of the shrunk files.
+the shrunk ones, with a bare PyAV loop, tf.data around that loop, and Decord beside it (where it is
+installed). Every turn reads `--clips` clips with each reader; the figures are medians of the turns.
+Writes results/data.json, with the size and the PSNR of the shrunk files.
 
     python examples/benchmarks/data.py
     python examples/benchmarks/data.py --videos FOLDER
-    python examples/benchmarks/data.py --long     late clips and 30 views of a ten-minute file
-    python examples/benchmarks/data.py --fit      how long `fit` of a network waits for shrunk files
+    python examples/benchmarks/data.py --long     a ten-minute file: a clip at its end, and 30 views
+    python examples/benchmarks/data.py --seeking --videos FOLDER     whether seeking changes a pixel
 """
 
 import argparse
+import functools
 import statistics
+import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from measuring import ratio, save, turns
+import measuring
 
 # What brings Keras along is imported where it is used: worker processes import this file.
-PEER = "bare PyAV loop, 2 threads"
 
 
 def main() -> None:
@@ -35,25 +34,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--processes", type=int, default=2, help="0: threads only")
     parser.add_argument("--long", action="store_true", help="a long file instead")
-    parser.add_argument("--fit", action="store_true", help="training instead")
-    parser.add_argument("--output", type=Path, help="folder for the JSON", default=None)
+    parser.add_argument("--seeking", action="store_true", help="check seeking instead")
+    parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     options = parser.parse_args()
     kind = "" if options.videos is None else "_videos"
-    where = {} if options.output is None else {"folder": options.output}
     with tempfile.TemporaryDirectory() as folder:
-        if options.long:
-            save(f"data_long{kind}", measure_long(Path(folder), options), **where)
-        elif options.fit:
-            from keras_acl.video.files import find_videos
-
-            from data_fit import measure_fit
-
-            _, shrunk = prepare(Path(folder), options)
-            rows = measure_fit(find_videos(shrunk), options.clips, options.repeats)
-            save(f"data_fit{kind}", rows, **where)
+        if options.seeking:
+            check_seeking(Path(folder), options)
+        elif options.long:
+            rows = measure_long(Path(folder), options)
+            measuring.save(f"data_long{kind}", rows, options.output)
         else:
             rows, about = measure(Path(folder), options)
-            save(f"data{kind}", rows, **about, **where)
+            measuring.save(f"data{kind}", rows, options.output, **about)
 
 
 def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
@@ -67,7 +60,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
     if options.videos is not None:
         originals = options.videos
     else:
-        write_videos(originals, options.count, options.seconds)
+        write_videos(originals, options.count, [options.seconds])
     try:
         report = shrink_videos(originals, shrunk)
     except (FileNotFoundError, ValueError) as error:  # no folder, or no video in it
@@ -85,7 +78,7 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
     from keras_acl.video.files import find_videos
 
     from data_files import mean_psnr
-    from data_readers import Setting, make_readers
+    from data_readers import PEER, Setting, make_readers
 
     originals, shrunk = prepare(folder, options)
     names = [Path(path).relative_to(shrunk) for path in find_videos(shrunk)]
@@ -94,14 +87,14 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
     for files, place in (("as they are", originals), ("shrunk", shrunk)):
         setting = Setting([str(place / name) for name in names], clip, options.clips)
         readers = make_readers(setting, options.processes)
-        times = in_turn(readers, options.repeats)
+        times = measuring.in_turn(readers, options.repeats)
         for name, seconds in times.items():
             rows.append(
                 {
                     "files": files,
                     "reader": name,
                     "clips/s": 1 / statistics.median(seconds),
-                    "ratio to the bare loop": ratio(times, name, PEER),
+                    "ratio to the bare loop": measuring.ratio(times, name, PEER),
                 }
             )
     before = sum((originals / name).stat().st_size for name in names)
@@ -117,35 +110,57 @@ def measure_long(folder: Path, options: argparse.Namespace) -> list[dict]:
     from keras_acl.video.files import find_videos
 
     from data_files import write_videos
-    from data_readers import late_clips, views
+    from data_readers import all_views, late_clip, memory_of
 
     if options.videos is None:
-        write_videos(folder, 1, 600.0 if options.seconds == 10.0 else options.seconds)
+        write_videos(folder, 1, [600.0 if options.seconds == 10.0 else options.seconds])
     path = find_videos(options.videos or folder)[0]
     clip, rows = ClipSpec(size=options.size), []
-    for what, make in (("a clip at the end", late_clips), ("10 x 3 views", views)):
-        readers = {"read through": make(path, clip, False), "remembered": make(path, clip, True)}
-        times = in_turn(readers, options.repeats)
+
+    for what, read in (("a clip at the end", late_clip), ("10 x 3 views", all_views)):
+        once = functools.partial(read, path, clip)
+        readers = {"read through": memory_of(0)(once), "remembered": once}
+        timed = {name: measuring.timed(reader) for name, reader in readers.items()}
+        times = measuring.in_turn(timed, options.repeats)
         for name, seconds in times.items():
             rows.append(
                 {
                     "what": what,
                     "the file's timestamps are": name,
                     "ms": 1e3 * statistics.median(seconds),
-                    "ratio": ratio(times, name, "read through"),
+                    "ratio": measuring.ratio(times, name, "read through"),
                 }
             )
     return rows
 
 
-def in_turn(readers: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Seconds that each reader reports, in turn, after one turn that does not count."""
-    for read in readers.values():
-        read()
-    times: dict[str, list[float]] = {name: [] for name in readers}
-    for name in turns(readers, repeats):
-        times[name].append(readers[name]())
-    return times
+def check_seeking(folder: Path, options: argparse.Namespace) -> None:
+    """Read random moments of every video by seeking and from the beginning.
+
+    Raises:
+        SystemExit: If one pixel differs.
+    """
+    from keras_acl.video.files import find_videos
+    from keras_acl.video.video import DecodingError
+
+    from data_files import write_videos
+    from data_readers import differs_by_seeking
+
+    if options.videos is None:
+        write_videos(folder, options.count, [options.seconds])
+    same, unread, different = 0, 0, []
+    for path in find_videos(options.videos or folder):
+        try:
+            if differs_by_seeking(path):
+                different.append(path)
+            else:
+                same += 1
+        except DecodingError as error:
+            print(f"not read: {error}")
+            unread += 1
+    print(f"{same} videos agree, {unread} cannot be read")
+    if different or not same:
+        sys.exit("\n".join(["These differ:", *different]) if different else "No video was read.")
 
 
 if __name__ == "__main__":

@@ -1,37 +1,36 @@
-"""Videos for the data benchmark, and how much two copies of one differ."""
+"""Videos for the benchmarks, and how much two copies of one differ."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from keras_acl.data import probe, read_frames
+from keras_acl.video.encode import video_writer
 
-import av
 import numpy as np
 
 HEIGHT, WIDTH, FPS = 256, 340, 30
-BIT_RATE = 450_000  # pictures only; Kinetics at this size has about as much
+BIT_RATE = "450k"  # pictures only; Kinetics at this size has about as much
 LONG = 20.0  # seconds after which a scene begins again
 CELLS = ((64, 40), (24, 25), (8, 15), (3, 9))  # pixels and gray levels of the texture's octaves
 
 
-def write_videos(folder: Path, count: int, seconds: float) -> None:
-    """Write textured scenes with a moving figure and a moving camera: H.264 as x264 makes it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        # .mp4 in one class folder: the folder can be trained on.
+def write_videos(folder: Path, count: int, seconds: Sequence[float]) -> None:
+    """Write textured scenes with a moving figure and a moving camera.
+
+    Args:
+        folder: Folder of two class folders, which can be trained on.
+        count: Number of videos.
+        seconds: Lengths of the videos, repeated.
+    """
+    for number, length in zip(range(count), itertools.cycle(seconds)):
         file = folder / f"class{number % 2}" / f"{number:04d}.mp4"
-        file.parent.mkdir(exist_ok=True)
-        with av.open(str(file), "w") as container:
-            # Ten minutes are to be had in one.
-            options = {"preset": "veryfast" if seconds > LONG else "medium"}
-            stream = container.add_stream("libx264", rate=FPS, options=options)
-            stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
-            stream.bit_rate = BIT_RATE
-            once = list(scene(number, round(min(seconds, LONG) * FPS)))
-            for image in itertools.islice(itertools.cycle(once), round(seconds * FPS)):
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            container.mux(stream.encode())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        preset = "veryfast" if length > LONG else "medium"  # ten minutes are written in one
+        once = list(scene(number, round(min(length, LONG) * FPS)))
+        with video_writer(file, FPS, {"preset": preset, "b": BIT_RATE}) as add:
+            for image in itertools.islice(itertools.cycle(once), round(length * FPS)):
+                add(image)
 
 
 def scene(seed: int, count: int) -> Iterator[np.ndarray]:
@@ -77,10 +76,8 @@ def mean_psnr(pairs: Sequence[tuple[Path, Path]], frames: int = 8) -> float:
     values = []
     for original, copy in pairs:
         info = probe(original)
-        height, width = (round(side * 256 / min(info.height, info.width)) for side in (
-            info.height, info.width
-        ))  # fmt: skip
+        scale = 256 / min(info.height, info.width)
+        size = (round(info.height * scale), round(info.width * scale))
         times = np.linspace(0, info.seconds, frames, endpoint=False)
-        one, other = (read_frames(path, times, size=(height, width)) for path in (original, copy))
-        values.append(psnr(one, other))
+        values.append(psnr(*(read_frames(path, times, size=size) for path in (original, copy))))
     return float(np.mean(values))

@@ -1,7 +1,8 @@
-"""The readers that the data benchmark compares. Each is a function that returns seconds a clip."""
+"""The readers that `data.py` compares: functions that return seconds per clip."""
 
 import contextlib
 import dataclasses
+import importlib.util
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,20 +13,22 @@ from keras_acl.data import LoadingOptions, VideoDataset, probe, read_frames
 from keras_acl.data.augmentation import Augmentation, draw_corner, draw_short_side
 from keras_acl.video import frame_table as probing
 from keras_acl.video import read as decoding
+from keras_acl.video.crop import resized
 from keras_acl.video.sampling import frame_offsets
-from keras_acl.video.video import Video
+from keras_acl.video.video import DecodingError, Video
 from keras_acl.video.views import ViewGrid, iterate_views
 
 import av
 import numpy as np
 
 BATCH = 8
+PEER = "bare PyAV loop, 2 threads"
 Reader = Callable[[], float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is to be read: these files, over and over, so many clips in all."""
+    """Files to read, over and over, until there are so many clips."""
 
     paths: list[str]
     clip: ClipSpec
@@ -33,23 +36,22 @@ class Setting:
 
 
 def make_readers(setting: Setting, processes: int) -> dict[str, Reader]:
-    """All readers by name; the first one is what the others are compared with."""
+    """All readers by name; the others are compared with the first."""
     readers = {
-        "bare PyAV loop, 2 threads": bare_loop(setting, 2),
-        "bare PyAV loop, 1 thread": bare_loop(setting, 1),
-        "keras-acl, new files, 2 threads": pipeline_of_new_files(setting, 2),
+        PEER: in_threads(setting, 2, read_bare),
+        # Each file is met for the first time: only the frames of those being read are remembered.
+        "keras-acl, new files, 2 threads": memory_of(1024)(pipeline(setting, 2)),
+        "keras-acl, 2 threads": pipeline(setting, 2),
+        "keras-acl, 4 threads": pipeline(setting, 4),
+        "tf.data over PyAV, 2 threads": tf_data(setting, 2),
+        "decoding alone, 2 threads": in_threads(setting, 2, read_nothing),
     }
-    for threads in (1, 2, 4):
-        readers[f"keras-acl, {threads} thread{'s'[: threads > 1]}"] = pipeline(setting, threads)
-    readers["tf.data over PyAV, 2 threads"] = tf_data(setting, 2)
-    readers["decoding alone, 2 threads"] = decoding_alone(setting, 2)
     if processes:
         readers[f"keras-acl, {processes} processes"] = pipeline(setting, 1, processes)
-    decord = decord_reader(setting, 2)
-    if decord is None:
-        print("Decord is not installed (it has no wheels for new Pythons): left out.")
+    if importlib.util.find_spec("decord"):
+        readers["Decord, 2 threads"] = in_threads(setting, 2, read_with_decord)
     else:
-        readers["Decord, 2 threads"] = decord
+        print("Decord is not installed (it has no wheels for new Pythons): left out.")
     return readers
 
 
@@ -73,33 +75,6 @@ def pipeline(setting: Setting, threads: int, processes: int = 0) -> Reader:
     return read
 
 
-def decoding_alone(setting: Setting, threads: int) -> Reader:
-    """What bounds `pipeline`: the frames of random clips, decoded and dropped."""
-
-    def read(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
-        times = decoding.clip_times(Video(path), clip, rng)
-        return np.array([count for _, count in decoding._frames_of(path, times)])
-
-    return _in_threads(setting, threads, read)
-
-
-def pipeline_of_new_files(setting: Setting, threads: int) -> Reader:
-    """The same where each file is met for the first time, as in an epoch over very many."""
-    read = pipeline(setting, threads)
-    few = 1024  # frames that are remembered: of the two files that are being read
-
-    def forgetful() -> float:
-        with memory_of(few):
-            return read()
-
-    return forgetful
-
-
-def bare_loop(setting: Setting, threads: int) -> Reader:
-    """PyAV as its manual shows it: decode up to the last frame of the clip, resize, cut, flip."""
-    return _in_threads(setting, threads, _read_bare)
-
-
 def tf_data(setting: Setting, threads: int) -> Reader:
     """The bare loop behind `tf.data`, which has no reader of videos: a parallel map of Python."""
 
@@ -108,7 +83,7 @@ def tf_data(setting: Setting, threads: int) -> Reader:
 
         def one(number: np.ndarray) -> np.ndarray:
             path = setting.paths[int(number) % len(setting.paths)]
-            return _read_bare(path, setting.clip, np.random.default_rng((0, int(number))))
+            return read_bare(path, setting.clip, np.random.default_rng((0, int(number))))
 
         def read(number: tf.Tensor) -> tf.Tensor:
             return tf.numpy_function(one, [number], tf.uint8)
@@ -121,68 +96,13 @@ def tf_data(setting: Setting, threads: int) -> Reader:
     return run
 
 
-def decord_reader(setting: Setting, threads: int) -> Reader | None:
-    """Decord's VideoReader, then the same resizing; None where it is not installed."""
-    try:
-        import decord
-    except ImportError:
-        return None
-
-    def read(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
-        side = draw_short_side(clip.size, Augmentation().scale, rng)
-        info = probe(path)
-        scale = side / min(info.height, info.width)
-        height, width = int(info.height * scale), int(info.width * scale)
-        reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
-        offsets = frame_offsets(clip)
-        first = int(rng.integers(0, max(len(reader) - clip.span, 0), endpoint=True))
-        wanted = np.minimum(first + offsets, len(reader) - 1)
-        return _cut(reader.get_batch(wanted).asnumpy(), clip.size, rng)
-
-    return _in_threads(setting, threads, read)
-
-
-def late_clips(path: str, clip: ClipSpec, remember: bool) -> Reader:
-    """One clip at the end of a long file: measuring it, then reading."""
-
-    def read() -> float:
-        with contextlib.nullcontext() if remember else memory_of(0):
-            started = perf_counter()
-            times = probe(path).seconds - clip.seconds + frame_offsets(clip) / clip.fps
-            read_frames(path, times, 256)
-            return perf_counter() - started
-
-    return read
-
-
-def views(path: str, clip: ClipSpec, remember: bool) -> Reader:
-    """The 10 x 3 views of a long file."""
-
-    def read() -> float:
-        with contextlib.nullcontext() if remember else memory_of(0):
-            started = perf_counter()
-            for _ in iterate_views(Video(path), clip, ViewGrid(10, 3)):
-                pass
-            return perf_counter() - started
-
-    return read
-
-
-@contextlib.contextmanager
-def memory_of(frames: int):
-    """Within it, `probe` remembers so many frames; of none, reading does not know what it found."""
-    honest, probing._memory = probing._memory, probing._Memory(frames)
-    try:
-        yield
-    finally:
-        probing._memory = honest
-
-
-def _in_threads(
+def in_threads(
     setting: Setting,
     threads: int,
     read: Callable[[str, ClipSpec, np.random.Generator], np.ndarray],
 ) -> Reader:
+    """Threads that call `read` with a path, a clip and a source of chance."""
+
     def run() -> float:
         def one(number: int) -> np.ndarray:
             rng = np.random.default_rng((0, number))
@@ -198,7 +118,28 @@ def _in_threads(
     return run
 
 
-def _read_bare(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+def read_nothing(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+    """The frames of a random clip, decoded and dropped, which bounds what reading can reach."""
+    times = decoding.clip_times(Video(path), clip, rng)
+    return np.array([count for _, count in decoding._frames_of(path, times)])
+
+
+def read_with_decord(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+    """Decord's VideoReader, which resizes."""
+    import decord
+
+    side = draw_short_side(clip.size, Augmentation().scale, rng)
+    info = probe(path)
+    height, width = resized(info.height, info.width, side)
+    reader = decord.VideoReader(path, width=width, height=height, num_threads=1)
+    offsets = frame_offsets(clip)
+    first = int(rng.integers(0, max(len(reader) - clip.span, 0), endpoint=True))
+    wanted = np.minimum(first + offsets, len(reader) - 1)
+    return _cut(reader.get_batch(wanted).asnumpy(), clip.size, rng)
+
+
+def read_bare(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
+    """PyAV as its manual shows it: decode up to the last frame of the clip, resize, cut, flip."""
     with av.open(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -206,8 +147,7 @@ def _read_bare(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarra
         first = int(rng.integers(0, max(total - clip.span, 0), endpoint=True))
         wanted = np.minimum(first + frame_offsets(clip), total - 1) / clip.fps
         side = draw_short_side(clip.size, Augmentation().scale, rng)
-        scale = side / min(stream.height, stream.width)
-        height, width = int(stream.height * scale), int(stream.width * scale)
+        height, width = resized(stream.height, stream.width, side)
         images, image, origin = [], None, None
         for frame in container.decode(stream):
             origin = frame.time if origin is None else origin
@@ -224,3 +164,47 @@ def _cut(frames: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     top, left = draw_corner(*frames.shape[1:3], size, rng)
     frames = frames[:, top : top + size, left : left + size]
     return np.ascontiguousarray(frames[:, :, ::-1] if rng.random() < 0.5 else frames)
+
+
+def late_clip(path: str, clip: ClipSpec) -> None:
+    """Measure a long file and read one clip at its end."""
+    times = probe(path).seconds - clip.seconds + frame_offsets(clip) / clip.fps
+    read_frames(path, times, 256)
+
+
+def all_views(path: str, clip: ClipSpec) -> None:
+    """Read the 10 x 3 views of a long file."""
+    for _ in iterate_views(Video(path), clip, ViewGrid(10, 3)):
+        pass
+
+
+@contextlib.contextmanager
+def memory_of(frames: int):
+    """Let `probe` remember so many frames; with none, files are read from their beginning."""
+    honest, probing._memory = probing._memory, probing._Memory(frames)
+    try:
+        yield
+    finally:
+        probing._memory = honest
+
+
+def differs_by_seeking(path: str, draws: int = 20) -> bool:
+    """Whether seeking gives another pixel, or another error, than reading from the beginning."""
+    rng = np.random.default_rng(0)
+    seconds = probe(path).seconds
+    for _ in range(draws):
+        first, last = np.sort(rng.uniform(0, seconds, 2))
+        times = np.linspace(first, last, rng.integers(1, 9))
+        sought = _frames_or_reason(path, times)
+        with memory_of(0):
+            read = _frames_or_reason(path, times)
+        if type(sought) is not type(read) or not np.array_equal(sought, read):
+            return True
+    return False
+
+
+def _frames_or_reason(path: str, times: np.ndarray) -> np.ndarray | str:
+    try:
+        return read_frames(path, times)
+    except DecodingError as error:
+        return error.reason

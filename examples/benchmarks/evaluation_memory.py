@@ -15,19 +15,13 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from keras_acl.clip import ClipSpec
-from keras_acl.data import MovingFigures
 from keras_acl.evaluation import evaluate_views
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.system.memory import peak_memory
 from keras_acl.video.files import find_videos
 
-import av
-import numpy as np
-
-HEIGHT, WIDTH, FPS = 256, 340, 30
-SECONDS = (2, 5)
-SMALL = {"depth": 11, "width": 8, "channel_ratio": 2, "clip": ClipSpec(size=32)}  # for a test
+from data_files import write_videos
+from measuring import SMALL
 
 
 def main() -> None:
@@ -41,14 +35,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.videos is None:
-            videos = write_videos(Path(folder), options.count)
-        else:
-            videos = find_videos(options.videos)[: options.count]
+            write_videos(Path(folder), options.count, (2, 3, 4, 5))
+        videos = find_videos(options.videos or folder)[: options.count]
         model = TwoStreamClassifier(400, **(SMALL if options.small else {}))
-        before = peak_memory()
-        started = perf_counter()
+        before, started = peak_memory(), perf_counter()
         scores = evaluate_views(model, videos, options.clips, options.crops)
-    seconds = perf_counter() - started
+        seconds = perf_counter() - started
     views = int(scores.done.sum()) * options.clips * options.crops
     print(f"{len(videos)} videos, {int(scores.failed.sum())} of them could not be read")
     print(f"{views} views in {seconds:.0f} s: {views / seconds:.2f} views/s")
@@ -56,34 +48,6 @@ def main() -> None:
     print(f"Peak resident memory {peak:.0f} MiB, {before:.0f} MiB of it before the evaluation")
     if peak > 1024 * options.limit:
         sys.exit(f"More than {options.limit:g} GiB.")
-
-
-def write_videos(folder: Path, count: int) -> list[str]:
-    """Write synthetic videos of 2 to 5 s: moving figures, forth and back."""
-    figures = MovingFigures("motion", distractors=3, frames=15, size=WIDTH)
-    rng = np.random.default_rng(0)
-    margin = (WIDTH - HEIGHT) // 2
-    paths = []
-    for number in range(count):
-        drawn = figures.draw(number % len(figures.labels), seed=number).frames
-        once = drawn[:, margin : margin + HEIGHT]  # (15, H, W, 3)
-        length = rng.integers(SECONDS[0] * FPS, SECONDS[1] * FPS, endpoint=True)
-        order = np.resize([*range(15), *range(14, -1, -1)], length)
-        paths.append(str(folder / f"{number:04d}.mp4"))
-        write_video(paths[-1], once, order)
-    return paths
-
-
-def write_video(file: str, frames: np.ndarray, order: np.ndarray) -> None:
-    """Encode frames, uint8 (T, H, W, 3), in an order of their numbers."""
-    with av.open(file, "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "28"})
-        stream.height, stream.width = HEIGHT, WIDTH
-        stream.pix_fmt = "yuv420p"
-        for number in order:
-            image = av.VideoFrame.from_ndarray(frames[number], format="rgb24")
-            container.mux(stream.encode(image))
-        container.mux(stream.encode())
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """How long a clip takes on a CPU: as trained, optimised, and in PyTorch, ONNX Runtime, OpenVINO.
 
-The R50 4x16 of the paper with the same weights everywhere; that all give the same logits is checked
-before anything is timed. The contenders run in turn in one process, and once each in a process of
-their own for the peak of its memory and the time until the first logits. Peers that are not
-installed are left out.
+The R50 4x16 of the paper in float32 with the same weights everywhere; that all give the same logits
+is checked before anything is timed. The contenders run in turn in one process, and once each in a
+process of their own for the peak of its memory and the time until the first logits. Peers that are
+not installed are left out. The floor is a product of matrices with as many multiply-adds.
 
     pip install torch onnx onnxscript onnxruntime openvino
     python examples/benchmarks/inference.py
-    python examples/benchmarks/inference.py --onednn     what TensorFlow's oneDNN brings
 
-Takes about 10 minutes on two cores, with `--onednn` 5; `--small` tries it out. The floor is one of
-the contenders: a product of matrices with as many multiply-adds.
+Takes about 10 minutes on two cores; `--small` tries it out. TF_ENABLE_ONEDNN_OPTS=0 before the
+command measures TensorFlow without oneDNN.
 """
 
 import argparse
@@ -26,45 +25,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.speed.cost import count_multiply_adds
 from keras_acl.speed.throughput import matrix_products
-from keras_acl.system.devices import fast_bfloat16
 
 import keras
 import measuring
 import numpy as np
-from inference_contenders import BASE, OPTIMIZED, PEER, contenders, load, write
+from inference_contenders import BASE, PEER, contenders, load, write
 
 FLOOR = "the floor"
-TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}  # of the largest logit
+TOLERANCE = 1e-4  # of the largest logit
 
 
 def main() -> None:
-    options = read_options()
-    model = network(options.small)
-    about = {"network": "small" if options.small else "R50"}
-    if options.onednn:
-        rows = with_and_without_onednn(model, options.clips, options.repeats)
-        measuring.save("inference_onednn", rows, options.output, **about)
-        return
-    rows = []
-    for precision in options.precisions:
-        for clips in options.clips:
-            rows += measure(model, precision, clips, options.repeats)
-            measuring.show(rows)
-    measuring.save("inference", rows, options.output, **about)
-
-
-def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=int, nargs="+", default=[1, 8], help="clips in a batch")
+    parser.add_argument("--clips", type=int, nargs="+", default=[1, 8], help="clips per batch")
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--precisions", nargs="+", default=["float32"], choices=TOLERANCE)
-    parser.add_argument("--onednn", action="store_true", help="only with oneDNN and without")
     parser.add_argument("--small", action="store_true", help="a tiny network, to try the script")
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     options = parser.parse_args()
-    if "bfloat16" in options.precisions and not fast_bfloat16():
-        print("This processor has no bfloat16 arithmetic: expect it to be slower than float32.")
-    return options
+    model, rows = network(options.small), []
+    for clips in options.clips:
+        rows += measure(model, clips, options.repeats)
+    network_name = "small" if options.small else "R50"
+    measuring.save("inference", rows, options.output, network=network_name)
 
 
 def network(small: bool) -> TwoStreamClassifier:
@@ -81,21 +63,20 @@ def network(small: bool) -> TwoStreamClassifier:
     return model
 
 
-def measure(model, precision: str, clips: int, repeats: int) -> list[dict]:
+def measure(model, clips: int, repeats: int) -> list[dict]:
     """Check and time all contenders on one batch."""
-    names = contenders(precision)
-    work = count_multiply_adds(model, model.clip.size)
+    names = contenders()
     with tempfile.TemporaryDirectory() as folder:
-        write(model, names, Path(folder), precision, clips)
-        alone = {name: process(name, folder, precision, clips) for name in names}
-        calls = {name: load(name, Path(folder), precision, clips) for name in names}
-        check(calls, precision)
-        calls[FLOOR] = matrix_products(work, clips, precision)
-        times = measuring.alternate(calls, repeats)
+        write(model, names, Path(folder), clips)
+        alone = {name: alone_in_a_process(name, folder) for name in names}
+        calls = {name: load(name, Path(folder)) for name in names}
+        check(calls)
+        calls[FLOOR] = matrix_products(count_multiply_adds(model, model.clip.size), clips)
+        timed = {name: measuring.timed(call) for name, call in calls.items()}
+        times = measuring.in_turn(timed, repeats)
     peer = PEER if PEER in times else BASE
     return [
         {
-            "precision": precision,
             "clips": clips,
             "contender": name,
             "s a clip": statistics.median(seconds) / clips,
@@ -108,33 +89,8 @@ def measure(model, precision: str, clips: int, repeats: int) -> list[dict]:
     ]
 
 
-def with_and_without_onednn(model, batch_sizes: list[int], repeats: int) -> list[dict]:
-    """Time the optimised network in processes that take turns: it is chosen at TensorFlow's start.
-
-    Each process gives the median of three calls.
-    """
-    rows = []
-    for clips in batch_sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            write(model, [OPTIMIZED], Path(folder), "float32", clips)
-            times = {value: [] for value in ("1", "0")}
-            for value in measuring.turns(times, repeats):
-                environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": value}
-                times[value].append(process(OPTIMIZED, folder, "float32", clips, 3, environment)[2])
-        rows += [
-            {
-                "clips": clips,
-                "oneDNN": name,
-                "s a clip": statistics.median(times[value]) / clips,
-                "times without": measuring.ratio(times, value, "0"),
-            }
-            for name, value in (("with", "1"), ("without", "0"))
-        ]
-    return rows
-
-
-def check(calls, precision: str) -> None:
-    """End with an error unless all compute the same.
+def check(calls) -> None:
+    """Compare the logits of all contenders.
 
     Raises:
         SystemExit: If a contender's logits are others.
@@ -143,19 +99,17 @@ def check(calls, precision: str) -> None:
     for name, call in calls.items():
         error = np.abs(call() - expected).max() / np.abs(expected).max()
         print(f"{name}: differs by {error:.1e} of the largest logit")
-        if not error < TOLERANCE[precision]:
+        if not error < TOLERANCE:
             raise SystemExit(f"{name} does not compute what {BASE} computes")
 
 
-def process(
-    name: str, folder: str, precision: str, clips: int, calls: int = 1, environment=None
-) -> list[float]:
-    """Peak memory (MiB) of one that loads and calls a contender, seconds until then and later."""
+def alone_in_a_process(name: str, folder: str) -> tuple[int, float]:
+    """Peak memory (MiB) of a process that loads and calls a contender, and its seconds."""
     script = Path(__file__).with_name("inference_contenders.py")
-    command = [sys.executable, str(script), name, folder, precision, str(clips), str(calls)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    peak, first, later = done.stdout.split()[-3:]
-    return [int(peak), float(first), float(later)]
+    command = [sys.executable, str(script), name, folder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    peak, first = done.stdout.split()[-2:]
+    return int(peak), float(first)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 SlowFast R50 4x16 without and with lateral fusion, and its small relatives, as one writes it in
 PyTorch: `nn.Conv3d`, `nn.BatchNorm3d`, in-place ReLU, nothing that hinders `channels_last_3d`,
 autocast or `torch.compile`. Like the models of `keras_acl` it takes raw clips, so that normalising
-and splitting into pathways are timed on both sides. `copy_weights` makes the two equal, and a test
-holds them to 1e-4. Needs torch and NumPy alone; `keras_acl` only where a Keras model is given.
+and splitting into pathways are timed on both sides. `peer_of` gives it a Keras model's weights, and
+a test holds the logits of both to 1e-4.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -16,15 +16,16 @@ from torch import nn
 # Its own, and tested against those of `keras_acl`: the peer is a second opinion.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 STRIDES = {11: (1, 2, 1), 14: (1, 2, 2, 2), 50: (1, 2, 2, 2), 101: (1, 2, 2, 2)}
-# Parameters and buffers of torch's modules by the names of Keras' variables.
+# Names of Keras' variables by the end of those of torch's parameters and buffers.
 VARIABLES = {
     "conv.weight": "conv/kernel",
     "norm.weight": "bn/gamma",
     "norm.bias": "bn/beta",
     "norm.running_mean": "bn/moving_mean",
     "norm.running_var": "bn/moving_variance",
+    "head.weight": "classifier/kernel",
+    "head.bias": "classifier/bias",
 }
-HEAD = {"head.weight": "classifier/kernel", "head.bias": "classifier/bias"}
 
 
 class ConvNorm(nn.Sequential):
@@ -95,18 +96,12 @@ class TwoStreamPeer(nn.Module):
         speed_ratio: α; the slow pathway sees T/α frames.
         channel_ratio: 1/β; the fast pathway is that many times narrower.
         fusion: `"none"`, or `"conv"` for SlowFast's lateral connections.
-        fusion_kernel: Their temporal kernel.
+        fusion_kernel: Temporal kernel of the lateral connections.
         dropout: Dropout rate before the dense layer.
 
     Call arguments:
         clip: Raw RGB, uint8 or float 0-255, `(batch, T, height, width, 3)`, contiguous: seen with
             the channels second, that is `channels_last_3d`.
-
-    Output shape:
-        Logits `(batch, L)`.
-
-    Raises:
-        ValueError: For a fusion or depth that is not offered.
     """
 
     def __init__(
@@ -123,11 +118,6 @@ class TwoStreamPeer(nn.Module):
         dropout: float = 0.5,
     ):
         super().__init__()
-        if fusion not in ("none", "conv") or depth not in BLOCKS:
-            raise ValueError(
-                f"Expected fusion 'none' or 'conv' and a depth of {sorted(BLOCKS)}. Received: "
-                f"fusion={fusion!r}, depth={depth}"
-            )
         stages, narrow = len(BLOCKS[depth]), width // channel_ratio
         slow_kernels = [1] * (stages - 1) + [3, 3]
         self.fast = Stream(depth, narrow, [5] + [3] * stages, [0] * stages)
@@ -174,12 +164,15 @@ def peer_of(keras_model) -> TwoStreamPeer:
         ValueError: If the model has a fusion, frames or normalisation the peer does not have.
     """
     config = keras_model.get_config()
-    if (config["frame_indices"], config["mean"], config["std"]) != ("linspace", 0.45, 0.225):
-        raise ValueError(
-            "The peer has the frames and the normalisation of the paper alone. Received: "
-            f"frame_indices={config['frame_indices']!r}, mean={config['mean']}, "
-            f"std={config['std']}"
-        )
+    offered = {
+        "fusion": ("none", "conv"),
+        "frame_indices": ("linspace",),
+        "mean": (0.45,),
+        "std": (0.225,),
+    }
+    for name, values in offered.items():
+        if name in config and config[name] not in values:
+            raise ValueError(f"Expected one of {values}. Received: {name}={config[name]!r}")
     peer = TwoStreamPeer(
         keras_model.num_classes,
         frames=keras_model.clip.frames,
@@ -191,17 +184,8 @@ def peer_of(keras_model) -> TwoStreamPeer:
         fusion_kernel=config.get("fusion_kernel", 1),
         dropout=config["dropout"],
     )
-    copy_weights(keras_model, peer)
+    load_weights(peer, keras_weights(keras_model))
     return peer
-
-
-def copy_weights(keras_model, torch_model: nn.Module) -> None:
-    """Give a peer the weights of a model of `keras_acl`; every one must have its place.
-
-    Raises:
-        ValueError: If a weight is missing, left over or of another shape.
-    """
-    load_weights(torch_model, keras_weights(keras_model))
 
 
 def keras_weights(keras_model) -> dict[str, np.ndarray]:
@@ -224,23 +208,12 @@ def keras_weights(keras_model) -> dict[str, np.ndarray]:
 
 def keras_name(name: str) -> str:
     """`slow.res2.0.a.conv.weight` -> `slow_res2_0_a_conv/kernel`."""
-    if name in HEAD:
-        return HEAD[name]
     *layer, module, part = name.split(".")
-    return f"{'_'.join(layer)}_{VARIABLES[f'{module}.{part}']}"
+    return "_".join([*layer, VARIABLES[f"{module}.{part}"]])
 
 
-def load_weights(
-    torch_model: nn.Module,
-    weights: Mapping[str, np.ndarray],
-    name_of: Callable[[str], str] = keras_name,
-) -> None:
-    """Fill a peer with what `keras_weights` gave.
-
-    Args:
-        torch_model: The peer.
-        weights: Arrays in Keras' layout by name.
-        name_of: Name of a weight by that of a parameter or buffer.
+def load_weights(torch_model: nn.Module, weights: Mapping[str, np.ndarray]) -> None:
+    """Fill a peer with what `keras_weights` gave; every weight must have its place.
 
     Raises:
         ValueError: If a weight is missing, left over or of another shape.
@@ -250,11 +223,9 @@ def load_weights(
         for name, value in torch_model.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    names = {name: name_of(name) for name in state}
-    if missing := sorted(set(names.values()) - weights.keys()):
-        raise ValueError(f"Missing weights: {', '.join(missing[:5])} ({len(missing)} in all)")
-    if left := sorted(weights.keys() - set(names.values())):
-        raise ValueError(f"Weights without a place: {', '.join(left[:5])} ({len(left)} in all)")
+    names = {name: keras_name(name) for name in state}
+    if different := sorted(set(names.values()) ^ weights.keys()):
+        raise ValueError(f"Weights of one network alone: {', '.join(different)}")
     arrays = {name: _torch_layout(weights[ours]) for name, ours in names.items()}
     for name, array in arrays.items():
         if array.shape != tuple(state[name].shape):

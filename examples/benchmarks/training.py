@@ -10,13 +10,13 @@ Takes about 25 minutes on two cores; `--small` tries it out. PyTorch is left out
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -59,9 +59,9 @@ def main() -> None:
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--large-batch", type=int, default=8, help="for the memory")
+    parser.add_argument("--large-batch", type=int, default=8, help="batch of the memory")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--processes", type=int, default=3, help="for the memory, of each kind")
+    parser.add_argument("--processes", type=int, default=3, help="of each kind, for memory")
     parser.add_argument("--small", action="store_true", help="a tiny network, to try the script")
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a child process
@@ -70,10 +70,13 @@ def read_options():
 
 
 def compare(options) -> list[dict]:
-    """Steps of all contenders in turn."""
+    """Rows of the steps of all contenders, in turn."""
     clips, labels = batch(options, options.batch_size)
     models = {name: network(name, options) for name in VARIANTS}
-    steps = {f"Keras, {name}": keras_step(model, clips, labels) for name, model in models.items()}
+    steps = {
+        f"Keras, {name}": functools.partial(model.train_on_batch, clips, labels)
+        for name, model in models.items()
+    }
     peers = {}
     if importlib.util.find_spec("torch"):
         for name in (NONE, FUSION):
@@ -81,7 +84,8 @@ def compare(options) -> list[dict]:
             steps[f"PyTorch, {name}"] = torch_step(models[name], clips, labels)
     else:
         print("PyTorch is left out: torch is not installed")
-    times = measuring.alternate(steps, options.repeats)
+    timed = {name: measuring.timed(step) for name, step in steps.items()}
+    times = measuring.in_turn(timed, options.repeats)
     base = f"Keras, {NONE}"
     return [
         {
@@ -102,16 +106,12 @@ def batch(options, count: int):
 
 
 def network(name: str, options, rematerialize: bool = False) -> keras.Model:
-    """A variant, compiled by the package's recipe; the learning rate leaves the weights alone."""
+    """A variant, compiled by the package's recipe with a tiny learning rate."""
     keras.utils.set_random_seed(0)
     build = SlowFastClassifier if "fusion" in VARIANTS[name] else TwoStreamClassifier
     model = build(CLASSES, **VARIANTS[name], **(measuring.SMALL if options.small else {}))
     recipes.finetune(epochs=1, learning_rate=1e-6).compile(model, rematerialize=rematerialize)
     return model
-
-
-def keras_step(model, clips, labels):
-    return lambda: model.train_on_batch(clips, labels)
 
 
 def torch_step(model, clips, labels):
@@ -125,7 +125,7 @@ def torch_step(model, clips, labels):
 
 
 def alone(options, name: str, batch_size: int, rematerialize: bool) -> dict:
-    """What processes of their own say of a variant: medians of them."""
+    """Medians of what a few processes measure of a variant."""
     row = {"variant": name, "batch": batch_size, "rematerialised": "yes" if rematerialize else "no"}
     command = [sys.executable, __file__, "--one", name, "--batch-size", str(batch_size)]
     command += ["--repeats", str(options.repeats), *(["--small"] if options.small else [])]
@@ -141,17 +141,12 @@ def alone(options, name: str, batch_size: int, rematerialize: bool) -> dict:
 
 def measure_alone(options) -> None:
     clips, labels = batch(options, options.batch_size)
-    started = time.perf_counter()
     model = network(options.one, options, options.rematerialize)
-    times = [time.perf_counter() - started]
-    for _ in range(2 + options.repeats):  # the second one still touches new memory
-        started = time.perf_counter()
-        model.train_on_batch(clips, labels)
-        times.append(time.perf_counter() - started)
+    step = measuring.timed(lambda: model.train_on_batch(clips, labels))
+    first, _, *later = (step() for _ in range(2 + options.repeats))  # the second touches new memory
     found = {
-        "build s": times[0],
-        "first step s": times[1],
-        "later steps s": statistics.median(times[3:]),
+        "first step s": first,
+        "later steps s": statistics.median(later),
         "peak MiB": round(peak_memory()),
     }
     print(f"\n{json.dumps(found)}")

@@ -4,19 +4,33 @@ import importlib
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "benchmarks")]
+sys.path[:0] = [str(EXAMPLES / folder) for folder in ("", "ablation", "benchmarks")]
 
 
 @pytest.fixture
 def run_example(monkeypatch, capsys):
     """Run an example's `main` with arguments; returns what it printed."""
 
-    def run(name: str, *arguments: str) -> str:
+    def run(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         importlib.import_module(name).main()
         return capsys.readouterr().out
 
     return run
+
+
+@pytest.fixture
+def eager():
+    """Networks that take a step or two are through before they would be compiled."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

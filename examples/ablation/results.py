@@ -1,17 +1,23 @@
-"""What the runs of the ablation add up to: `runs.csv`, `results.md` and two pictures."""
+"""What the runs of the ablation add up to: `runs.csv`, `results.md` and two pictures.
+
+`runs.csv` is enough to print the tables of `results.md` again:
+
+    python examples/ablation/results.py examples/ablation
+"""
 
 import csv
+import functools
 import json
 import math
 import statistics
+import sys
 from pathlib import Path
 
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.figures import save_figure
 
 from matplotlib.figure import Figure
-
-from ablation_runs import EQUATIONS, REGIMES, TABLE5, VARIANTS, only_weight_differs
+from plan import EQUATIONS, REGIMES, TABLE5, VARIANTS, only_weight_differs
 
 KEYS = ("regime", "task", "variant", "seed")
 MEASURES = {
@@ -24,8 +30,7 @@ MEASURES = {
     "correlation": "S with T",
 }
 BASE, TERM = "no_fusion", "ac"
-# Quantiles of Student's t: a two-sided 95 % interval by degrees of freedom.
-T95 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+CONFIDENCE = 0.95
 
 Cell = dict[int, dict[str, float]]  # what was measured, by seed
 
@@ -55,7 +60,7 @@ def read_runs(folder: Path) -> dict[tuple[str, str, str], Cell]:
 
 
 def write_table(file: Path, cells) -> None:
-    """A row a run."""
+    """Write a row for each run."""
     names = sorted({name for cell in cells.values() for row in cell.values() for name in row})
     with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
@@ -66,15 +71,27 @@ def write_table(file: Path, cells) -> None:
                 writer.writerow([*key, seed, *values])
 
 
+def read_table(file: Path) -> dict[tuple[str, str, str], Cell]:
+    """What `write_table` wrote, as `read_runs` gives it."""
+    cells: dict[tuple[str, str, str], Cell] = {}
+    with open(file, newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            *key, seed = (row.pop(name) for name in KEYS)
+            values = {name: float(value) for name, value in row.items() if value}
+            cells.setdefault(tuple(key), {})[int(seed)] = values
+    return cells
+
+
 def report(cells) -> str:
     """The tables, as Markdown."""
     parts = [
-        "# Results of `examples/ablation.py`\n\n"
+        "# Results of `examples/ablation/run.py`\n\n"
         "Per cent, mean ± standard deviation over the seeds (their number in brackets). *Other "
         "crowd*: accuracy without distractors for networks trained among them, and the other way "
         "round. *Alone*: accuracy of one stream's logits. *On actor*: how often the strongest "
         "place of a stream's map of the labelled class is where the actor passes. *S with T*: "
-        "correlation of both streams' maps, times 100."
+        "correlation of both streams' maps, times 100. λ is 1.5, ramped over the first third of "
+        "the training, where nothing else is said."
     ]
     for regime in ("rule", "alone"):
         for task in sorted({task for name, task, _ in cells if name == regime}):
@@ -89,8 +106,8 @@ def report(cells) -> str:
         )
     parts.append(
         "## The term against the same network without it, paired by seed\n\n"
-        "Difference in points with its 95 % interval (Student's t; of each figure alone, not of "
-        "all that stand here), and in how many of the seeds it is above 0.\n\n"
+        "Difference in points with its 95 % interval (Student's t, for each figure alone), bold "
+        "where that leaves out 0, and in how many of the seeds it is above 0.\n\n"
         + difference_table([*comparisons(cells), *comparisons_of_forms(cells)])
     )
     return "\n\n".join(parts) + "\n"
@@ -171,8 +188,21 @@ def interval(differences: list[float]) -> tuple[float, float]:
     mean, count = statistics.mean(differences), len(differences)
     if count < 2:
         return mean, math.nan
-    t = T95[min(count - 1, len(T95) - 1)]
-    return mean, t * statistics.stdev(differences) / math.sqrt(count)
+    return mean, t_quantile(count - 1) * statistics.stdev(differences) / math.sqrt(count)
+
+
+@functools.cache
+def t_quantile(freedom: int) -> float:
+    """Bound that Student's t of so many degrees of freedom keeps within, with 95 % probability."""
+    import tensorflow as tf  # for the incomplete beta function
+
+    low, high = 0.0, 16.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        arguments = (freedom / 2, 0.5, freedom / (freedom + middle**2))
+        beyond = tf.math.betainc(*(tf.constant(value, tf.float64) for value in arguments))
+        low, high = (middle, high) if beyond > 1 - CONFIDENCE else (low, middle)
+    return high
 
 
 def describe(differences: list[float]) -> str:
@@ -180,8 +210,9 @@ def describe(differences: list[float]) -> str:
         return "–"
     mean, half = interval(differences)
     above = sum(value > 0 for value in differences)
-    spread = "" if math.isnan(half) else f" ± {half:.1f}"
-    return f"{mean:+.1f}{spread} ({above} of {len(differences)})"
+    shown = f"{mean:+.1f}" if math.isnan(half) else f"{mean:+.1f} ± {half:.1f}"
+    shown = f"**{shown}**" if abs(mean) > half else shown
+    return f"{shown} ({above} of {len(differences)})"
 
 
 def draw_variants(cells, file: Path) -> None:
@@ -228,3 +259,7 @@ def draw_regimes(cells, file: Path) -> None:
         axis.set_title(f"AC minus no term: {MEASURES[name]}, points", fontsize=9)
         axis.grid(alpha=0.3, axis="x")
     save_figure(figure, file)
+
+
+if __name__ == "__main__":
+    print(report(read_table(Path(sys.argv[1]) / "runs.csv")), end="")

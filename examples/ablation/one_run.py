@@ -1,4 +1,4 @@
-"""One run of the ablation: which network, trained how, and what is measured of it."""
+"""One run of the ablation: build a network, train it, and measure it."""
 
 import dataclasses
 import functools
@@ -19,107 +19,12 @@ from keras_acl.system.devices import compile_with_xla
 import keras
 import numpy as np
 from keras import ops
-
-from ablation_videos import FolderClips, folder_clips
+from plan import REGIMES, Budget, Regime, Run
+from real_videos import FolderClips, folder_clips
 
 SPAN = 32  # frames drawn of a clip; the network sees some of them
 RECTANGLE = 0.2  # side of the misleading one, as a share of the picture
 MISLED = 0.8  # share of the training clips in which it has its class's colour
-
-# Table 5, then section 3.3 and the forms of Eq. 3.
-VARIANTS = {
-    "fusion": "SlowFast with lateral fusion",
-    "no_fusion": "SlowFast without fusion",
-    "slow": "Slow",
-    "slow_scam": "Slow + SCAM",
-    "ac": "AC",
-    "ac_scam": "AC + SCAM",
-    "ac_mean": "AC, mean of the frames' maps",
-    "ac_random": "AC, one random frame's map",
-    "ac_literal": "AC, Eq. 2 and 3 as printed",
-    "ac_literal_mean": "AC, Eq. 3 as printed, mean of the frames' maps",
-    "ac_l2": "AC, maps of unit norm",
-    "ac_stop": "AC, spatial stream not pulled",
-}
-TABLE5 = ("fusion", "no_fusion", "slow", "slow_scam", "ac", "ac_scam")
-EQUATIONS = ("ac_mean", "ac_random", "ac_literal", "ac_literal_mean", "ac_l2", "ac_stop")
-
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """How much every run gets; the same for all that are compared."""
-
-    size: int = 48
-    frames: int = 8
-    speed_ratio: int = 4  # α
-    clips: int = 1600
-    test_clips: int = 640
-    epochs: int = 6
-    learning_rate: float = 0.4  # for 64 clips a batch
-    batch_size: int = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Regime:
-    """What is unlike the rule in a group of runs.
-
-    Args:
-        meaning: In words.
-        distractors: Other figures in the training clips.
-        fewer: Divides the training clips and multiplies the epochs: as many steps.
-        longer: Multiplies the epochs.
-        ramp: Share of the training over which λ grows from 0.
-        weight: λ.
-        spatial_first: Train the spatial stream alone before, for half the epochs.
-        context: A rectangle whose colour gives the class away, in most training clips only.
-        folder: Clips of real videos instead of moving figures; without masks, so without pointing.
-    """
-
-    meaning: str
-    distractors: int = 3
-    fewer: int = 1
-    longer: int = 1
-    ramp: float = 1 / 3
-    weight: float = 1.5
-    spatial_first: bool = False
-    context: bool = False
-    folder: bool = False
-
-
-REGIMES = {
-    "rule": Regime("three distractors, λ = 1.5 ramped over the first third"),
-    "alone": Regime("no distractors in training", distractors=0),
-    "no_ramp": Regime("λ = 1.5 from the first step", ramp=0),
-    "late": Regime("λ ramped over the whole training", ramp=1),
-    "weak": Regime("λ = 0.5", weight=0.5),
-    "strong": Regime("λ = 5", weight=5),
-    "spatial_first": Regime("spatial stream trained alone first", spatial_first=True),
-    "few": Regime("a quarter of the clips, as many steps", fewer=4),
-    "long": Regime("three times as long", longer=3),
-    "crowd": Regime("six distractors", distractors=6),
-    "context": Regime("a rectangle tells the class in training only", context=True),
-    "folder": Regime("other recordings, as many steps", folder=True),
-}
-
-
-def only_weight_differs(regime: Regime) -> bool:
-    """Whether the runs without the term are those of the rule."""
-    same = {"meaning": "", "ramp": 0, "weight": 0}
-    rule = dataclasses.replace(REGIMES["rule"], **same)
-    return dataclasses.replace(regime, **same) == rule
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One training: its name is its file."""
-
-    variant: str
-    task: str
-    regime: str
-    seed: int
-
-    def __str__(self) -> str:
-        return f"{self.regime}-{self.task}-{self.variant}-{self.seed}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,15 +1,10 @@
-"""What each part of the method gives: Table 5 in the small, on figures that move, with masks.
-
-Trains small networks (SlowFast with and without lateral fusion, Slow, Slow + SCAM, AC, AC + SCAM;
-the temporal maps of section 3.3; the forms of Eq. 3) on the same clips from the same seeds, and
-again under other circumstances: no distractors, more of them, few clips, longer training, other λ,
-a context that misleads, real videos. It measures accuracy on new clips and where each stream looks,
-and writes `runs.csv`, `results.md` and two pictures. What came out is in `examples/ablation/`.
+"""What each part of the method gives: Table 5 of the paper with small networks on moving figures.
 
 A run takes one to three minutes on a CPU core, all of them some hours. Finished runs are kept in
-OUTPUT/runs and not repeated; the same command started twice shares the work.
+OUTPUT/runs and not repeated; the same command started twice shares the work. `README.md` beside
+this file says what is compared and what came out.
 
-    python examples/ablation.py --output examples/ablation --videos FOLDER
+    python examples/ablation/run.py --output examples/ablation --videos FOLDER
 
 FOLDER holds a folder of real videos for each class; without it that part is left out.
 """
@@ -30,23 +25,10 @@ from keras_acl.system.atomic_write import written_whole
 
 import filelock
 import keras
+from one_run import perform
+from plan import REGIMES, TASKS, VARIANTS, Budget, Run, plan
 
-from ablation_results import write_results
-from ablation_runs import (
-    EQUATIONS,
-    REGIMES,
-    TABLE5,
-    VARIANTS,
-    Budget,
-    Run,
-    only_weight_differs,
-    perform,
-)
-
-FOLDER = "videos"
-FIGURES = ("motion", "appearance_motion")
-TASKS = (*FIGURES, FOLDER)
-HARD = "appearance_motion"  # the streams need each other: here the other questions are asked
+from results import write_results
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,22 +66,6 @@ def read_options(arguments=None):
         parser.error(f"--videos: there is no folder {options.videos}")
     options.cache = options.cache or options.output / "cache"
     return options
-
-
-def plan(seeds: list[int]) -> list[Run]:
-    """All runs, what matters most first; those that are compared share a seed."""
-    runs = [
-        Run(variant, task, "rule", seed) for seed in seeds for task in FIGURES for variant in TABLE5
-    ]
-    for seed in seeds:
-        runs += [Run(variant, task, "alone", seed) for task in FIGURES for variant in TABLE5]
-        runs += [Run(variant, HARD, "rule", seed) for variant in EQUATIONS]
-        for name, regime in REGIMES.items():
-            if name not in ("rule", "alone"):
-                changed = ("ac",) if only_weight_differs(regime) else ("no_fusion", "ac")
-                task = FOLDER if regime.folder else HARD
-                runs += [Run(variant, task, name, seed) for variant in changed]
-    return runs
 
 
 def wanted(run: Run, options) -> bool:
