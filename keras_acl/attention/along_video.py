@@ -15,7 +15,7 @@ from keras_acl.video.sampling import frame_offsets, grid_length, uniform_clips
 PREDICTION_CLIPS = 3  # as `predict_videos`, so that both say the same
 
 
-class Window(NamedTuple):
+class ClipPart(NamedTuple):
     """A clip and the part of the video that it answers for, in numbers of the `clip.fps` grid."""
 
     numbers: np.ndarray  # of its frames, (T,)
@@ -30,7 +30,7 @@ class Moment(NamedTuple):
     temporal: np.ndarray | None  # (H, W)
 
 
-def lay_clips(begin: int, end: int, total: int, clip: ClipSpec) -> list[Window]:
+def lay_clips(begin: int, end: int, total: int, clip: ClipSpec) -> list[ClipPart]:
     """Clips end to end over a part of a video.
 
     The last one is moved back to end with the part, and answers for what is left. A video shorter
@@ -42,13 +42,13 @@ def lay_clips(begin: int, end: int, total: int, clip: ClipSpec) -> list[Window]:
         total: Frame numbers that the video has.
         clip: What the model eats.
     """
-    windows = []
+    clip_parts = []
     while begin < end:
         start = max(min(begin, end - clip.span), 0)
         numbers = np.minimum(start + frame_offsets(clip), total - 1)
-        windows.append(Window(numbers, begin, min(begin + clip.span, end)))
+        clip_parts.append(ClipPart(numbers, begin, min(begin + clip.span, end)))
         begin += clip.span
-    return windows
+    return clip_parts
 
 
 def parts_of(seconds: float, clip: ClipSpec, clips: int | None) -> list[tuple[float, float]]:
@@ -98,10 +98,10 @@ class VideoAttention:
     ):
         self.model, self.path, self.size = model, path, size
         total = grid_length(probe(path).seconds, model.clip)
-        self.windows: list[Window] = []
+        self.clip_parts: list[ClipPart] = []
         for begin, end in parts:
             numbers = round(begin * model.clip.fps), min(round(end * model.clip.fps), total)
-            self.windows += lay_clips(*numbers, total, model.clip)
+            self.clip_parts += lay_clips(*numbers, total, model.clip)
         clips = uniform_clips(total, model.clip, PREDICTION_CLIPS)
         self.scores = np.mean([self._maps(numbers, None).scores[0] for numbers in clips], axis=0)
         self.predicted = int(self.scores.argmax())
@@ -110,9 +110,9 @@ class VideoAttention:
 
     def seconds(self) -> Iterator[float]:
         """The times of this model's own frames in the parts that are shown, none twice."""
-        for window in self.windows:
-            for number in np.unique(window.numbers):
-                if window.begin <= number < window.end:
+        for part in self.clip_parts:
+            for number in np.unique(part.numbers):
+                if part.begin <= number < part.end:
                     yield float(number / self.model.clip.fps)
 
     def at(self, second: float) -> Moment:
@@ -122,14 +122,14 @@ class VideoAttention:
             second: No earlier than in the call before.
         """
         number = second * self.model.clip.fps + 1e-6
-        last = len(self.windows) - 1
+        last = len(self.clip_parts) - 1
         index = max(self._current, 0)
-        while index < last and number >= self.windows[index].end:
+        while index < last and number >= self.clip_parts[index].end:
             index += 1
         if index != self._current or self._shown is None:
-            self._shown = self._maps(self.windows[index].numbers, self.chosen)
+            self._shown = self._maps(self.clip_parts[index].numbers, self.chosen)
             self._current = index
-        maps, numbers = self._shown, self.windows[index].numbers
+        maps, numbers = self._shown, self.clip_parts[index].numbers
         frame = max(int(np.searchsorted(numbers, number, side="right")) - 1, 0)
         return Moment(maps.spatial[0], None if maps.temporal is None else maps.temporal[0, frame])
 
