@@ -13,27 +13,28 @@ from keras_acl.attention.along_video import VideoAttention, parts_of
 from keras_acl.attention.overlay import STREAMS, Section, save_sections
 from keras_acl.attention.panels import PANEL, check_ending, overlay_writer, panels, strip
 from keras_acl.clip import ClipSpec
+from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.crop import seen_corner
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read import read_frames
 
-COLUMNS = 6  # of the contact sheet
+COLUMNS = 6  # columns of the contact sheet
 AT_ONCE = 64  # frames decoded for display at a time
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What `explain` found and wrote.
+    """The class and the files of an explanation. A notebook shows the contact sheet.
 
     Args:
         path: The video.
-        label: The class whose attention is shown: the predicted one, or the one asked for.
-        score: Its score, softmax averaged over clips.
-        predicted: The predicted class.
-        compared: The same three of the second model, or `None`.
-        video: The mp4 or GIF.
-        sheet: The contact sheet.
+        label: Name of the class whose attention is shown: predicted, or asked for.
+        score: Score of that class, softmax averaged over clips.
+        predicted: Name of the predicted class.
+        compared: Label, score and predicted class of the second model, or `None`.
+        video: The mp4 or GIF that was written.
+        sheet: The contact sheet that was written.
     """
 
     path: str
@@ -43,6 +44,12 @@ class Explanation:
     compared: tuple[str, float, str] | None
     video: Path
     sheet: Path
+
+    def _repr_html_(self) -> str:
+        shown = [f"{self.label} {self.score:.0%}: {self.video}"]
+        if self.sheet.is_file():
+            shown.insert(0, html.image(self.sheet.read_bytes(), "png"))
+        return html.lines(shown)
 
 
 def explain(
@@ -64,12 +71,12 @@ def explain(
 
     Args:
         model: A classifier of this package.
-        video: The file to look at.
-        out: What to write, .mp4 (H.264) or .gif. The contact sheet gets the ending .png.
-        label: Whose attention, by name or index; the predicted class by default.
+        video: File to look at.
+        out: File to write, .mp4 (H.264) or .gif. The contact sheet gets the ending .png.
+        label: Name or index of the class whose attention is shown, by default the predicted one.
         strength: How soon colour covers the frame, see `overlay`.
-        clips: Show so many clips, spread over the video; all of it by default.
-        compare: A second model, whose panels stand below, at the same moments. Its class is its own
+        clips: Number of clips shown, spread over the video; all of it by default.
+        compare: Second model, whose panels stand below, at the same moments. Its class is its own
             prediction, or `label`. It may eat other clips.
 
     Returns:

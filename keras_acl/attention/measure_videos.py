@@ -11,6 +11,7 @@ from keras_acl.attention.maps import attention_maps
 from keras_acl.attention.measures import measure
 from keras_acl.data.tables import class_index
 from keras_acl.moving_figures.dataset import read_mask
+from keras_acl.system import html
 from keras_acl.video.files import find_videos
 from keras_acl.video.frame_table import VideoInfo, probe
 from keras_acl.video.read import read_seen
@@ -20,13 +21,13 @@ from keras_acl.video.video import DecodingError
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Attention in one video.
+    """Measures of attention in one video.
 
     Args:
         path: The file.
-        label: The class whose maps were measured.
-        values: By name, see `measure`; `None` if there is a problem.
-        problem: Why there are no values.
+        label: Name of the class whose maps were measured.
+        values: Measures by name, see `measure`; `None` if there is a problem.
+        problem: Why there are no values; `None` if there are.
     """
 
     path: str
@@ -37,15 +38,26 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredBoxes:
-    """Attention in many videos.
+    """Measures of attention in many videos. A notebook shows a table of them.
 
     Args:
-        rows: One a video, in order.
-        mean: Of each measure over the videos that could be measured; empty if none could.
+        rows: Measures of each video, in order.
+        mean: Mean of each measure over the videos that could be measured; empty if none could.
     """
 
     rows: tuple[Measured, ...]
     mean: dict[str, float]
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, ...]] = []
+        if self.mean:
+            rows.append(("mean", "", *(f"{value:.3f}" for value in self.mean.values())))
+        for row in self.rows[: html.MOST_ROWS]:
+            values = [row.problem] if row.values is None else row.values.values()
+            numbers = (value if isinstance(value, str) else f"{value:.3f}" for value in values)
+            rows.append((Path(row.path).name, row.label or "", *numbers))
+        columns = ("video", "class", *(name.replace("_", " ") for name in self.mean))
+        return html.table(columns, rows, len(self.rows) + bool(self.mean))
 
 
 def measure_boxes(

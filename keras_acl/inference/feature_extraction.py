@@ -5,20 +5,21 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import itertools
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_acl.data import DecodingError, Video, VideoList, read_csv, read_directory
-from keras_acl.inference.predict import read_uniform_clips
+from keras_acl.data import DecodingError, Video
+from keras_acl.inference.predict import clips_ahead
 from keras_acl.models.compiled_call import CompiledCall, predict_padded
 from keras_acl.models.fingerprint import fingerprint
+from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.video.files import find_videos, list_files
 
 INTERVAL = 30.0  # seconds from one writing of an unfinished run to the next
 ENDINGS = (".npz", ".parquet")
@@ -26,7 +27,7 @@ ENDINGS = (".npz", ".parquet")
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """Pooled features of videos.
+    """Pooled features of videos. A notebook shows the beginning of each row.
 
     Args:
         paths: Every video that was asked for, in order.
@@ -40,6 +41,16 @@ class Features:
     features: np.ndarray
     problems: tuple[str | None, ...]
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (Path(path).name, label, problem or f"{_beginning(row)} (of {row.shape[-1]})")
+            for path, label, row, problem in itertools.islice(
+                zip(self.paths, self.labels, self.features, self.problems, strict=True),
+                html.MOST_ROWS,
+            )
+        ]
+        return html.table(("video", "class", "features"), rows, len(self.paths))
+
 
 def features(
     model: keras.Model,
@@ -49,6 +60,7 @@ def features(
     batch_size: int = 8,
     progress: Callable[[int, int], object] | None = None,
     resume: str | Path | None = None,
+    workers: int | None = None,
 ) -> Features:
     """Compute the globally pooled features of both streams, [spatial | temporal].
 
@@ -58,18 +70,19 @@ def features(
     Args:
         model: A classifier of this package.
         videos: Paths, or records, such as a `VideoList`, which knows the names of the classes.
-        clips: Uniform clips a video, read as `predict_videos` reads them.
-        average: Over the clips of a video; otherwise each clip's features are kept.
+        clips: Uniform clips per video, read as `predict_videos` reads them.
+        average: Whether to average over the clips of a video; otherwise each clip's are kept.
         batch_size: Clips computed at once.
-        progress: Called as `progress(done, total)` in videos.
+        progress: Called as `progress(done, total)`, counted in videos.
         resume: A `.npz` file to keep what is done in, written twice a minute and when the work is
             interrupted; the same call goes on from it and removes it when it is through.
+        workers: Videos decoded at a time. None: as many as CPU cores, 16 at most.
 
     Returns:
         A `Features`, a row for each video. One that cannot be read has a problem and a row of NaN.
 
     Raises:
-        ValueError: If there is no video, or `clips` or `batch_size` is not positive.
+        ValueError: If there is no video, or a number is not positive.
     """
     if not videos or clips < 1 or batch_size < 1:
         raise ValueError(
@@ -77,25 +90,22 @@ def features(
             f"{len(videos)} videos, clips={clips}, batch_size={batch_size}"
         )
     records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
-    pooled = CompiledCall(lambda batch: model.pool(*model.features(batch)), [model])
-    size = min(batch_size, clips * len(records))
     problems: list[str | None] = [None] * len(records)
     rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
     about = functools.partial(fingerprint, model, [str(record) for record in records])
     with _kept(rows, resume, about) as keep:
         todo = np.flatnonzero(np.isnan(rows).any(axis=(1, 2))).tolist()
-        waiting: dict[int, np.ndarray] = {}
-        for done, index in enumerate(todo, len(records) - len(todo) + 1):
-            try:
-                waiting[index] = read_uniform_clips(records[index], model.clip, clips)
-            except DecodingError as error:
-                problems[index] = error.reason
-            if waiting and (clips * len(waiting) >= size or index == todo[-1]):
-                rows[list(waiting)] = _pool(pooled, list(waiting.values()), size)
-                waiting = {}
-                keep()
-            if progress is not None:
-                progress(done, len(records))
+        size = min(batch_size, clips * len(records))
+        computed = _rows(model, [records[index] for index in todo], clips, size, workers)
+        with contextlib.closing(computed):
+            for done, (place, row) in enumerate(computed, len(records) - len(todo) + 1):
+                if isinstance(row, DecodingError):
+                    problems[todo[place]] = row.reason
+                else:
+                    rows[todo[place]] = row
+                    keep()
+                if progress is not None:
+                    progress(done, len(records))
     return Features(
         paths=tuple(record.path for record in records),
         labels=_names(records, getattr(videos, "labels", ())),
@@ -112,8 +122,8 @@ def save_features(features: Features, file: str | Path) -> None:
     features that are kept by clip are lists of lists there.
 
     Args:
-        features: What `features` returned.
-        file: Its ending chooses the format.
+        features: Features that `features` returned.
+        file: File to write; its ending chooses the format.
 
     Raises:
         ImportError: If pyarrow, which writes Parquet, is not installed.
@@ -148,26 +158,8 @@ def check_output(file: str | Path) -> None:
         raise ImportError('Parquet files need pyarrow: pip install "keras-acl[parquet]"')
 
 
-def list_videos(sources: Sequence[str | Path]) -> VideoList:
-    """The videos of a folder of class folders, of a CSV, or of files and other folders.
-
-    Args:
-        sources: One folder or one `.csv` file, or any number of video files and folders of them.
-
-    Raises:
-        FileNotFoundError: If a folder or CSV is not there.
-        ValueError: If there is no video, or a CSV stands beside other sources.
-    """
-    sources = [Path(source) for source in sources]
-    if len(sources) == 1 and sources[0].suffix.lower() == ".csv":
-        return read_csv(sources[0])
-    if any(source.suffix.lower() == ".csv" for source in sources):
-        raise ValueError("A CSV stands alone: expected one CSV, or videos and folders")
-    if len(sources) == 1 and sources[0].is_dir():
-        found = find_videos(sources[0])
-        if found and all(Path(path).parent != sources[0] for path in found):
-            return read_directory(sources[0])
-    return VideoList([Video(path) for path in list_files(sources)])
+def _beginning(row: np.ndarray) -> str:
+    return ", ".join(f"{number:.3f}" for number in row.ravel()[:4])
 
 
 def _write_parquet(features: Features, problems: list[str], file: Path) -> None:
@@ -215,10 +207,29 @@ def _kept(
     file.unlink(missing_ok=True)
 
 
-def _pool(pooled: keras.Model, clips: list[np.ndarray], size: int) -> np.ndarray:
-    """Features (V, clips, C) of the clips of V videos, `size` clips at a time."""
-    outputs = predict_padded(pooled, np.concatenate(clips), size)  # of (V · clips, T, H, W, 3)
-    return outputs.reshape(len(clips), -1, outputs.shape[-1])
+def _rows(
+    model: keras.Model, videos: Sequence[Video], clips: int, size: int, workers: int | None
+) -> Generator[tuple[int, np.ndarray | DecodingError], None, None]:
+    """Yield the place of each video with its features (clips, C), or why it cannot be read."""
+    pooled = CompiledCall(lambda batch: model.pool(*model.features(batch)), [model])
+    waiting: dict[int, np.ndarray] = {}
+
+    def compute() -> Iterator[tuple[int, np.ndarray]]:
+        batch = np.concatenate(list(waiting.values()))  # (V · clips, T, H, W, 3)
+        features = predict_padded(pooled, batch, size)  # (V · clips, C)
+        return zip(list(waiting), features.reshape(len(waiting), clips, -1), strict=True)
+
+    with contextlib.closing(clips_ahead(videos, model.clip, clips, workers)) as read:
+        for place, found in read:
+            if isinstance(found, DecodingError):
+                yield place, found
+                continue
+            waiting[place] = found
+            if clips * len(waiting) >= size:
+                yield from compute()
+                waiting.clear()
+    if waiting:
+        yield from compute()
 
 
 def _names(records: Sequence[Video], labels: Sequence[str]) -> tuple[str, ...]:

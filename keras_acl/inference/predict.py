@@ -1,32 +1,39 @@
-"""Load a trained model; predictions for video files."""
+"""Classes of video files."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.video.crop import centre_crop
+from keras_acl.system import html
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import part_of, read_frames
-from keras_acl.video.sampling import grid_length, uniform_clips
+from keras_acl.video.read import read_frames, read_uniform_clips
+from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
+
+TOP = 3  # classes shown of each video
+SIDE = 72  # pixels of the short side of its frame
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What a model says of one video.
+    """A model's answer for one video. A notebook shows it as bars beside a frame.
 
     Args:
         path: The file.
         scores: Softmax averaged over the clips, (L,); `None` if the file cannot be read.
         problem: Why it cannot be read; `None` if it can.
+        labels: Class names, L; empty where they are not known.
     """
 
     path: str
     scores: np.ndarray | None = None
     problem: str | None = None
+    labels: tuple[str, ...] = ()
 
     def top(self, count: int) -> list[tuple[int, float]]:
         """Best classes and their scores, best first; empty for an unreadable file."""
@@ -35,53 +42,79 @@ class Prediction:
         order = np.argsort(-self.scores, kind="stable")[:count]
         return [(int(index), float(self.scores[index])) for index in order]
 
+    def _repr_html_(self) -> str:
+        return Predictions([self])._repr_html_()
+
+    def _cells(self) -> tuple[object, ...]:
+        """Picture, file name and best classes."""
+        try:
+            middle = probe(self.path).seconds / 2
+            frame = html.picture(read_frames(self.path, [middle], SIDE)[0])
+        except DecodingError:  # the file may have gone since
+            frame = ""
+        names = dict(enumerate(self.labels))
+        found = [
+            html.bar(score, f"{names.get(index, f'class {index}')} {score:.0%}")
+            for index, score in self.top(TOP)
+        ]
+        problem = f"cannot be read: {self.problem}"
+        return frame, Path(self.path).name, html.lines(found) if found else problem
+
+
+class Predictions(list[Prediction]):
+    """A list of predictions that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [prediction._cells() for prediction in self[: html.MOST_ROWS]]
+        return html.table(("", "video", "best classes"), rows, len(self))
+
 
 def predict_videos(
     model: keras.Model,
-    paths: Sequence[str],
+    paths: Sequence[str | Path],
     clips: int = 3,
     progress: Callable[[int, int], object] | None = None,
-) -> list[Prediction]:
+    workers: int | None = None,
+) -> Predictions:
     """Classify video files: uniform clips, centre crop, softmax averaged over the clips.
+
+    Files are decoded ahead while the model computes.
 
     Args:
         model: A classifier of this package.
         paths: Video files.
-        clips: Clips a video, spread over its length.
+        clips: Clips per video, spread over its length.
         progress: Called as `progress(done, total)` after each file.
+        workers: Files decoded at a time. None: as many as CPU cores, 16 at most.
 
     Returns:
-        One prediction a path, in order. A file that cannot be read has a problem, not scores.
+        A list with a prediction for each path, in order. A file that cannot be read has a problem,
+        not scores.
 
     Raises:
-        ValueError: If `clips` is not positive.
+        ValueError: If `clips` or `workers` is not positive.
     """
-    predictions = []
-    for done, path in enumerate(paths, 1):
-        try:
-            batch = read_uniform_clips(Video(str(path)), model.clip, clips)
-        except DecodingError as error:
-            predictions.append(Prediction(str(path), problem=error.reason))
-        else:
-            logits = model.predict_on_batch(batch)
-            scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).mean(axis=0)
-            predictions.append(Prediction(str(path), scores=scores))
-        if progress is not None:
-            progress(done, len(paths))
-    return predictions
+    videos = [Video(str(path)) for path in paths]
+    found: dict[int, Prediction] = {}
+    with contextlib.closing(clips_ahead(videos, model.clip, clips, workers)) as read:
+        for place, batch in read:
+            scores = problem = None
+            if isinstance(batch, DecodingError):
+                problem = batch.reason
+            else:
+                logits = model.predict_on_batch(batch)
+                scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).mean(axis=0)
+            found[place] = Prediction(videos[place].path, scores, problem, model.class_names)
+            if progress is not None:
+                progress(len(found), len(videos))
+    return Predictions(found[place] for place in range(len(videos)))
 
 
-def read_uniform_clips(video: Video, clip: ClipSpec, count: int) -> np.ndarray:
-    """Read clips spread over a video in one pass: short side `clip.test_size`, centre crop.
+def clips_ahead(
+    videos: Sequence[Video], clip: ClipSpec, count: int, workers: int | None = None
+) -> Generator[tuple[int, np.ndarray | DecodingError], None, None]:
+    """Yield the place of each video with what `read_uniform_clips` reads of it, or its error.
 
-    Returns:
-        uint8 RGB, (count, frames, size, size, 3).
-
-    Raises:
-        DecodingError: If the file cannot be read.
+    In the order in which they become ready; see `read_ahead`.
     """
-    start, seconds = part_of(video, probe(video.path))
-    numbers = uniform_clips(grid_length(seconds, clip), clip, count)
-    frames = read_frames(video.path, start + numbers.ravel() / clip.fps, clip.test_size)
-    frames = centre_crop(frames, clip.size)
-    return frames.reshape(count, clip.frames, *frames.shape[1:])  # (V, T, size, size, 3)
+    return read_ahead(videos, lambda video: [read_uniform_clips(video, clip, count)], workers)

@@ -7,14 +7,16 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_acl.clip import ClipSpec
 from keras_acl.models.compiled_call import predict_padded
+from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError
 from keras_acl.video.windows import Window, read_windows, stated_seconds, stride_frames
 
@@ -24,10 +26,10 @@ class Segment:
     """A stretch of a recording in which one class is the best.
 
     Args:
-        start: First second.
-        end: Second behind it.
-        label: The class.
-        score: Mean of its score over the stretch.
+        start: Second at which it begins.
+        end: Second at which it ends.
+        label: Name of the class.
+        score: Mean score of the class over the stretch.
     """
 
     start: float
@@ -38,15 +40,15 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class Timeline:
-    """What a model says of every window of a recording.
+    """A model's scores of every window of a recording. A notebook shows the plot and the segments.
 
     Args:
         path: The file.
-        times: (W, 2) first second of each window and the second behind it, in order.
+        times: (W, 2) seconds at which each window begins and ends, in order.
         scores: (W, L) float32, softmax of each window.
         labels: Class names, L.
-        problem: What is wrong with the file; `None` if nothing is. The windows are those of all
-            that could be read.
+        problem: What is wrong with the file; `None` if nothing is. The windows cover all that could
+            be read.
     """
 
     path: str
@@ -62,8 +64,8 @@ class Timeline:
         of windows these are the same.
 
         Args:
-            smoothing: Each window's scores first become the mean over so many neighbouring windows
-                (an odd number; 1 leaves them as they are).
+            smoothing: Number of neighbouring windows, an odd one, over which each window's scores
+                are averaged first; 1 leaves them as they are.
 
         Returns:
             Edges (M + 1,) in seconds and scores (M, L) of the stretches between them.
@@ -97,9 +99,9 @@ class Timeline:
         Neighbouring moments (see `moments`) of the same best class become one segment.
 
         Args:
-            smoothing: Neighbouring windows over whose mean scores are taken; odd, 1 is none.
-            threshold: Moments whose best score is below it are in no segment.
-            minimum: Segments shorter than that many seconds are left out.
+            smoothing: Number of neighbouring windows over which scores are averaged, see `moments`.
+            threshold: Least best score of a moment in a segment.
+            minimum: Least length of a segment in seconds.
 
         Raises:
             ValueError: If `smoothing` is not a positive odd number.
@@ -117,12 +119,22 @@ class Timeline:
                 found.append(Segment(float(start), float(end), self.labels[label], float(score)))
         return found
 
+    def _repr_html_(self) -> str:
+        from keras_acl.inference.timeline_plot import minutes, timeline_figure
+
+        segments = self.segments()
+        rows = [
+            (minutes(s.start, 1), minutes(s.end, 1), s.label, f"{s.score:.0%}") for s in segments
+        ]
+        table = html.table(("start", "end", "class", "score"), rows[: html.MOST_ROWS], len(rows))
+        return html.figure(timeline_figure(self, segments)) + table
+
     def to_dict(self, segments: Sequence[Segment] | None = None, windows: bool = True) -> dict:
         """Plain lists, dicts and numbers, for JSON.
 
         Args:
-            segments: Those of `segments()` by default.
-            windows: Also the times and the scores of every window.
+            segments: Segments to write, by default those of `segments()`.
+            windows: Whether to add the times and the scores of every window.
         """
         chosen = self.segments() if segments is None else segments
         content = {
@@ -166,7 +178,7 @@ def predict_timeline(
 
     Args:
         model: A classifier of this package.
-        video: The file.
+        video: File to read.
         stride: Seconds from a window to the next, up to a clip's length; half of it by default.
             Rounded to whole frames of the clip's grid. The last window ends with the recording.
         batch_size: Windows computed at once.
@@ -191,9 +203,15 @@ def predict_timeline(
     faults: list[str] = []
     times: list[tuple[float, float]] = []
     scores: list[np.ndarray] = []
-    with contextlib.closing(read_windows(video, model.clip, frames, faults)) as windows:
-        for batch in _read_ahead(_batches(windows, batch_size)):
-            scores.append(_scores(model, [window.clip for window in batch], batch_size, len(times)))
+    batches = read_ahead(
+        [video], lambda file: _batches(file, model.clip, frames, faults, batch_size), 1, ahead=1
+    )
+    with contextlib.closing(batches):
+        for _, batch in batches:
+            if isinstance(batch, DecodingError):
+                raise batch
+            # The first batch may be the only one; the last is filled up to the size of the others.
+            scores.append(_scores(model, batch, batch_size if times else len(batch)))
             times += [(window.start, window.end) for window in batch]
             if progress is not None:
                 progress(times[-1][1], total)
@@ -208,24 +226,17 @@ def predict_timeline(
     )
 
 
-def _scores(model, clips: list[np.ndarray], batch_size: int, before: int) -> np.ndarray:
-    """Softmax of some windows, (B, L)."""
-    batch = np.stack(clips)  # (B, T, size, size, 3)
-    logits = predict_padded(model, batch, batch_size if before else len(clips))
-    return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+def _scores(model: keras.Model, windows: Sequence[Window], size: int) -> np.ndarray:
+    """Softmax of some windows, (B, L), computed `size` at a time."""
+    clips = np.stack([window.clip for window in windows])  # (B, T, size, size, 3)
+    return keras.ops.convert_to_numpy(keras.ops.softmax(predict_padded(model, clips, size)))
 
 
-def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:
-    while batch := list(itertools.islice(windows, size)):
-        yield batch
-
-
-def _read_ahead(batches: Iterator[list[Window]]) -> Iterator[list[Window]]:
-    """Decode the next batch in a thread while the model computes; FFmpeg releases the lock."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
+def _batches(
+    video: str | Path, clip: ClipSpec, stride: int, faults: list[str], size: int
+) -> Iterator[list[Window]]:
+    with contextlib.closing(read_windows(video, clip, stride, faults)) as windows:
+        while batch := list(itertools.islice(windows, size)):
             yield batch
 
 

@@ -14,7 +14,7 @@ from keras_acl.system.figures import save_figure
 from keras_acl.video.read import read_frames
 from keras_acl.video.video import DecodingError
 
-# Colours of classes, as many as can be told apart; without the gray, which stands for the others.
+# As many colours as can be told apart; gray stands for all other classes.
 PALETTE = [f"tab:{name}" for name in ("blue", "orange", "green", "red", "purple", "brown", "pink")]
 PALETTE += ["tab:olive", "tab:cyan", "black"]
 OTHERS = "lightgray"
@@ -22,15 +22,15 @@ STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
 MOST_TICKS = 12
 WIDTH = 10.0  # inches
 THUMBNAIL_SIDE = 96  # pixels
-LETTER = 0.075  # inches, of a class name on its segment
+LETTER = 0.075  # inches of a letter of a class name on its segment
 
 
 def minutes(second: float, digits: int = 0) -> str:
     """Seconds as `m:ss`, or `h:mm:ss` from an hour on.
 
     Args:
-        second: 0 or more.
-        digits: Behind the point.
+        second: Seconds, 0 or more.
+        digits: Digits behind the point.
     """
     scale = 10**digits
     whole, part = divmod(round(second * scale), scale)
@@ -50,12 +50,19 @@ def plot_timeline(
     """Draw the scores of the main classes over time, and the segments below.
 
     Args:
-        timeline: What `predict_timeline` returned.
+        timeline: Timeline that `predict_timeline` returned.
         file: Picture to write; its ending chooses the format.
-        segments: Those of `timeline.segments()` by default.
+        segments: Segments to draw, by default those of `timeline.segments()`.
         thumbnails: Frames of the recording shown above; 0 for none. They are read from the file
             again, each from the nearest key frame on; without the file there are none.
     """
+    save_figure(timeline_figure(timeline, segments, thumbnails), file)
+
+
+def timeline_figure(
+    timeline: Timeline, segments: Sequence[Segment] | None = None, thumbnails: int = 10
+) -> Figure:
+    """The figure that `plot_timeline` writes."""
     chosen = timeline.segments() if segments is None else list(segments)
     colours = _colours(timeline, chosen)
     frames = _thumbnails(timeline, thumbnails)
@@ -74,7 +81,7 @@ def plot_timeline(
     if any(segment.label not in colours for segment in chosen):
         handles, names = [*handles, Patch(color=OTHERS)], [*names, "other classes"]
     figure.legend(handles, names, loc="outside lower left", ncols=6, fontsize=8, frameon=False)
-    save_figure(figure, file)
+    return figure
 
 
 def _colours(timeline: Timeline, segments: list[Segment]) -> dict[str, str]:

@@ -11,20 +11,26 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST_ROWS = 50  # rows shown of a table: more would hide the rest of a notebook
 BAR = 120  # pixels of a share of 1
 
 
-def table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> Markup:
+def table(
+    columns: Sequence[object], rows: Sequence[Sequence[object]], total: int | None = None
+) -> Markup:
     """A table. Text is escaped; what these functions return is taken as it is.
 
     Args:
         columns: Names of the columns.
         rows: Cells of each row.
+        total: Number of rows that there are, if not all of them are shown.
     """
     head = _joined("<th style='text-align:left'>{}</th>", columns)
     lines = (_joined("<td style='text-align:left'>{}</td>", row) for row in rows)
-    body = _joined("<tr>{}</tr>", lines)
-    return Markup("<table><tr>{}</tr>{}</table>").format(head, body)
+    shown = Markup("<table><tr>{}</tr>{}</table>").format(head, _joined("<tr>{}</tr>", lines))
+    if total is not None and total > len(rows):
+        shown += Markup("<div>and {} more</div>").format(total - len(rows))
+    return shown
 
 
 def lines(texts: Iterable[object]) -> Markup:

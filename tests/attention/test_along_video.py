@@ -1,17 +1,12 @@
 import numpy as np
 import pytest
-from tiny_network import CLIP, two_stream
+from tiny_network import CLIP
 from video_files import numbered_frames, write_video
 
 from keras_acl import predict_videos
 from keras_acl.attention import attention_maps
 from keras_acl.attention.along_video import VideoAttention, lay_clips, parts_of
 from keras_acl.data import Video, read_test_clip
-
-
-@pytest.fixture(scope="module")
-def model():
-    return two_stream()
 
 
 def test_clips_are_laid_end_to_end_and_the_last_one_ends_with_the_video():
@@ -34,7 +29,7 @@ def test_parts_of_a_video():
     parts = np.array(parts_of(seconds, CLIP, 3)) * 30
     np.testing.assert_allclose(parts, [[0, 16], [48, 64], [96, 112]])
     assert parts_of(seconds, CLIP, 10) == [(0, seconds)]  # all of it, no frame twice
-    with pytest.raises(ValueError, match=r"at least one clip\. Received: clips=0"):
+    with pytest.raises(ValueError, match="clips=0"):
         parts_of(seconds, CLIP, 0)
 
 

@@ -1,3 +1,5 @@
+import base64
+
 import av
 import numpy as np
 import pytest
@@ -14,11 +16,6 @@ from keras_acl.data import DecodingError, Video, read_test_clip
 from keras_acl.models import SlowClassifier
 
 WIDE = 3 * PANEL + 2 * GAP
-
-
-@pytest.fixture(scope="module")
-def model():
-    return two_stream(labels=LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +38,6 @@ def brightest(pictures: np.ndarray) -> np.ndarray:
     return np.array(np.unravel_index(place, pictures.shape[:-1]))
 
 
-@pytest.mark.backends
 def test_brightest_pixel_is_where_the_streams_look(model, video, tmp_path):
     report = explain(model, video, tmp_path / "new" / "out.mp4")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["out.mp4", "out.png"]
@@ -70,21 +66,29 @@ def test_frames_are_the_centre_at_the_models_crop(model, video, tmp_path):
 
 
 def test_a_long_video_is_covered_and_clips_are_a_choice(model, tmp_path):
-    video = write_video(tmp_path / "long.mp4", numbered_frames(80, 48, 64))
+    video = write_video(tmp_path / "long.mp4", numbered_frames(40, 48, 64))
     whole, _ = decoded(explain(model, video, tmp_path / "whole.mp4").video)
-    assert len(whole) == 40
+    assert len(whole) == 20  # 8 of each clip, 4 of what is left for the third one
     levels = whole[:, BAND + 100, 100].mean(axis=1)
     assert (np.diff(levels) > 0).all()
     two, _ = decoded(explain(model, video, tmp_path / "two.mp4", clips=2).video)
     assert len(two) == 16
 
 
-def test_gif_and_the_label_asked_for(model, video, tmp_path):
+def test_gif_and_the_label_asked_for(model, tmp_path):
+    video = write_video(tmp_path / "grey.mp4", numbered_frames(16, 48, 64))
     report = explain(model, video, tmp_path / "a.gif", label="up", strength=0.8)
     assert report.label == "up"
     assert 0 < report.score < 1
     assert decoded(report.video)[0].shape[1:] == (BAND + PANEL, WIDE, 3)
-    assert imread(report.sheet).shape[1] > 600
+    sheet = imread(report.sheet)[..., :3]
+    colourless = np.ptp(sheet, axis=-1).max(axis=1) < 0.1
+    assert 0.1 < colourless.mean() < 0.5  # frames are grey here, the two rows below are not
+    shown = report._repr_html_()
+    assert base64.b64encode(report.sheet.read_bytes()).decode() in shown
+    assert f"up {report.score:.0%}" in shown
+    report.sheet.unlink()
+    assert "up" in report._repr_html_()
 
 
 def test_two_models_side_by_side_may_eat_other_clips(model, video, tmp_path):
@@ -127,16 +131,16 @@ def test_an_interrupted_one_leaves_what_was_there(model, video, tmp_path, monkey
 
 
 def test_mistakes_are_found_before_the_work(model, video, tmp_path):
-    with pytest.raises(ValueError, match=r"\.mp4 or \.gif. Received: 'a.webm'"):
+    with pytest.raises(ValueError, match=r"a\.webm"):
         explain(model, video, tmp_path / "a.webm")
-    with pytest.raises(ValueError, match="is the video itself"):
+    with pytest.raises(ValueError, match=r"squares\.mp4"):
         explain(model, video, video)
-    with pytest.raises(ValueError, match="0 < strength <= 1"):
+    with pytest.raises(ValueError, match="strength=2"):
         explain(model, video, tmp_path / "a.mp4", strength=2)
     with pytest.raises(ValueError, match="clips=0"):
         explain(model, video, tmp_path / "a.mp4", clips=0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file/sub cannot be made"):
+    with pytest.raises(OSError, match="file/sub"):
         explain(model, video, tmp_path / "file" / "sub" / "a.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -145,14 +149,14 @@ def test_classes_are_found_by_name_and_index(model):
     assert find_class(model, None) is None
     assert find_class(model, "right") == 1
     assert find_class(model, 2) == find_class(model, "2") == 2
-    with pytest.raises(ValueError, match=r"Unknown class 'rigth'.*Nearest: right"):
+    with pytest.raises(ValueError, match=r"'rigth'.* right"):
         find_class(model, "rigth")
-    with pytest.raises(ValueError, match="Expected one of left, right, up"):
+    with pytest.raises(ValueError, match=r"zzz.*left, right, up"):
         find_class(model, "zzz")
-    with pytest.raises(ValueError, match="Unknown class 3"):
+    with pytest.raises(ValueError, match="class 3"):
         find_class(model, 3)
-    with pytest.raises(ValueError, match="no class names"):
-        find_class(two_stream(), "left")
+    with pytest.raises(ValueError, match="left"):
+        find_class(two_stream(labels=None), "left")
 
 
 def test_names_and_times_fit():

@@ -1,4 +1,5 @@
 import gc
+import re
 import weakref
 
 import keras
@@ -9,11 +10,6 @@ from tiny_network import CLIP, NETWORK, random_clips, two_stream
 import keras_acl.attention.maps as module
 from keras_acl.attention import attention_maps
 from keras_acl.models import SlowClassifier, SlowFastClassifier
-
-
-@pytest.fixture(scope="module")
-def model():
-    return two_stream()
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +90,7 @@ def test_baselines_have_maps_and_their_own_scores(kind, options, clips):
 @pytest.mark.backends
 def test_what_is_compiled_is_kept_follows_the_weights_and_goes_with_the_model(clips):
     model = two_stream(seed=3)
+    layers = len(model.layers)
     before = attention_maps(model, clips[:1])
     compiled = module._compiled[model]
     other = (int(before.classes[0]) + 1) % 3
@@ -101,13 +98,14 @@ def test_what_is_compiled_is_kept_follows_the_weights_and_goes_with_the_model(cl
     after = attention_maps(model, clips[:1], [1])
     assert module._compiled[model] is compiled
     assert after.scores.argmax() == other
-    assert len(model.layers) == len(two_stream().layers)  # nothing was put into the model
+    assert len(model.layers) == layers  # nothing was put into the model
 
-    attention_maps(model, clips[:1, :, :, :24])
-    assert module._compiled[model] is not compiled
-    assert module._compiled[model].size == (32, 24)
+    other_size = module._compiled_for(model, (32, 24))
+    assert other_size is not compiled
+    assert module._compiled[model] is other_size
+    assert other_size.size == (32, 24)
     gone = weakref.ref(model)
-    del model, compiled
+    del model, compiled, other_size
     keras.utils.clear_session(free_memory=True)
     gc.collect()
     assert gone() is None
@@ -141,7 +139,7 @@ def test_maps_of_another_size_have_their_peak_in_the_same_place(model, clips):
 
 @pytest.mark.parametrize("classes", [[0], [0, 3], [-1, 0]])
 def test_classes_that_do_not_fit_are_refused(model, clips, classes):
-    with pytest.raises(ValueError, match="one class from 0 to 2 for each of 2 clips"):
+    with pytest.raises(ValueError, match=re.escape(f"classes={classes}")):
         attention_maps(model, clips, classes)
 
 
@@ -152,5 +150,5 @@ def test_one_clip_without_a_batch_gets_a_hint(model, clips):
 
 @pytest.mark.parametrize(("count", "batch_size"), [(0, 4), (2, 0)])
 def test_nothing_to_compute_is_refused(model, clips, count, batch_size):
-    with pytest.raises(ValueError, match="at least one clip"):
+    with pytest.raises(ValueError, match=f"{count} clips, batch_size={batch_size}"):
         attention_maps(model, clips[:count], batch_size=batch_size)

@@ -9,18 +9,13 @@ import pytest
 from harness import to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_network import CLIP, LABELS, two_stream
+from tiny_network import CLIP, LABELS
 from video_files import numbered_frames, write_video
 
 from keras_acl.data import DecodingError, read_frames
 from keras_acl.inference.timeline import Segment, Timeline, predict_timeline
 from keras_acl.video.crop import centre_crop
 from keras_acl.video.sampling import frame_offsets
-
-
-@pytest.fixture(scope="module")
-def model():
-    return two_stream(labels=LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +34,6 @@ def timeline(scores, start=0.0, stride=1.0, length=2.0, labels=("a", "b", "c")) 
 # predict_timeline
 
 
-@pytest.mark.backends
 def test_windows_equal_read_frames_and_the_model(model, video):
     seen = []
     result = predict_timeline(model, video, progress=lambda *done: seen.append(done))
@@ -94,9 +88,9 @@ def test_what_is_no_video_is_an_error(model, tmp_path, content):
 
 
 def test_mistakes_are_told(model, video):
-    with pytest.raises(ValueError, match=r"at least one window. Received: batch_size=0"):
+    with pytest.raises(ValueError, match="batch_size=0"):
         predict_timeline(model, video, batch_size=0)
-    with pytest.raises(ValueError, match=r"up to the clip's 0.53 s. Received: stride=9"):
+    with pytest.raises(ValueError, match="stride=9"):
         predict_timeline(model, video, stride=9)
 
 
@@ -137,7 +131,7 @@ def test_smoothing_takes_neighbouring_windows():
     _, scores = timeline([[1, 0], [1, 0], [0, 1], [0, 1]], length=1.0).moments(smoothing=3)
     np.testing.assert_allclose(scores[:, 0], [1, 2 / 3, 1 / 3, 0], atol=1e-7)
     for smoothing in (0, 2, -1):
-        with pytest.raises(ValueError, match=f"odd number. Received: smoothing={smoothing}"):
+        with pytest.raises(ValueError, match=f"smoothing={smoothing}"):
             timeline([[1, 0]]).moments(smoothing)
 
 

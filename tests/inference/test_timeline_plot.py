@@ -1,11 +1,16 @@
+import base64
+import io
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from video_files import numbered_frames, write_video
 
 from keras_acl.inference import timeline_plot
 from keras_acl.inference.timeline import Timeline
-from keras_acl.inference.timeline_plot import minutes, plot_timeline
+from keras_acl.inference.timeline_plot import WIDTH, minutes, plot_timeline
+from keras_acl.system.figures import DPI
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_curves_and_bars_show_the_scores_and_the_segments(drawn, tmp_path):
     assert [text.get_text() for text in bars.texts] == ["run", "jump"]
     ticks = [tick.get_text() for tick in bars.get_xticklabels()]
     assert ticks[1:4] == ["0:00", "0:10", "0:20"] or ticks[:3] == ["0:00", "0:10", "0:20"]
-    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    assert imread(tmp_path / "t.png").shape[1] == WIDTH * DPI
 
 
 def test_frames_of_the_recording_stand_above(drawn, tmp_path):
@@ -98,3 +103,16 @@ def test_more_classes_than_colours_and_none(drawn, tmp_path):
     plot_timeline(flat, tmp_path / "t.png")
     assert len(drawn[1].axes[1].patches) == 0
     assert len(drawn[1].axes[0].patches) == 1
+
+
+def test_a_notebook_shows_the_plot_and_the_segments():
+    shown = two_parts(labels=("run", "<jump>"))._repr_html_()
+    picture = imread(io.BytesIO(base64.b64decode(shown.split("base64,")[1].split('"')[0])))
+    # Of the two bars at the bottom the left half has the first colour, the right half the second.
+    rows = np.round(picture[..., :3] * 255).astype(int)
+    for colour, (first, last) in {(31, 119, 180): (0, 0.55), (255, 127, 14): (0.5, 1)}.items():
+        _, columns = np.nonzero((rows == colour).all(axis=2))
+        widths = columns / picture.shape[1]
+        assert np.mean((first < widths) & (widths < last)) > 0.9
+    for part in ("0:00.0", "1:00.0", "2:00.0", "run", "&lt;jump&gt;"):
+        assert part in shown
