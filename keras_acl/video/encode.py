@@ -1,4 +1,4 @@
-"""Videos written: the one encoder, and a video encoded anew so that it decodes fast."""
+"""The one writer of H.264, and copies of videos that decode fast."""
 
 import contextlib
 import itertools
@@ -19,12 +19,12 @@ from keras_acl.video.frame_table import probe
 from keras_acl.video.video import DecodingError
 
 GROUP = 16  # frames from a key frame to the next
-# What decoding costs most is left out of the files (arithmetic coding, the loop filter).
+# `fastdecode` leaves out what is slowest to decode (arithmetic coding, the loop filter).
 ENCODER = {"preset": "veryfast", "tune": "fastdecode", "g": str(GROUP)}
 
 
 class StoppedError(Exception):
-    """The user has had enough."""
+    """The caller asked to stop."""
 
 
 def encode_anew(
@@ -33,18 +33,18 @@ def encode_anew(
     """Write a smaller, upright, silent copy of a video, whole or not at all.
 
     Args:
-        source: The original.
-        target: The copy: MP4 with H.264, whatever its suffix.
-        short_side: Most pixels of the shorter side.
+        source: Path of the original.
+        target: Path of the copy, which is MP4 with H.264 whatever its suffix.
+        short_side: Largest length of the shorter side in pixels.
         quality: x264's constant rate factor.
-        stop: Once set, the copy is given up.
+        stop: Event that ends the copying when it is set.
 
     Raises:
         DecodingError: If the original cannot be read to its end.
         OSError: If the copy cannot be written.
         StoppedError: If `stop` was set.
     """
-    info = probe(source)  # knows files that are cut short
+    info = probe(source)  # raises if the file is cut short
     with written_whole(target) as beside:
         with contextlib.closing(_upright_frames(source, short_side)) as frames:
             try:
@@ -68,14 +68,14 @@ def video_writer(
     """Encode frames one by one: H.264 in yuv420p, MP4 with its index in front, for every player.
 
     Args:
-        file: File to write; it is not whole where an error ends the writing.
+        file: Path to write to. An error leaves part of a file: see `written_whole`.
         rate: Frames per second.
         options: Options of x264, such as {"crf": "18"}.
-        threads: Threads that encode; 0 leaves it to FFmpeg.
+        threads: Number of threads that encode; 0 lets FFmpeg decide.
 
     Yields:
-        A function to call with each frame: uint8 RGB (height, width, 3), both even; or a frame of
-        FFmpeg, whose timestamp and colours are kept.
+        A function to call with each frame: uint8 RGB (height, width, 3), both even; or a PyAV
+        frame, whose timestamp and colour space are kept.
     """
     rate = Fraction(rate).limit_denominator(2**16)
     with av.open(str(file), "w", format="mp4", options={"movflags": "faststart"}) as container:
@@ -113,11 +113,11 @@ def _encode(
     quality: int,
     stop: threading.Event,
 ) -> None:
-    """Encode frames; each is told from the next by its timestamp."""
+    """Encode frames with their timestamps."""
     first = next(frames, None)
     rate = Fraction(25) if first is None else first[1]
     options = ENCODER | {"crf": str(quality)}
-    # Files are what runs side by side, hence one thread.
+    # One thread for each file, as several files are encoded at a time.
     with video_writer(file, rate, options, threads=1) as add:
         for frame, _ in itertools.chain([] if first is None else [first], frames):
             if stop.is_set():
@@ -128,7 +128,7 @@ def _encode(
 def _upright_frames(
     source: Path, short_side: int
 ) -> Generator[tuple[av.VideoFrame, Fraction], None, None]:
-    """The frames that are ever seen, resized, upright, their times from 0; and the mean rate."""
+    """The frames that are shown, resized and upright, with times from 0; and the mean rate."""
     reformatter, origin = VideoReformatter(), None
     width = height = 0
     with contextlib.closing(_stamped(source)) as stamped:
@@ -148,14 +148,14 @@ def _upright_frames(
             )
             image = _turned(image, turns)
             image.pts, image.time_base = stamp - origin, unit
-            image.pict_type = 0  # that of the source is not to be kept
+            image.pict_type = 0  # the encoder decides, not the source
             yield image, rate
 
 
 def _stamped(
     source: Path,
 ) -> Generator[tuple[av.VideoFrame, int, Fraction, Fraction], None, None]:
-    """Each frame with its timestamp, the unit of it and the mean rate; none twice at one time."""
+    """Each frame with its timestamp, its unit and the mean rate; no two at one time."""
     with open_video(source) as (container, stream):
         rate = frame_rate(stream)
         unit = stream.time_base or 1 / rate
@@ -170,7 +170,7 @@ def _stamped(
 
 
 def _even_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """(height, width) after shrinking; H.264 wants even numbers."""
+    """(height, width) after shrinking, even as H.264 requires."""
     scale = min(short_side / min(size), 1.0)
     height, width = (max(round(side * scale) // 2 * 2, 2) for side in size)
     return height, width

@@ -1,4 +1,4 @@
-"""What there is to know about a video before any clip of it is read: length, size, timestamps."""
+"""Length, size and timestamps of a video, known before any clip of it is read."""
 
 import dataclasses
 import os
@@ -19,20 +19,20 @@ from keras_acl.video.container import (
 )
 from keras_acl.video.video import DecodingError
 
-# Frames of all files that are remembered: 8 bytes each, so 32 MiB, or 11,000 videos of 10 s.
+# Frames that are remembered in all: 8 bytes each, so 32 MiB, or 11,000 videos of 10 s.
 REMEMBERED_FRAMES = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
 class VideoInfo:
-    """What `probe` finds out about a file.
+    """Length, rate and size of a video, see `probe`.
 
     Args:
-        seconds: From the first frame until the last one stops being shown.
-        frames: Frames that are shown.
+        seconds: Seconds from the first frame to the end of the last one.
+        frames: Number of frames that are shown.
         fps: Mean frames per second.
-        width: Pixels, upright.
-        height: Pixels, upright.
+        width: Width of the upright video in pixels.
+        height: Height of the upright video in pixels.
     """
 
     seconds: float
@@ -44,14 +44,14 @@ class VideoInfo:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrameTable:
-    """When each frame of a file is shown, and where decoding may begin.
+    """When each frame of a file is shown, and where decoding can begin.
 
     Args:
-        info: What `probe` returns.
+        info: Length, rate and size, as `probe` returns them.
         stamps: Timestamps of the shown frames in the stream's unit, ascending, int64, shape
-            (frames,). Empty if the file's timestamps do not say.
-        unit: Seconds of a stamp.
-        keys: (timestamp, decoding timestamp) of each key frame, int64, shape (K, 2), ascending.
+            (frames,). Empty if the file's timestamps cannot be relied on.
+        unit: Seconds of one unit of a timestamp.
+        keys: Timestamp and decoding timestamp of each key frame, int64, shape (K, 2), ascending.
     """
 
     info: VideoInfo
@@ -60,7 +60,7 @@ class FrameTable:
     keys: np.ndarray
 
     def seconds(self) -> np.ndarray:
-        """When each frame is shown, float64, seconds from the first one, shape (frames,)."""
+        """Seconds at which each frame is shown, counted from the first one, float64, (frames,)."""
         # As `shown_frames` computes them, to the last bit.
         seconds = self.stamps * self.unit.numerator / self.unit.denominator
         return seconds - seconds[:1]
@@ -69,16 +69,16 @@ class FrameTable:
 def probe(path: str | Path) -> VideoInfo:
     """Measure a video by the timestamps of its packets; only its first frame is decoded.
 
-    What was found is remembered until the file's size or time of change is another one.
+    The result is remembered until the file's size or modification time changes.
 
     Args:
-        path: The file.
+        path: Path of the file.
 
     Returns:
         Length, rate and upright size.
 
     Raises:
-        DecodingError: If the file is missing, no video or cut short, or its first frame is
+        DecodingError: If the file is missing, is no video, is cut short, or its first frame is
             damaged.
     """
     table = remembered(path)
@@ -88,12 +88,12 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def remembered(path: str | Path) -> FrameTable | None:
-    """The table that `probe` made of a file; None before, or where the file has changed since."""
+    """The table that `probe` made of a file; None if it made none since the file last changed."""
     return _memory.find(path, _state(path))
 
 
 class _Memory:
-    """The tables used last, as many as hold a given number of frames. Threads may share it."""
+    """The most recently used tables, up to a number of frames in all. Thread-safe."""
 
     def __init__(self, frames: int) -> None:
         self._tables: OrderedDict[str, tuple[object, FrameTable]] = OrderedDict()
@@ -120,7 +120,7 @@ class _Memory:
         return table
 
 
-_memory = _Memory(REMEMBERED_FRAMES)  # one a process
+_memory = _Memory(REMEMBERED_FRAMES)  # one per process
 
 
 def _weight(table: FrameTable) -> int:
@@ -128,7 +128,7 @@ def _weight(table: FrameTable) -> int:
 
 
 def _state(path: str | Path) -> object:
-    """Something that changes with a file; None where there is none."""
+    """A value that changes when the file changes; None where there is no file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -168,7 +168,7 @@ def _read_table(path: str | Path) -> FrameTable:
         clear = stamped and can_jump(container) and container.format.name != "avi"
     height, width = upright_size(first)
     info = VideoInfo(float(seconds), frames, float(frames / seconds), width, height)
-    # Two frames of one time, or one of a time that had to be guessed: reading tells, not the table.
+    # Two frames at one time, or a time that had to be guessed: only reading can tell.
     if not stamps or not clear or stamps[0] != first.pts or len(set(stamps)) < len(stamps):
         return FrameTable(info, np.empty(0, np.int64), unit, np.empty((0, 2), np.int64))
     ordered = np.array(sorted(keys), np.int64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Clips out of video files. Seconds count from the first frame that is shown."""
+"""Frames and clips of video files. Seconds count from the first frame that is shown."""
 
 import contextlib
 import itertools
@@ -29,21 +29,21 @@ def read_frames(
     """Read the frames that are shown at the given times.
 
     A time belongs to the last frame shown at or before it; beyond the end that is the last frame.
-    The file is read forward once, from a key frame before the first wanted time until the last one;
-    only wanted frames are converted, and FFmpeg resizes them (bilinear).
+    The file is read forward once, from a key frame before the first wanted time to the last wanted
+    time. Only wanted frames are converted, and FFmpeg resizes them (bilinear).
 
-    A file that breaks before the last wanted frame is an error, even where most of the clip could
-    be had: frames that silently stand still would teach a model nonsense.
+    A file that is damaged before the last wanted frame is an error, even if most of the clip can be
+    read: repeated frames in place of missing ones would teach a model nonsense.
 
     Args:
-        path: The file.
+        path: Path of the file.
         times: Seconds from the first frame, in any order; repeats are allowed.
-        short_side: Resize so that the shorter side has this many pixels; the longer one follows,
-            rounded down as in PySlowFast.
-        size: Resize to (height, width) instead.
+        short_side: Pixels to resize the shorter side to; the longer one follows, rounded down as in
+            PySlowFast.
+        size: (height, width) to resize to instead.
 
     Returns:
-        RGB frames, uint8 0-255, upright, shape (len(times), height, width, 3).
+        RGB frames, uint8, upright, shape (len(times), height, width, 3).
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
@@ -66,18 +66,19 @@ def stream_frames(
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
 ) -> Generator[np.ndarray, None, None]:
-    """Yield the frames that `read_frames` returns one by one, for times in ascending order.
+    """Yield the frames of `read_frames` one by one, for times in ascending order.
 
-    One frame is held at a time. Close it (`contextlib.closing`) where the walk may stop early.
+    One frame is held at a time. Close the generator (`contextlib.closing`) where reading may stop
+    early.
 
     Args:
-        path: The file.
+        path: Path of the file.
         times: Seconds from the first frame, ascending; repeats are allowed.
-        short_side: As in `read_frames`.
-        size: As in `read_frames`.
+        short_side: Pixels of the shorter side, as in `read_frames`.
+        size: (height, width), as in `read_frames`.
 
     Yields:
-        RGB, uint8 0-255, upright, shape (height, width, 3); the same array for repeats.
+        RGB, uint8, upright, shape (height, width, 3); the same array for repeats.
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
@@ -90,24 +91,24 @@ def stream_frames(
     height = width = 0
     with contextlib.closing(_frames_of(path, wanted)) as frames:
         for frame, count in frames:
-            if not height:  # a file that changes its size goes on in the first one
+            if not height:  # all frames get the first one's size, should it change in the file
                 height, width = _target_size(upright_size(frame), short_side, size)
             yield from itertools.repeat(to_rgb(frame, height, width, reformatter), count)
 
 
 def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop) -> np.ndarray:
-    """Read a square of each of the frames that are shown at the given times.
+    """Read the same crop of the frames that are shown at the given times.
 
-    As a cut through what `read_frames` returns, but only the square is resized; see
-    `Cutter` for what that changes.
+    The result is a crop of what `read_frames` returns, but only the crop is resized; see `Cutter`
+    for what that changes.
 
     Args:
-        path: The file.
+        path: Path of the file.
         times: Seconds from the first frame, ascending; repeats are allowed.
-        crop: The square.
+        crop: The crop.
 
     Returns:
-        RGB frames, uint8 0-255, upright, shape (len(times), size, size, 3).
+        RGB frames, uint8, upright, shape (len(times), size, size, 3).
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
@@ -125,12 +126,12 @@ def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop
 
 
 def read_seen(path: str | Path, times: Sequence[float] | np.ndarray, clip: ClipSpec) -> np.ndarray:
-    """Read what a model sees in prediction: short side `clip.test_size`, square in the centre.
+    """Read what a model sees in prediction: short side `clip.test_size`, centre crop.
 
     Args:
-        path: The file.
-        times: As in `read_frames`.
-        clip: What the model eats.
+        path: Path of the file.
+        times: Seconds from the first frame, as in `read_frames`.
+        clip: Clip that the model takes.
 
     Returns:
         uint8 RGB, upright, shape (len(times), size, size, 3).
@@ -144,11 +145,11 @@ def read_seen(path: str | Path, times: Sequence[float] | np.ndarray, clip: ClipS
 def read_uniform_clips(video: Video, clip: ClipSpec, count: int) -> np.ndarray:
     """Read clips spread over a video in one pass, as a model sees them (`read_seen`).
 
-    One clip is the one in the middle.
+    A single clip is the one in the middle.
 
     Args:
-        video: The record; only its part from `start` to `end` is used.
-        clip: What the model eats.
+        video: Video to read, from its `start` to its `end`.
+        clip: Clip that the model takes.
         count: Number of clips (V).
 
     Returns:
@@ -172,33 +173,33 @@ def read_clip(
     """Read one clip of a video: a random one with `rng`, else the centre one.
 
     Args:
-        video: The record; only its part from `start` to `end` is used.
-        clip: What the model eats.
-        rng: Source of chance; see `sampling.record_rng`.
-        short_side: Resize so that the shorter side has this many pixels.
+        video: Video to read, from its `start` to its `end`.
+        clip: Clip that the model takes.
+        rng: Random generator; see `sampling.record_rng`.
+        short_side: Pixels to resize the shorter side to.
 
     Returns:
-        RGB frames, uint8 0-255, upright, shape (frames, height, width, 3).
+        RGB frames, uint8, upright, shape (frames, height, width, 3).
 
     Raises:
-        DecodingError: If the file cannot be read, or ends before the part that counts begins.
+        DecodingError: If the file cannot be read, or ends before the video's `start`.
     """
     return read_frames(video.path, clip_times(video, clip, rng), short_side)
 
 
 def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = None) -> np.ndarray:
-    """When the frames of one clip of a video are shown: a random clip with `rng`, else the centre.
+    """Times of the frames of one clip of a video: a random clip with `rng`, else the centre one.
 
     Args:
-        video: The record; only its part from `start` to `end` is used.
-        clip: What the model eats.
-        rng: Source of chance.
+        video: Video to read, from its `start` to its `end`.
+        clip: Clip that the model takes.
+        rng: Random generator.
 
     Returns:
         Seconds from the file's first frame, ascending, shape (frames,).
 
     Raises:
-        DecodingError: If the file cannot be measured, or ends before the part that counts begins.
+        DecodingError: If the file cannot be measured, or ends before the video's `start`.
     """
     start, seconds = part_of(video, probe(video.path))
     total = grid_length(seconds, clip)
@@ -207,17 +208,17 @@ def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = N
 
 
 def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
-    """The part of a file that counts.
+    """First second and length of a video within its file.
 
     Args:
-        video: The record with its `start` and `end`.
-        info: What `probe` says about its file.
+        video: Video with its `start` and `end`.
+        info: Result of `probe` for its file.
 
     Returns:
         First second and length in seconds.
 
     Raises:
-        DecodingError: If the file ends before that part begins.
+        DecodingError: If the file ends before the video's `start`.
     """
     start = video.start or 0.0
     end = info.seconds if video.end is None else min(video.end, info.seconds)
@@ -232,9 +233,9 @@ def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
 def _frames_of(
     path: str | Path, wanted: np.ndarray
 ) -> Generator[tuple[av.VideoFrame, int], None, None]:
-    """Each frame that is shown at some of the wanted seconds, and at how many."""
+    """Each frame that is shown at wanted seconds, and at how many of them."""
     filled, table = 0, remembered(path)
-    # Without a table it is not worth making one: that reads the whole file.
+    # Making a table is not worth it here: that reads the whole file.
     if table is not None and table.stamps.size:
         numbers, counts = np.unique(numbers_at(table, wanted), return_counts=True)
         try:

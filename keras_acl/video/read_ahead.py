@@ -1,4 +1,4 @@
-"""Many files read by threads, ahead of whoever uses what is in them."""
+"""Many files read at a time by threads, ahead of their use."""
 
 import itertools
 import os
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from keras_acl.video.video import DecodingError
 
-AHEAD = 4  # values read at a time from each file
+AHEAD = 4  # values read from each file before they are handed over
 MOST_WORKERS = 16
 Source = TypeVar("Source")
 Value = TypeVar("Value")
@@ -22,23 +22,24 @@ def read_ahead(
     ahead: int = AHEAD,
     stop: threading.Event | None = None,
 ) -> Generator[tuple[int, Value | DecodingError], None, None]:
-    """Yield the values of every source as they are read; one that breaks ends with its error.
+    """Yield the values of every source as they are read; a damaged source ends with its error.
 
     Each thread reads one source at a time (FFmpeg releases the interpreter's lock), and waits when
     `ahead` values are ready, so memory depends on neither the number of sources nor their length.
-    The values of a source come in order, with those of others between them. Close it
-    (`contextlib.closing`) where the walk may stop early: that ends the threads and closes what
-    they read.
+    The values of a source come in order, with values of others between them. Close the generator
+    (`contextlib.closing`) where reading may stop early: that ends the threads and closes what they
+    read.
 
     Args:
         sources: Videos, paths, or whatever `read` takes.
-        read: Returns the values of a source, for instance a generator of them.
+        read: Function that returns the values of a source, for instance a generator of them.
         workers: Sources read at a time. None: as many as CPU cores, 16 at most.
         ahead: Values read from a source before they are handed over.
-        stop: Set when the walk ends, before its threads are waited for: what `read` may look at.
+        stop: Event that is set at the end, before the threads are waited for, so that `read` can
+            end early.
 
     Yields:
-        Place of the source in `sources`, with a value or a `DecodingError`.
+        Index of the source in `sources`, with a value or a `DecodingError`.
 
     Raises:
         ValueError: If `workers` is not positive.
@@ -61,7 +62,7 @@ def read_ahead(
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 place, values = running.pop(future)
                 read_now, ended = future.result()
-                # First give the thread new work, as the caller may compute for long.
+                # Give the thread new work first, as the caller may compute for long.
                 go_on(itertools.islice(waiting, 1) if ended else [(place, values)])
                 yield from ((place, value) for value in read_now)
     finally:
@@ -79,7 +80,7 @@ def _values(
 
 
 def _next_values(values: Iterator[Value], count: int) -> tuple[list[Value | DecodingError], bool]:
-    """Up to `count` values, a `DecodingError` being the last one; and whether they are all."""
+    """Up to `count` values, the last may be a `DecodingError`; and whether the source has ended."""
     found: list[Value | DecodingError] = []
     try:
         for value in itertools.islice(values, count):

@@ -1,11 +1,10 @@
 """Which frames make a clip: index arithmetic only, no files.
 
 Frame numbers count on a grid of `clip.fps` frames per second that starts with the video's first
-frame: number n stands for the second n / clip.fps, whatever the file's own rate. `total` is how
-many such numbers a video has, floor(seconds * clip.fps), at least 1.
+frame: number n is the frame shown at second n / clip.fps, whatever the file's own rate. `total` is
+the length of a video on that grid, floor(seconds * clip.fps), at least 1.
 
-Short videos: a clip that is longer than the video starts at its first frame, and every number
-beyond the end is the last frame, repeated.
+A clip that is longer than its video starts at the first frame and repeats the last one.
 """
 
 import math
@@ -16,14 +15,14 @@ from keras_acl.clip import ClipSpec
 
 
 def grid_length(seconds: float, clip: ClipSpec) -> int:
-    """How many frame numbers a video has on the `clip.fps` grid.
+    """Number of frames of a video on the `clip.fps` grid.
 
-    floor(seconds * fps), at least 1; a twentieth of a frame is forgiven, as many containers round
-    timestamps to milliseconds.
+    floor(seconds * fps), at least 1, with a tolerance of a twentieth of a frame, as many containers
+    round timestamps to milliseconds.
 
     Args:
-        seconds: Length of the video.
-        clip: What the model eats.
+        seconds: Length of the video in seconds.
+        clip: Clip that the model takes.
     """
     return max(math.floor(seconds * clip.fps + 0.05), 1)
 
@@ -35,7 +34,7 @@ def frame_offsets(clip: ClipSpec) -> np.ndarray:
     `temporal_sampling` does: 32 of 64 frames are 0, 2, 4, ..., 58, 60, 63.
 
     Args:
-        clip: What the model eats.
+        clip: Clip that the model takes.
 
     Returns:
         Integers, shape (frames,), from 0 to span - 1.
@@ -49,9 +48,9 @@ def random_clip(total: int, clip: ClipSpec, rng: np.random.Generator) -> np.ndar
     The start is uniform over every place where the whole span fits, both ends included.
 
     Args:
-        total: Frames of the video on the `clip.fps` grid.
-        clip: What the model eats.
-        rng: Source of chance; see `record_rng`.
+        total: Number of frames of the video on the `clip.fps` grid.
+        clip: Clip that the model takes.
+        rng: Random generator; see `record_rng`.
 
     Returns:
         Integers, shape (frames,), between 0 and total - 1.
@@ -67,14 +66,14 @@ def random_clip(total: int, clip: ClipSpec, rng: np.random.Generator) -> np.ndar
 def uniform_clips(total: int, clip: ClipSpec, count: int) -> np.ndarray:
     """Frame numbers of `count` clips spread over the video: testing.
 
-    Clip i starts at delta * i / count, delta = max(total - span, 0), and its numbers are truncated
-    last, as the 10 test clips of PySlowFast; so the very end of a video is not seen. A single clip
-    is the centre one, at delta / 2.
+    Clip i starts at delta * i / count with delta = max(total - span, 0), and its numbers are
+    truncated last, as in PySlowFast's 10 test clips; so the very end of a video is not seen. A
+    single clip is the centre one, at delta / 2.
 
     Args:
-        total: Frames of the video on the `clip.fps` grid.
-        clip: What the model eats.
-        count: How many clips.
+        total: Number of frames of the video on the `clip.fps` grid.
+        clip: Clip that the model takes.
+        count: Number of clips.
 
     Returns:
         Integers, shape (count, frames), between 0 and total - 1.
@@ -92,15 +91,15 @@ def uniform_clips(total: int, clip: ClipSpec, count: int) -> np.ndarray:
 
 
 def record_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """Chance of one record in one epoch.
+    """Random generator of one record in one epoch.
 
-    The same three numbers give the same clip and the same crop, whatever the order, thread or
-    process in which records are read; any other three give an independent stream.
+    The same three numbers give the same clip and the same crop, in whatever order, thread or
+    process records are read; any other three give an independent generator.
 
     Args:
         seed: Seed of the run, 0 or more.
         epoch: Epoch, 0 or more.
-        index: Place of the record in its list, 0 or more.
+        index: Index of the record in its list, 0 or more.
 
     Raises:
         ValueError: If a number is negative.

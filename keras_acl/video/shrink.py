@@ -1,4 +1,4 @@
-"""Copies of folders of videos that decode fast: smaller, a key frame twice a second, no sound."""
+"""Copies of folders of videos that decode fast: smaller, two key frames a second, no sound."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ from keras_acl.video.read_ahead import read_ahead
 SETTINGS = ".shrink.json"
 LISTS = (".csv", ".txt")
 UNFINISHED = re.compile(r"\.?saving-\d+-[0-9a-f]{8}-.+")
-ABANDONED = 600.0  # seconds: a file that is being written is never left alone for so long
+ABANDONED = 600.0  # seconds without a change: nobody is writing the file any more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +28,9 @@ class ShrinkReport:
     """What `shrink_videos` did.
 
     Args:
-        written: Files written by this call.
-        finished: Files that were there already.
-        bytes_before: Size of the originals of all those files.
+        written: Number of files written by this call.
+        finished: Number of files that existed already.
+        bytes_before: Size of the originals of all these files.
         bytes_after: Size of the copies.
         problems: Files that cannot be read, with the reason; they have no copy.
     """
@@ -50,29 +50,29 @@ def shrink_videos(
     workers: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> ShrinkReport:
-    """Copy every video of a folder to another one, made for being decoded fast.
+    """Copy every video of a folder so that it decodes fast.
 
-    Folders and names stay the same, so that class folders and lists of files go on being right;
-    CSV and text files are copied along. A copy is MP4 with H.264 whatever its name ends in (FFmpeg
-    goes by content), upright, without sound, and shows the same frames at the same times. Copies
-    that are newer than their original are left alone: the same call again goes on.
+    Folders and names stay the same, so class folders and lists of files remain valid; CSV and text
+    files are copied along. A copy is MP4 with H.264 whatever its suffix (FFmpeg goes by content),
+    upright, without sound, and shows the same frames at the same times. Copies that are newer than
+    their original are kept: the same call again resumes.
 
     Args:
-        folder: Searched with all folders in it; hidden ones are left out.
-        output: Where the copies go. Neither inside `folder` nor around it.
+        folder: Folder to search at any depth; hidden files and folders are left out.
+        output: Folder of the copies. Neither inside `folder` nor around it.
         short_side: Pixels of the shorter side; smaller videos keep their size (made even).
         quality: x264's constant rate factor, 0 (lossless) to 51.
         workers: Files copied at a time. None: as many as CPU cores.
-        progress: Called as `progress(done, total)` after each file, from the calling thread.
+        progress: Called as `progress(done, total)` after each file, in the calling thread.
 
     Returns:
-        Numbers, sizes, and the files that cannot be read.
+        A report of numbers, sizes, and files that cannot be read.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no video, the folders overlap, a value is out of its range, or
-            `output` was made with other values.
-        OSError: If a copy cannot be written: a full disk, for example.
+        ValueError: If it holds no video, the folders overlap, a value is out of range, or `output`
+            was made with other values.
+        OSError: If a copy cannot be written, for example to a full disk.
     """
     folder, output = Path(folder), Path(output)
     _check_values(short_side, quality)
@@ -87,8 +87,8 @@ def shrink_videos(
     def encode(name: Path) -> list[None]:
         return [encode_anew(folder / name, output / name, short_side, quality, stop)]
 
-    workers = workers or os.cpu_count()
-    with contextlib.closing(read_ahead(todo, encode, workers, stop=stop)) as results:
+    copies = read_ahead(todo, encode, workers or os.cpu_count(), stop=stop)
+    with contextlib.closing(copies) as results:
         for done, (place, result) in enumerate(results, len(names) - len(todo) + 1):
             if result is not None:
                 reasons[todo[place]] = result.reason
@@ -140,7 +140,7 @@ def _check_settings(output: Path, settings: dict[str, int]) -> None:
 
 
 def _tidy(folder: Path, output: Path) -> None:
-    """Copy lists, and remove what a killed process left half-written."""
+    """Copy lists, and remove files that a killed process left half-written."""
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         target = output / path.relative_to(folder)

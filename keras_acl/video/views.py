@@ -21,14 +21,14 @@ from keras_acl.video.video import Video
 
 @dataclasses.dataclass(frozen=True)
 class ViewGrid:
-    """How many clips of a video are looked at, and how many crops of each.
+    """Number of clips of a video, and of crops of each clip.
 
     Args:
-        clips: Clips spread over the video.
-        crops: Square crops along the longer side; 1 is the centre one.
+        clips: Number of clips, spread over the video.
+        crops: Number of square crops along the longer side; 1 is the centre crop.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: If a number is not positive.
     """
 
     clips: int = 10
@@ -42,24 +42,24 @@ class ViewGrid:
             )
 
     def __len__(self) -> int:
-        """Views of a video (V)."""
+        """Number of views of a video (V)."""
         return self.clips * self.crops
 
     def place(self, view: int) -> tuple[int, int]:
-        """Clip and crop of view `view`, counted from 0."""
+        """Numbers of the clip and the crop of a view, all counted from 0."""
         return divmod(view, self.crops)
 
 
 def crop_corners(height: int, width: int, size: int, crops: int) -> list[tuple[int, int]]:
     """(top, left) of square crops spread along the longer side, ends included.
 
-    Three are PySlowFast's `uniform_crop`: both ends and the centre, which is rounded up. One is the
-    centre. The shorter side is cut at its centre.
+    Three crops are PySlowFast's `uniform_crop`: both ends and the centre, which is rounded up. One
+    crop is the centre. Along the shorter side every crop is central.
 
     Args:
         height: Height of the frames, at least `size`.
         width: Width of the frames, at least `size`.
-        size: Side of a crop.
+        size: Height and width of a crop.
         crops: Number of crops.
 
     Raises:
@@ -82,13 +82,13 @@ def iterate_views(
 ) -> Generator[np.ndarray, None, None]:
     """Yield the views of a video in order; it is decoded once.
 
-    The short side is `clip.test_size`, and so is each crop. Only the frames that a clip which is
-    still to come may need are held, at most `clip.span` of them, however many views there are.
+    The short side is `clip.test_size`, and so is each crop. Only the frames that a later clip needs
+    are held, at most `clip.span` of them, however many views there are.
 
     Args:
-        video: Video to read; only its part from `start` to `end` counts.
-        clip: What the model eats.
-        grid: Clips and crops.
+        video: Video to read, from its `start` to its `end`.
+        clip: Clip that the model takes.
+        grid: Numbers of clips and crops.
 
     Yields:
         V views, uint8 RGB, shape (frames, test_size, test_size, 3).

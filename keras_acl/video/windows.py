@@ -1,7 +1,7 @@
-"""Sliding windows over a long recording: one forward pass, however long it is the same memory.
+"""Sliding windows over a long recording, in one forward pass and constant memory.
 
-The frames of a window stand on the grid of `sampling`: number n is the frame that is shown at
-second n / clip.fps. A window is what `read_frames` gives for the same seconds.
+The frames of a window are on the grid of `sampling`: number n is the frame that is shown at second
+n / clip.fps. A window equals what `read_seen` returns for the same seconds.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from keras_acl.video.crop import centre_crop, resized
 from keras_acl.video.sampling import frame_offsets, grid_length
 from keras_acl.video.video import DecodingError
 
-LONGEST_STILL = 3600.0  # seconds: no frame is shown for longer, but damaged timestamps say so
+LONGEST_STILL = 3600.0  # seconds: no frame is shown for longer, whatever damaged timestamps say
 T = TypeVar("T")
 
 
@@ -39,9 +39,9 @@ class Window(NamedTuple):
     """One clip of a recording.
 
     Args:
-        start: Second at which it begins.
-        end: Second at which it ends; in a recording shorter than a clip, that of the recording.
-        clip: uint8 RGB, (frames, size, size, 3).
+        start: Second at which the clip begins.
+        end: Second at which it ends; in a recording shorter than a clip, the recording's end.
+        clip: Frames, uint8 RGB, (frames, size, size, 3).
     """
 
     start: float
@@ -50,19 +50,19 @@ class Window(NamedTuple):
 
 
 def slide(items: Iterable[T], span: int, stride: int) -> Iterator[tuple[int, int, list[T]]]:
-    """Windows of `span` neighbours, `stride` apart; no more than `span` items are held.
+    """Yield windows of `span` successive items, `stride` apart; at most `span` items are held.
 
     The last window ends with the last item, so that every item is in a window; it may begin less
     than a stride after the one before. Fewer than `span` items make one window, in which the last
     item is repeated.
 
     Args:
-        items: What comes, in order.
-        span: Items a window, 1 or more.
-        stride: From the beginning of a window to that of the next, 1 to `span`.
+        items: Items in order.
+        span: Items per window, 1 or more.
+        stride: Items from the beginning of a window to that of the next, 1 to `span`.
 
     Yields:
-        (first item's number, number behind the last item, the items).
+        Number of the first item, number after the last item, and the items.
     """
     held: deque[T] = deque(maxlen=span)
     count, covered, start = 0, 0, 0
@@ -78,14 +78,14 @@ def slide(items: Iterable[T], span: int, stride: int) -> Iterator[tuple[int, int
 
 
 def stride_frames(clip: ClipSpec, stride: float | None) -> int:
-    """A stride in seconds as a whole number of frames of the grid, at least one.
+    """Convert a stride from seconds to a whole number of frames of the grid, at least one.
 
     Args:
-        clip: What the model eats.
-        stride: Seconds; half a clip if `None`.
+        clip: Clip that the model takes.
+        stride: Stride in seconds; None is half a clip.
 
     Raises:
-        ValueError: If it is not positive, or longer than a clip: moments would be left out.
+        ValueError: If the stride is not positive, or longer than a clip, which would leave gaps.
     """
     if stride is None:
         return max(clip.span // 2, 1)
@@ -98,7 +98,7 @@ def stride_frames(clip: ClipSpec, stride: float | None) -> int:
 
 
 def stated_seconds(path: str | Path) -> float | None:
-    """Length of a video by its header, which may be silent or wrong.
+    """Length of a video by its header, which may be missing (None) or wrong.
 
     Raises:
         DecodingError: If the file cannot be opened.
@@ -110,17 +110,16 @@ def stated_seconds(path: str | Path) -> float | None:
 def read_windows(
     path: str | Path, clip: ClipSpec, stride: int, faults: list[str]
 ) -> Generator[Window, None, None]:
-    """Walk through a recording in windows: short side `clip.test_size`, centre crop.
+    """Read a recording in windows, as a model sees it: short side `clip.test_size`, centre crop.
 
-    Whatever is wrong with the file ends nothing that can go on: behind a damaged spot, during which
-    the picture before it stands still, the walk continues, and a file that breaks off is read up to
-    there.
+    As much of a damaged file is read as possible: in place of frames that cannot be decoded the
+    frame before them is repeated, and a file that is cut short is read up to its end.
 
     Args:
-        path: The file.
-        clip: What the model eats; a window covers `clip.span` frames of its grid.
+        path: Path of the file.
+        clip: Clip that the model takes; a window covers `clip.span` frames of its grid.
         stride: Frames of the grid from a window to the next, see `stride_frames`.
-        faults: Receives what is wrong with the file, by the end of the walk.
+        faults: List to which what is wrong with the file is added by the end.
 
     Yields:
         The windows in order; none if no frame can be read.
@@ -135,10 +134,10 @@ def read_windows(
 def grid_frames(
     path: str | Path, clip: ClipSpec, faults: list[str]
 ) -> Generator[np.ndarray, None, None]:
-    """The frames of a video at 0, 1, 2, ... / clip.fps seconds, resized and cropped.
+    """Yield what a model sees of a video at 0, 1, 2, ... / clip.fps seconds.
 
-    A frame that is shown longer comes again as the same array; one that is never wanted is not
-    converted.
+    A frame that is shown longer is repeated as the same array; one that falls between the times is
+    not converted.
 
     Yields:
         uint8 RGB, (size, size, 3).
@@ -156,7 +155,7 @@ def grid_frames(
 
 
 def _cropped(frame: av.VideoFrame, clip: ClipSpec, reformatter: VideoReformatter) -> np.ndarray:
-    height, width = upright_size(frame)  # anew for each frame: streams may change their size
+    height, width = upright_size(frame)  # of each frame, as streams may change their size
     image = to_rgb(frame, *resized(height, width, clip.test_size), reformatter)
     return centre_crop(image, clip.size).copy()  # a view would hold the whole picture
 
@@ -181,7 +180,7 @@ def _spans(
 def _readable_frames(
     path: str | Path, faults: list[str]
 ) -> Generator[tuple[float, float, av.VideoFrame], None, None]:
-    """Seconds since the first frame, seconds shown and the frame: all that can be decoded."""
+    """Second, duration and frame of all that can be decoded."""
     origin, end = None, 0.0
     damage: list[float] = []  # seconds of what cannot be decoded
     try:
