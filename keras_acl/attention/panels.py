@@ -15,7 +15,7 @@ from keras_acl.attention.overlay import STREAMS, overlay
 from keras_acl.video.encode import video_writer
 
 ENDINGS = (".mp4", ".gif")
-PANEL = 256  # pixels a side, whatever the size that a model eats
+PANEL = 256  # pixels per side, whatever the size that a model eats
 GAP = 4  # pixels between panels
 BAND = 48  # pixels of text above them
 BACKGROUND = 24  # grey level
@@ -31,7 +31,7 @@ def panels(
         frame: (H, W, 3) uint8.
         spatial: (H, W) in [0, 1].
         temporal: (H, W) in [0, 1], or `None`.
-        strength: See `overlay`.
+        strength: How soon colour covers the frame, see `overlay`.
 
     Returns:
         Two or three pictures, uint8 (H, W, 3).
@@ -44,13 +44,13 @@ def strip(pictures: list[np.ndarray], columns: int, left: str, right: str) -> np
     """Set panels side by side under a line of text and their names.
 
     Args:
-        pictures: `panels`, each PANEL x PANEL.
-        columns: Panels that there is room for.
+        pictures: Pictures that `panels` returned, each PANEL x PANEL.
+        columns: Number of panels that there is room for.
         left: Text in the upper left corner.
         right: Text in the upper right corner.
 
     Returns:
-        uint8 (BAND + PANEL, width, 3), both even.
+        uint8 (BAND + PANEL, width, 3), height and width even.
     """
     names = ("frame", *STREAMS)[: len(pictures)]
     band = _text(columns * (PANEL + GAP) - GAP, left, right, names)
@@ -67,14 +67,14 @@ def overlay_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], No
     """Encode frames one by one: H.264 in an mp4, or a GIF, by the ending of the file.
 
     Args:
-        file: To write; what stands there when an error comes is not whole.
+        file: File to write; after an error it is not whole.
         fps: Frames per second.
 
     Yields:
         A function to call with each frame, uint8 (H, W, 3), height and width even.
 
     Raises:
-        ValueError: If the ending is neither.
+        ValueError: If the file does not end in .mp4 or .gif.
     """
     check_ending(file)
     if file.suffix.lower() == ".gif":
@@ -86,7 +86,7 @@ def overlay_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], No
 
 
 def check_ending(file: Path) -> None:
-    """Reject what `overlay_writer` cannot write.
+    """Refuse files that `overlay_writer` cannot write.
 
     Raises:
         ValueError: If the file does not end in .mp4 or .gif.
@@ -99,7 +99,7 @@ def check_ending(file: Path) -> None:
 
 @contextlib.contextmanager
 def _gif_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Every frame with the 256 colours that suit it; a pixel a byte is held until the end."""
+    """Frames with the 256 colours that suit each; they are held until the end, a byte per pixel."""
     frames: list[Image.Image] = []
 
     def add(frame: np.ndarray) -> None:
@@ -107,7 +107,7 @@ def _gif_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]
 
     yield add
     if frames:
-        # GIF counts hundredths of a second: what is rounded off one frame is the next one's.
+        # GIF counts hundredths of a second: rounding one frame is made up for by the next.
         ends = [round(100 * number / fps) for number in range(len(frames) + 1)]
         durations = [10 * (end - begin) for begin, end in itertools.pairwise(ends)]
         first, *others = frames

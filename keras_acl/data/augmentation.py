@@ -1,6 +1,6 @@
-"""Crops and flips of clips: what is drawn, is drawn once for all frames of a clip.
+"""Random crops and flips of clips, the same for all frames of a clip.
 
-Clips are uint8 arrays (T, H, W, 3). Resizing to the short side is FFmpeg's, while decoding.
+Clips are uint8 arrays (T, H, W, 3). FFmpeg resizes and crops while decoding.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from keras_acl.video.video import Video
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is varied from one epoch to the next in training. The same for all frames of a clip.
+    """What varies from one epoch to the next in training, the same for all frames of a clip.
 
     The defaults are PySlowFast's for Kinetics: a short side uniform in [256, 320], a random crop of
     224 and a flip of every other clip.
@@ -29,7 +29,7 @@ class Augmentation:
             and float32 class probabilities instead of uint8 clips and int32 classes.
 
     Raises:
-        ValueError: If a value is out of its range.
+        ValueError: If a value is out of range.
     """
 
     scale: tuple[float, float] = (256 / 224, 320 / 224)
@@ -53,13 +53,13 @@ class Augmentation:
 def read_training_clip(
     video: Video, clip: ClipSpec, augmentation: Augmentation, rng: np.random.Generator
 ) -> np.ndarray:
-    """Read a random clip of a video: short side, place, crop and flip are drawn from `rng`.
+    """Read a random clip of a video: short side, start, crop and flip are drawn from `rng`.
 
     Args:
-        video: What to read.
-        clip: What the model eats.
-        augmentation: What may vary.
-        rng: Source of chance; see `record_rng`.
+        video: Video to read.
+        clip: Clip that the model takes.
+        augmentation: Ranges of what is varied.
+        rng: Random generator; see `record_rng`.
 
     Returns:
         uint8 RGB, shape (frames, size, size, 3).
@@ -83,11 +83,11 @@ def read_training_clip(
 
 
 def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
-    """Read the clip in the middle of a video: short side `clip.test_size`, the crop in its centre.
+    """Read the clip in the middle of a video: short side `clip.test_size`, centre crop.
 
     Args:
-        video: What to read.
-        clip: What the model eats.
+        video: Video to read.
+        clip: Clip that the model takes.
 
     Returns:
         uint8 RGB, shape (frames, size, size, 3).
@@ -105,6 +105,6 @@ def draw_short_side(size: int, scale: tuple[float, float], rng: np.random.Genera
 
 
 def draw_corner(height: int, width: int, size: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Draw (top, left) of a square in a frame, uniform over all places."""
+    """Draw the top and left of a square in a frame, uniform over all places."""
     top = int(rng.integers(0, height - size, endpoint=True))
     return top, int(rng.integers(0, width - size, endpoint=True))

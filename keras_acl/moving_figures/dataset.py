@@ -1,7 +1,8 @@
 """Moving figures: a labelled data set of any size, with masks, that needs no download.
 
-An actor of variable look performs a motion in front of a textured, noisy, panning ground, among
-distractors of other shapes that perform other motions. Its mask says where a network should look.
+An actor of varying appearance performs a motion in front of a textured, noisy, panning background,
+among distractors of other shapes that perform other motions. The actor's mask is where a network
+should look.
 """
 
 import dataclasses
@@ -33,17 +34,17 @@ def _looks_and_motions(*motions: str) -> dict[str, tuple[str, str]]:
     }
 
 
-# What a label says: the actor's head colour and its motion. Labels are in alphabetical order, the
-# order in which a folder of class folders is read.
+# The actor's head colour and motion of each label. Labels are in alphabetical order, in which a
+# folder of class folders is read.
 TASKS = {
     "motion": {motion: ("yellow", motion) for motion in MOTIONS},
     "appearance_motion": _looks_and_motions("clockwise", "left", "pulsing", "right"),
-    # What is left for a network that learned the task above.
+    # New motions for a network that learned the task above.
     "appearance_other_motion": _looks_and_motions("counterclockwise", "down", "shaking", "up"),
 }
 RECORD = "figures.json"
-# A constant quantiser: x264's rate control does not write the same bytes every time. At 20 less of
-# the picture is lost than by halving the resolution of its colours, as yuv420p does.
+# A constant quantiser, as x264's rate control does not always write the same bytes. 20 loses less
+# than yuv420p loses by halving the resolution of colours.
 ENCODING = {"qp": "20", "preset": "veryfast"}
 
 
@@ -52,8 +53,8 @@ class FigureClip:
     """One drawn clip.
 
     Args:
-        frames: RGB, uint8 (T, H, W, 3).
-        mask: Where the actor is seen, bool (T, H, W).
+        frames: Frames, uint8 RGB, (T, H, W, 3).
+        mask: Pixels in which the actor is visible, bool (T, H, W).
         label: Index of the class.
     """
 
@@ -73,18 +74,18 @@ class MovingFigures:
     The same settings, label and seed give the same clip.
 
     Args:
-        task: "motion": eight classes, what the actor does (`left`, `right`, `up`, `down`,
+        task: Name of the task. "motion": eight classes, the actor's motion (`left`, `right`, `up`, `down`,
             `clockwise`, `counterclockwise`, `shaking`, `pulsing`). "appearance_motion": sixteen
-            classes, what it is and what it does: four head colours times `left`, `right`,
+            classes, the actor's appearance and motion: four head colours times `left`, `right`,
             `clockwise`, `pulsing`. "appearance_other_motion": the same four head colours times
             the other four motions.
-        distractors: Other figures in the scene, at least 0.
-        frames: Frames of a clip, at least 8.
+        distractors: Number of other figures in the scene, at least 0.
+        frames: Frames per clip, at least 8.
         size: Height and width of a frame in pixels, even, at least 32. Everything but noise and
             grain grows with it.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ValueError: If an argument is out of range.
 
     Example:
         >>> figures = MovingFigures(distractors=3)
@@ -109,11 +110,11 @@ class MovingFigures:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Name of the classes, in alphabetical order."""
+        """Names of the classes, in alphabetical order."""
         return tuple(TASKS[self.task])
 
     def plan(self, label: int, seed: int | tuple[int, ...]) -> tuple[Figure, ...]:
-        """The figures of a clip from back to front: shapes, colours, paths. `draw` paints them.
+        """Plan the figures of a clip, from back to front: shapes, colours, paths. `draw` paints them.
 
         Args:
             label: Index of the class.
@@ -139,11 +140,11 @@ class MovingFigures:
         return FigureClip(frames, mask, label)
 
     def arrays(self, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw a set of clips into memory, the classes in turn (0, 1, 2, ..., 0, 1, 2, ...).
+        """Draw a set of clips in memory, the classes in turn (0, 1, 2, ..., 0, 1, 2, ...).
 
         Args:
-            count: How many clips. A clip of 32 frames of 64 x 64 takes 0.5 MB.
-            seed: Sets of different seeds have no clip in common.
+            count: Number of clips. A clip of 32 frames of 64 x 64 takes 0.5 MB.
+            seed: Seed of the set; sets of different seeds have no clip in common.
 
         Returns:
             Clips, uint8 (N, T, H, W, 3); labels, int (N,); masks, bool (N, T, H, W).
@@ -165,14 +166,14 @@ class MovingFigures:
     ) -> None:
         """Write a folder of class folders: `left/0000.mp4`, beside it `left/0000.mask.npz`, ...
 
-        Interrupted, it leaves whole files only; called again, it adds what is missing. With a
-        larger count the set grows. The clips are those `arrays` draws from the same seed.
+        An interrupted call leaves complete files only; the next call adds what is missing. With a
+        larger count the set grows. The clips are those that `arrays` draws from the same seed.
 
         Args:
-            folder: Where to; made if need be. `figures.json` in it records the settings.
-            count_per_class: Videos of each class.
-            seed: Folders of different seeds have no clip in common.
-            progress: Called as `progress(done, total)` after each video, in videos.
+            folder: Folder to write to, created if missing. Its `figures.json` records the settings.
+            count_per_class: Videos per class.
+            seed: Seed of the set; folders of different seeds have no clip in common.
+            progress: Called as `progress(done, total)` after each video.
 
         Raises:
             ValueError: If `folder` holds figures of other settings, or other files; or if `seed`
@@ -214,7 +215,7 @@ class MovingFigures:
         return tuple(figures[place] for place in rng.permutation(len(figures)))
 
     def _claim(self, folder: Path, seed: int) -> None:
-        """Record the settings in a new folder, or compares them with those recorded."""
+        """Record the settings in a new folder, or compare them with the recorded ones."""
         record = {**dataclasses.asdict(self), "seed": seed}
         file = folder / RECORD
         folder.mkdir(parents=True, exist_ok=True)
@@ -236,16 +237,16 @@ class MovingFigures:
 
 
 def read_mask(video: str | os.PathLike) -> np.ndarray:
-    """Read the actor's mask that lies beside a video of moving figures.
+    """Read the actor's mask of a video of moving figures.
 
     Args:
         video: Path of the video, `left/0000.mp4`; the mask is in `left/0000.mask.npz`.
 
     Returns:
-        bool (T, H, W), true where the actor is seen.
+        bool (T, H, W), true where the actor is visible.
 
     Raises:
-        FileNotFoundError: If no mask lies beside the video.
+        FileNotFoundError: If there is no mask beside the video.
     """
     path = _mask_path(Path(video))
     if not path.exists():

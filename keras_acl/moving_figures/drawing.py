@@ -1,7 +1,7 @@
 """Moving figures: what one is, how it moves, and how a scene of them becomes pixels.
 
 Coordinates are pixels, x to the right and y down, (0, 0) the outer corner of the first pixel. Time
-runs from 0 to 1 over a clip. Lengths are meant for frames of 64 x 64 and grow with the frame.
+runs from 0 to 1 over a clip. Lengths are for frames of 64 x 64 and scale with the frame.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 JITTER = 0.25 * math.sqrt(3)  # half the width of a uniform distribution of standard deviation .25
 PAN = 3.0
-GRAIN = 12.0  # gray levels, standard deviation, as is NOISE
+GRAIN = 12.0  # standard deviation in gray levels, as NOISE
 NOISE = 8.0
 FIGURE_COLOURS = (30.0, 230.0)
 GROUND_COLOURS = (40.0, 170.0)
@@ -57,15 +57,15 @@ def plan_figure(
 ) -> Figure:
     """Plan one figure; its whole path lies inside the frame.
 
-    Figures of every motion start at any angle, so that no frame alone gives a turn away.
+    Figures of every motion start at any angle, so that no single frame reveals a turn.
 
     Args:
         shape: "actor", or one of `DISTRACTORS`.
-        motion: One of `MOTIONS`.
-        head: RGB, 0-255, of an actor's head, else None.
-        frames: Length of the clip.
+        motion: Name of the motion, one of `MOTIONS`.
+        head: Colour of an actor's head, RGB 0-255, else None.
+        frames: Number of frames of the clip.
         size: Height and width of a frame in pixels.
-        rng: Source of all that varies.
+        rng: Random generator.
     """
     unit = size / 64
     time = np.linspace(0, 1, frames)
@@ -100,13 +100,13 @@ def plan_figure(
 def paint(
     figures: tuple[Figure, ...], size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint figures, one of them an actor, in front of a panning, noisy ground.
+    """Paint figures, one of them an actor, in front of a panning, noisy background.
 
-    Should those in front hide more than three quarters of the actor in any frame, it is painted in
-    front of all of them: a clip always shows what its label says.
+    If others hide more than three quarters of the actor in any frame, it is painted in front of all
+    of them: a clip always shows what its label says.
 
     Args:
-        figures: From back to front.
+        figures: Figures from back to front.
         size: Height and width of a frame in pixels.
         rng: Source of the ground and the noise.
 
@@ -133,11 +133,11 @@ def paint(
 
 
 class _Layer(NamedTuple):
-    """A figure as pixels of the box (T, h, w) that it stays in."""
+    """A figure as pixels of the box (T, h, w) in which it stays."""
 
     actor: bool
     box: tuple[slice, slice, slice]
-    cover: np.ndarray  # (T, h, w), the share of a pixel that it covers
+    cover: np.ndarray  # (T, h, w), the covered share of each pixel
     colour: np.ndarray  # broadcastable to (3, T, h, w)
 
 
@@ -159,7 +159,7 @@ def _layer(figure: Figure, size: int) -> _Layer:
     u, v = cosine * dx + sine * dy, cosine * dy - sine * dx
 
     def share(distance: np.ndarray) -> np.ndarray:
-        return np.clip(0.5 - distance * radius, 0, 1)  # a pixel at the edge is covered by half
+        return np.clip(0.5 - distance * radius, 0, 1)  # a pixel on the edge is half covered
 
     box = (slice(None), rows, columns)
     colour = figure.colour.astype(np.float32)[:, None, None, None]
@@ -180,7 +180,8 @@ def _actor_mask(layers: list[_Layer], shape: tuple[int, ...]) -> np.ndarray:
     return visible >= 0.5
 
 
-# Shapes inside the unit circle: distance to the edge, negative inside, of points (u, v), v down.
+# Shapes inside the unit circle: signed distance of points (u, v) to the edge, negative inside; v
+# points down.
 
 
 def _head(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -205,7 +206,7 @@ def _rectangle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _ring(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    # Open at the top: nobody sees a closed ring turn.
+    # Open at the top, as a closed ring does not seem to turn.
     band = np.abs(np.hypot(u, v) - 0.76) - 0.23
     return np.maximum(band, -_box(u, v + 0.76, 0.22, 0.3))
 

@@ -75,10 +75,9 @@ def shrink_videos(
         OSError: If a copy cannot be written, for example to a full disk.
     """
     folder, output = Path(folder), Path(output)
-    _check_values(short_side, quality)
     names = [Path(path).relative_to(folder) for path in find_videos(folder)]
     _check_folders(folder, output, names)
-    _check_settings(output, {"short_side": short_side, "quality": quality})
+    _check_settings(output, short_side, quality)
     _tidy(folder, output)
     todo = [name for name in names if not _is_finished(folder / name, output / name)]
     reasons: dict[Path, str] = {}
@@ -88,8 +87,8 @@ def shrink_videos(
         return [encode_anew(folder / name, output / name, short_side, quality, stop)]
 
     copies = read_ahead(todo, encode, workers or os.cpu_count(), stop=stop)
-    with contextlib.closing(copies) as results:
-        for done, (place, result) in enumerate(results, len(names) - len(todo) + 1):
+    with contextlib.closing(copies):
+        for done, (place, result) in enumerate(copies, len(names) - len(todo) + 1):
             if result is not None:
                 reasons[todo[place]] = result.reason
             if progress is not None:
@@ -100,32 +99,18 @@ def shrink_videos(
         finished=len(names) - len(todo),
         bytes_before=sum((folder / name).stat().st_size for name in copied),
         bytes_after=sum((output / name).stat().st_size for name in copied),
-        problems=tuple(
-            VideoProblem(str(folder / name), reasons[name]) for name in names if name in reasons
-        ),
+        problems=tuple(VideoProblem(str(folder / n), reasons[n]) for n in names if n in reasons),
     )
 
 
-def _check_values(short_side: int, quality: int) -> None:
+def _check_settings(output: Path, short_side: int, quality: int) -> None:
+    """Refuse settings out of range or unlike those of earlier copies, and record them."""
     if short_side < 16 or not 0 <= quality <= 51:
         raise ValueError(
             "Expected a short side of at least 16 pixels and a quality from 0 (best) to 51. "
             f"Received: short_side={short_side}, quality={quality}"
         )
-
-
-def _check_folders(folder: Path, output: Path, names: list[Path]) -> None:
-    inner, outer = output.resolve(), folder.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise ValueError(
-            f"Originals and copies must not mix: {output} and {folder} are the same folder, or one "
-            "is inside the other. Choose a folder beside it."
-        )
-    if not names:
-        raise ValueError(f"There is no video file in {folder}")
-
-
-def _check_settings(output: Path, settings: dict[str, int]) -> None:
+    settings = {"short_side": short_side, "quality": quality}
     file = output / SETTINGS
     if file.exists():
         before = json.loads(file.read_text(encoding="utf-8"))
@@ -137,6 +122,17 @@ def _check_settings(output: Path, settings: dict[str, int]) -> None:
         return
     with written_whole(file) as beside:
         beside.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _check_folders(folder: Path, output: Path, names: list[Path]) -> None:
+    inner, outer = output.resolve(), folder.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise ValueError(
+            f"Originals and copies must not mix: {output} and {folder} are the same folder, or one "
+            "is inside the other. Choose a folder beside it."
+        )
+    if not names:
+        raise ValueError(f"There is no video file in {folder}")
 
 
 def _tidy(folder: Path, output: Path) -> None:
