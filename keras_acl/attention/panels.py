@@ -28,9 +28,9 @@ def panels(
     """The frame, with the spatial map over it and with the temporal one, where there is one.
 
     Args:
-        frame: (H, W, 3) uint8.
-        spatial: (H, W) in [0, 1].
-        temporal: (H, W) in [0, 1], or `None`.
+        frame: Frame, uint8 (H, W, 3).
+        spatial: Map of the spatial stream, (H, W) in [0, 1].
+        temporal: Map of the temporal stream, (H, W) in [0, 1], or None.
         strength: How soon colour covers the frame, see `overlay`.
 
     Returns:
@@ -67,7 +67,7 @@ def overlay_writer(file: Path, fps: float) -> Iterator[Callable[[np.ndarray], No
     """Encode frames one by one: H.264 in an mp4, or a GIF, by the ending of the file.
 
     Args:
-        file: File to write; after an error it is not whole.
+        file: Path to write to. An error leaves part of a file: see `written_whole`.
         fps: Frames per second.
 
     Yields:

@@ -74,11 +74,11 @@ class MovingFigures:
     The same settings, label and seed give the same clip.
 
     Args:
-        task: Name of the task. "motion": eight classes, the actor's motion (`left`, `right`, `up`, `down`,
-            `clockwise`, `counterclockwise`, `shaking`, `pulsing`). "appearance_motion": sixteen
-            classes, the actor's appearance and motion: four head colours times `left`, `right`,
-            `clockwise`, `pulsing`. "appearance_other_motion": the same four head colours times
-            the other four motions.
+        task: Name of the task. "motion": eight classes, the actor's motion (`left`, `right`, `up`,
+            `down`, `clockwise`, `counterclockwise`, `shaking`, `pulsing`). "appearance_motion":
+            sixteen classes, the actor's appearance and motion: four head colours times `left`,
+            `right`, `clockwise`, `pulsing`. "appearance_other_motion": the same four head colours
+            times the other four motions.
         distractors: Number of other figures in the scene, at least 0.
         frames: Frames per clip, at least 8.
         size: Height and width of a frame in pixels, even, at least 32. Everything but noise and
@@ -114,7 +114,7 @@ class MovingFigures:
         return tuple(TASKS[self.task])
 
     def plan(self, label: int, seed: int | tuple[int, ...]) -> tuple[Figure, ...]:
-        """Plan the figures of a clip, from back to front: shapes, colours, paths. `draw` paints them.
+        """Plan the figures of a clip from back to front, with their shapes, colours and paths.
 
         Args:
             label: Index of the class.

@@ -24,15 +24,15 @@ LEAST_VISIBLE = 0.25
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Figure:
-    """One figure and where it is in every frame.
+    """One figure and its place in every frame.
 
     Args:
         shape: "actor", or one of `DISTRACTORS`.
-        motion: What it does, one of `MOTIONS`.
-        colour: RGB, 0-255, of the figure; of an actor, its torso.
-        head: RGB, 0-255, of an actor's head; None for the others.
-        x: Centre in pixels, (T,).
-        y: Centre in pixels, (T,).
+        motion: Name of the motion, one of `MOTIONS`.
+        colour: Colour, RGB 0-255; of an actor, the torso's.
+        head: Colour of an actor's head, RGB 0-255; None for the others.
+        x: Horizontal place of the centre in pixels, (T,).
+        y: Vertical place of the centre in pixels, (T,).
         angle: Clockwise turn in radians, (T,); an actor at 0 stands upright.
         radius: Radius of the circle around the figure in pixels, (T,).
     """

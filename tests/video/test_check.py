@@ -3,6 +3,7 @@ import pytest
 from video_files import numbered_frames, write_video
 
 from keras_acl.data.video_list import VideoList
+from keras_acl.video import check
 from keras_acl.video.check import VideoProblem, check_videos
 from keras_acl.video.video import Video
 
@@ -64,11 +65,9 @@ def test_progress_counts_files(folder):
 
 
 def test_an_interrupt_ends_the_check_early(folder, monkeypatch):
-    from keras_acl.video import check as checking
-
     started = []
-    honest = checking.probe
-    monkeypatch.setattr(checking, "probe", lambda path: started.append(path) or honest(path))
+    honest = check.probe
+    monkeypatch.setattr(check, "probe", lambda path: started.append(path) or honest(path))
 
     def interrupt(done, total):
         raise KeyboardInterrupt

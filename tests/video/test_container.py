@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from video_files import gray_to_number, numbered_frames, write_video
 
-from keras_acl.video import container as video_file
+from keras_acl.video import container as container_module
 from keras_acl.video.container import open_video, shown_frames, to_rgb, upright_size
 from keras_acl.video.video import DecodingError
 
@@ -93,7 +93,7 @@ def test_a_late_start_skips_frames_and_loses_none(tmp_path, name, codec):
 @pytest.mark.parametrize("landing", ["behind", "nowhere", "refused"])
 def test_a_misleading_index_costs_time_but_no_frames(tmp_path, monkeypatch, landing):
     path = write_video(tmp_path / "v.mp4", numbered_frames(180), options=SHORT_GROUPS)
-    honest = video_file._decode_from
+    honest = container_module._decode_from
 
     def lost(path, container, stream, second):
         if landing == "behind":
@@ -101,7 +101,7 @@ def test_a_misleading_index_costs_time_but_no_frames(tmp_path, monkeypatch, land
         elif landing == "refused":
             yield from honest(path, container, stream, float(2**62) * stream.time_base)
 
-    monkeypatch.setattr(video_file, "_decode_from", lost)
+    monkeypatch.setattr(container_module, "_decode_from", lost)
     assert numbers_and_seconds(path, earliest=4.0)[0] == [number % 81 for number in range(180)]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from video_files import gray_to_numbers, numbered_frames, write_video
 
-from keras_acl.video import frame_table as probing
+from keras_acl.video import frame_table
 from keras_acl.video.frame_table import VideoInfo, probe, remembered
 from keras_acl.video.read import read_frames
 from keras_acl.video.video import DecodingError
@@ -62,8 +62,8 @@ def test_a_file_cut_short_is_known_by_its_header(tmp_path, name, codec):
 @pytest.fixture
 def demuxed(monkeypatch):
     """Paths of the files that are read through, as they are."""
-    paths, honest = [], probing._read_table
-    monkeypatch.setattr(probing, "_read_table", lambda path: paths.append(path) or honest(path))
+    paths, honest = [], frame_table._read_table
+    monkeypatch.setattr(frame_table, "_read_table", lambda path: paths.append(path) or honest(path))
     return paths
 
 
@@ -95,7 +95,7 @@ def test_a_file_that_changes_is_read_again(tmp_path, demuxed):
 
 def test_memory_forgets_what_was_used_longest_ago(numbered_video, monkeypatch, tmp_path):
     room = 3 * (64 + 81 + 2 * 10)  # three files; 10 key frames are more than there are
-    monkeypatch.setattr(probing, "_memory", probing._Memory(room))
+    monkeypatch.setattr(frame_table, "_memory", frame_table._Memory(room))
     paths = [tmp_path / f"{name}.mp4" for name in "abcd"]
     for path in paths:
         path.write_bytes(numbered_video.read_bytes())
@@ -107,13 +107,13 @@ def test_memory_forgets_what_was_used_longest_ago(numbered_video, monkeypatch, t
 
 
 def test_a_file_larger_than_memory_is_measured_all_the_same(numbered_video, monkeypatch):
-    monkeypatch.setattr(probing, "_memory", probing._Memory(10))
+    monkeypatch.setattr(frame_table, "_memory", frame_table._Memory(10))
     assert probe(numbered_video).frames == 81
     assert remembered(numbered_video) is None
 
 
 def test_threads_share_what_is_remembered(numbered_video, tmp_path, monkeypatch):
-    monkeypatch.setattr(probing, "_memory", probing._Memory(5 * 165))
+    monkeypatch.setattr(frame_table, "_memory", frame_table._Memory(5 * 165))
     paths = [tmp_path / f"{number}.mp4" for number in range(12)]
     for path in paths:
         path.write_bytes(numbered_video.read_bytes())
@@ -130,11 +130,11 @@ def test_threads_share_what_is_remembered(numbered_video, tmp_path, monkeypatch)
     for thread in threads:
         thread.join()
     assert not wrong
-    memory = probing._memory
+    memory = frame_table._memory
     assert (
         0
         <= memory._free
-        == 5 * 165 - sum(probing._weight(table) for _, table in memory._tables.values())
+        == 5 * 165 - sum(frame_table._weight(table) for _, table in memory._tables.values())
     )
 
 

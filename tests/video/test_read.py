@@ -8,7 +8,7 @@ import pytest
 from video_files import gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.clip import ClipSpec
-from keras_acl.video import read as decoding
+from keras_acl.video import read
 from keras_acl.video.frame_table import VideoInfo, probe
 from keras_acl.video.read import part_of, read_clip, read_frames
 from keras_acl.video.video import DecodingError, Video
@@ -73,14 +73,14 @@ def test_late_times_skip_to_a_key_frame_and_find_the_same_frames(tmp_path, monke
     options |= {"b_strategy": "0", "sc_threshold": "0"}
     path = write_video(tmp_path / "v.mp4", numbered_frames(240), options=options)
     decoded = []
-    honest = decoding.shown_frames
+    honest = read.shown_frames
 
     def counted(path, earliest):
         for pair in honest(path, earliest):
             decoded.append(pair[0])
             yield pair
 
-    monkeypatch.setattr(decoding, "shown_frames", counted)
+    monkeypatch.setattr(read, "shown_frames", counted)
     wanted = np.arange(200, 216)
     assert gray_to_numbers(read_frames(path, wanted / 30)) == [n % 81 for n in wanted]
     assert len(decoded) <= 16 + 30 + 12 + 1  # the clip, the margin, a group, the one behind
@@ -88,7 +88,7 @@ def test_late_times_skip_to_a_key_frame_and_find_the_same_frames(tmp_path, monke
 
 def test_only_wanted_frames_are_converted_and_the_rest_is_not_decoded(numbered_video, monkeypatch):
     decoded, converted = [], []
-    frames, convert = decoding.shown_frames, decoding.to_rgb
+    frames, convert = read.shown_frames, read.to_rgb
 
     def counted_frames(path, earliest):
         for pair in frames(path, earliest):
@@ -99,8 +99,8 @@ def test_only_wanted_frames_are_converted_and_the_rest_is_not_decoded(numbered_v
         converted.append(args)
         return convert(*args)
 
-    monkeypatch.setattr(decoding, "shown_frames", counted_frames)
-    monkeypatch.setattr(decoding, "to_rgb", counted_convert)
+    monkeypatch.setattr(read, "shown_frames", counted_frames)
+    monkeypatch.setattr(read, "to_rgb", counted_convert)
     clip = read_frames(numbered_video, np.array([30, 10, 20, 10, 30.5]) / 30)
     assert gray_to_numbers(clip) == [30, 10, 20, 10, 30]
     assert len(converted) == 3

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from keras_acl.video import read_ahead as module
 from keras_acl.video.read_ahead import AHEAD, read_ahead
 from keras_acl.video.video import DecodingError
 
@@ -54,7 +53,7 @@ def test_sources_are_read_at_the_same_time(workers):
 
 @pytest.mark.parametrize(("cores", "workers"), [(3, 3), (100, 16), (None, 1)])
 def test_as_many_workers_as_cores_but_sixteen_at_most(cores, workers, monkeypatch):
-    monkeypatch.setattr(module.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
     together, threads = threading.Barrier(workers, timeout=10), set()
 
     def in_step(source):

@@ -9,7 +9,7 @@ import pytest
 from video_files import gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.data import probe, read_csv, read_directory, read_frames
-from keras_acl.video import encode as reencoding
+from keras_acl.video import encode
 from keras_acl.video.files import find_videos
 from keras_acl.video.shrink import shrink_videos
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(folder, tmp_path):
 
 
 def test_an_interruption_leaves_whole_files_only(folder, tmp_path, monkeypatch):
-    started, honest = threading.Event(), reencoding._stamped
+    started, honest = threading.Event(), encode._stamped
 
     def endless(source):
         stamped = honest(source)
@@ -150,7 +150,7 @@ def test_an_interruption_leaves_whole_files_only(folder, tmp_path, monkeypatch):
     def some(source):
         return honest(source) if source.name == "a.mp4" else endless(source)
 
-    monkeypatch.setattr(reencoding, "_stamped", some)
+    monkeypatch.setattr(encode, "_stamped", some)
     with pytest.raises(KeyboardInterrupt):
         shrink_videos(folder, tmp_path / "small", workers=2, progress=stop)
     assert find_videos(tmp_path / "small") == [str(tmp_path / "small" / "jump" / "a.mp4")]

@@ -7,8 +7,7 @@ from video_files import write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
-from keras_acl.video import frame_table as probing
-from keras_acl.video import views
+from keras_acl.video import frame_table, views
 from keras_acl.video.container import av
 from keras_acl.video.files import find_videos
 from keras_acl.video.video import DecodingError, Video
@@ -145,7 +144,7 @@ def test_a_video_is_opened_twice_however_many_views_there_are(noise, monkeypatch
         return plain(*arguments, **options)
 
     monkeypatch.setattr(av, "open", counted)
-    monkeypatch.setattr(probing, "_memory", probing._Memory(10**6))
+    monkeypatch.setattr(frame_table, "_memory", frame_table._Memory(10**6))
     assert sum(1 for _ in iterate_views(Video(noise), CLIP, ViewGrid(10, 3))) == 30
     assert len(opened) == 2  # to measure, to read
     assert sum(1 for _ in iterate_views(Video(noise), CLIP, ViewGrid(10, 3))) == 30
