@@ -99,6 +99,7 @@ def test_an_evaluation_goes_on(trained, videos):
     assert_close(scores.probabilities, Scores.load(SAVED / "evaluation").probabilities)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on(videos, monkeypatch):
     monkeypatch.setitem(running.NETWORKS, "small", {**NETWORK, "width": 4})
     folder = Path(shutil.copytree(SAVED / "run_interrupted", "run"))
