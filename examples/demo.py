@@ -15,13 +15,14 @@ import warnings
 from pathlib import Path
 
 from keras_acl import recipes
-from keras_acl.attention import attention_maps, pointing_game
-from keras_acl.data import MovingFigures, read_mask, read_test_clip, split
+from keras_acl.data import MovingFigures, split
 from keras_acl.inference.predict import predict_videos
 from keras_acl.pretrained.keras_file import load_model
 from keras_acl.training import runs
 
 import numpy as np
+
+from train_demo import measure_pointing
 
 # The heads that `demo` has learned, doing the four motions that it has not.
 FIGURES = MovingFigures(task="appearance_other_motion", distractors=3, frames=32, size=80)
@@ -84,19 +85,12 @@ def demo(options) -> None:
 
 def print_pointing(model, videos) -> None:
     """How often each stream's strongest place is on the actor, whose masks are known here."""
-    clips = np.stack([read_test_clip(video, model.clip) for video in videos])
-    margin = (model.clip.test_size - model.clip.size) // 2
-    # Drawn at the test size, so that masks need no resizing.
-    masks = np.stack([read_mask(video.path).any(axis=0) for video in videos])
-    masks = masks[:, margin : margin + model.clip.size, margin : margin + model.clip.size]
-    maps = attention_maps(model, clips)
-    streams = {"spatial": maps.spatial, "temporal": maps.temporal.mean(axis=1)}
-    for name, stream in streams.items():
+    shares = measure_pointing(model, videos)
+    for name in ("spatial", "temporal"):
         print(
-            f"  the {name} stream's strongest place is on the actor in "
-            f"{pointing_game(stream, masks).mean():.0%} of them"
+            f"  the {name} stream's strongest place is on the actor in {shares[name]:.0f}% of them"
         )
-    print(f"  (the actor covers {masks.mean():.0%} of the picture)")
+    print(f"  (the actor covers {shares['chance']:.0f}% of the picture)")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ Ctrl-C the same command goes on.
 
 import argparse
 import dataclasses
+import functools
 import itertools
 from pathlib import Path
 
@@ -37,10 +38,9 @@ import rehearsal
 import stages
 
 SPLITS = (1, 2, 3)
-REHEARSAL_OUTPUT = Path("runs/ucf101-rehearsal")
 COMMAND = "python examples/finetune_ucf101.py"
 # A split has about 9,580 training and 3,740 test videos: 9,537 and 3,783 in the first.
-SIZE = rehearsal.Size(9537, 3783, 6.9, "split 1; UCF101.rar is 6.9 GB")
+SIZE = rehearsal.Size(9537, 3783, 6.9, "split 1; UCF101.rar is 6.9 GB", classes=101)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def main() -> None:
         plan = rehearse(options) if options.rehearse else real(options)
         run(plan, options.publish)
         if options.rehearse and not options.no_measure:
-            print_costs(options)
+            tell_costs(options)
 
 
 def read_options():
@@ -71,24 +71,15 @@ def read_options():
     parser.add_argument("--videos", type=Path, help="folder of UCF101's class folders")
     parser.add_argument("--splits", type=Path, help="folder of classInd.txt, trainlist01.txt, ...")
     parser.add_argument("--model", help="preset or folder to begin with; k400 by default")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--batch-size", type=int, default=16, help="the rate is scaled to it")
-    parser.add_argument("--publish", metavar="USER/REPO", help="Hub repository to upload to")
-    parser.add_argument("--rehearse", action="store_true", help="all stages on generated clips")
-    parser.add_argument("--no-measure", action="store_true", help="rehearse without timing R50")
-    options = parser.parse_args()
-    given = (options.videos, options.splits)
-    if None in given and (any(given) or not options.rehearse):
-        parser.error("--videos and --splits are needed together; or try --rehearse")
-    return options
+    needed = ("--videos", "--splits")
+    return stages.read_options(parser, "ucf101", needed, epochs=20, batch_size=16)
 
 
 def real(options) -> Plan:
     return Plan(
         videos=options.videos,
         splits=options.splits,
-        output=options.output or Path("runs/ucf101"),
+        output=options.output,
         model=options.model or "k400",
         recipe=recipes.finetune(epochs=options.epochs),
         batch_size=options.batch_size,
@@ -149,29 +140,25 @@ def mean_text(results: list[Scores]) -> str:
 
 def make_card(plan: Plan, start: VideoClassifier, results: list[Scores]) -> Card:
     """The card of the model of split 1; the mean, which is of three models, stands in the notes."""
-    command = COMMAND
     has_term = getattr(start, "consistency_weight", None) is not None
-    description = (
-        f"{start.card.name} fine-tuned to UCF101 (training split 1) for {plan.recipe.epochs} epochs"
-        + (", with attention consistency (Xu et al., TOMM 2022)." if has_term else ".")
-    )
-    if plan.rehearsal:
-        command = f"{COMMAND} --rehearse"
-        description = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
-    return Card(
-        name="rehearsal" if plan.rehearsal else "ucf101",
-        description=description,
+    card = Card(
+        name="ucf101",
+        description=(
+            f"{start.card.name} fine-tuned to UCF101 (training split 1) for {plan.recipe.epochs} "
+            f"epochs{', with attention consistency (Xu et al., TOMM 2022)' * has_term}."
+        ),
         licence=start.card.licence,
         source=COMMAND,
-        datasets=() if plan.rehearsal else (*start.card.datasets, "ucf101"),
-        metrics=(card_metric(results[0], command),),
+        datasets=(*start.card.datasets, "ucf101"),
+        metrics=(card_metric(results[0], COMMAND + " --rehearse" * plan.rehearsal),),
         notes=f"{mean_text(results)} The same protocol. {stages.left_out(results)}",
     )
+    return stages.as_rehearsal(card) if plan.rehearsal else card
 
 
 def rehearse(options) -> Plan:
     """Write a tree with UCF101's names and lists, one file of it broken, and a start to load."""
-    output = options.output or REHEARSAL_OUTPUT
+    output = options.output
     videos, splits = output / "UCF-101", output / "ucfTrainTestlist"
     names = [f"{motion.capitalize()}Figure" for motion in rehearsal.MOTIONS]
     lists: dict[str, list[str]] = {"classInd.txt": []}
@@ -207,20 +194,13 @@ def write_start(folder: Path) -> str:
     return str(folder)
 
 
-def print_costs(options) -> None:
-    """Time the real network, and the loader on --videos or on a video of a usual size."""
+def tell_costs(options) -> None:
+    sides = None
     if options.videos:
-        listed, held_out = (
-            read_ucf101(options.videos, options.splits, 1, side) for side in ("train", "test")
-        )
-        total = rehearsal.gigabytes(listed) + rehearsal.gigabytes(held_out)
-        size = rehearsal.Size(len(listed), len(held_out), total, f"split 1 in {options.videos}")
-        videos = rehearsal.some(listed)
-    else:
-        size, videos = SIZE, rehearsal.typical_videos(options.output or REHEARSAL_OUTPUT)
+        read = functools.partial(read_ucf101, options.videos, options.splits, SPLITS[0])
+        sides = read("train"), read("test")
     recipe = recipes.finetune(epochs=options.epochs)
-    speed = rehearsal.measure_r50(101, recipe, videos, options.batch_size)
-    rehearsal.print_costs(speed, size, recipe, runs=len(SPLITS), grid=stages.GRID)
+    rehearsal.tell_costs(options, sides, SIZE, recipe, runs=len(SPLITS))
 
 
 if __name__ == "__main__":

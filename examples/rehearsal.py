@@ -19,6 +19,8 @@ from keras_acl.training.recipes import Recipe
 import av
 import numpy as np
 
+import stages
+
 FIGURES = MovingFigures("motion", distractors=0, frames=32, size=64)
 MOTIONS = FIGURES.labels[:6]  # more than five, for a top-5
 CLIP = ClipSpec(frames=8, span=16, size=56)
@@ -64,7 +66,7 @@ def some(videos: Sequence[Video]) -> list[Video]:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """The network's clips a second in training, its views in testing, and the loader's clips."""
+    """Clips per second of the network in training and testing, and of the loader."""
 
     training: float
     testing: float
@@ -75,7 +77,7 @@ class Speed:
 def measure_r50(
     num_classes: int, recipe: Recipe, videos: Sequence[Video], batch_size: int
 ) -> Speed:
-    """Time the real network at 224; on a CPU a clip at a time."""
+    """Time the real network at 224; on a CPU with one clip per batch."""
     batch_size = batch_size if has_accelerator() else 1
     print(f"\nMeasuring R50 4x16, batches of {batch_size}; not with --no-measure", flush=True)
     model = TwoStreamClassifier(num_classes, dtype=recipes.mixed_precision_policy())
@@ -117,23 +119,45 @@ def _seconds(step: Callable[[], object]) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """How large a data set is, and who counted.
+    """Size of a data set, and who counted.
 
     Args:
         training: Training videos of one run.
         testing: Test videos of one run.
         gigabytes: Size of the videos.
-        source: Where the numbers are from.
+        source: Origin of the numbers.
+        classes: Number of classes.
     """
 
     training: int
     testing: int
     gigabytes: float
     source: str
+    classes: int = 0
+
+
+def tell_costs(options, sides: Sequence | None, usual: Size, recipe: Recipe, runs: int) -> None:
+    """Time the real network and the loader, and say what the full run would cost.
+
+    Args:
+        options: Command line, see `stages.read_options`.
+        sides: Training and test videos of one run, where there are any.
+        usual: Size of the data set, where there are none.
+        recipe: Recipe of a run.
+        runs: Number of runs.
+    """
+    if sides:
+        total = sum(map(gigabytes, sides))
+        size = Size(*map(len, sides), total, f"counted in {options.videos}")
+        videos, classes = some(sides[0]), len(sides[0].labels)
+    else:
+        size, videos, classes = usual, typical_videos(options.output), usual.classes
+    speed = measure_r50(classes, recipe, videos, options.batch_size)
+    print_costs(speed, size, recipe, runs, stages.GRID)
 
 
 def print_costs(speed: Speed, size: Size, recipe: Recipe, runs: int, grid: ViewGrid) -> None:
-    """Say what the whole thing costs on this machine: hours and disk.
+    """Print the hours and the disk space of the full run on this machine.
 
     Upper bounds: validation and precise batch statistics are counted as training steps, and a test
     clip as if it were read by itself. In training the loader runs beside the network, so the slower

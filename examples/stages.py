@@ -1,10 +1,11 @@
-"""What train_kinetics400.py and finetune_ucf101.py share: stages that are skipped once done.
+"""What train_kinetics400.py and finetune_ucf101.py share: options, and stages skipped once done.
 
 A stage leaves a record, NAME.json, with the settings it depends on and its result. Run again, a
 finished stage is skipped and a killed one goes on: training after its last epoch, testing after the
 last video that was saved.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import hashlib
@@ -14,7 +15,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from keras_acl.data import VideoDataset, VideoList
@@ -24,16 +25,50 @@ from keras_acl.pretrained.keras_file import load_model
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
 from keras_acl.training.recipes import Recipe
-from keras_acl.training.runs.train import finished_epochs
+from keras_acl.training.runs import finished_epochs
 
 import keras
 
 GRID = ViewGrid(clips=10, crops=3)  # the 30 views of the literature
+REHEARSED = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
+
+
+def read_options(
+    parser: argparse.ArgumentParser, name: str, needed: Sequence[str], epochs: int, batch_size: int
+) -> argparse.Namespace:
+    """Parse the command line, with the options that both runs have.
+
+    Args:
+        parser: Parser with the options of the data set.
+        name: Folder below runs/ that is the default of --output.
+        needed: Names of paths that are given together, or not at all with --rehearse.
+        epochs: Default of --epochs.
+        batch_size: Default of --batch-size.
+    """
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--epochs", type=int, default=epochs)
+    batch_help = "the learning rate is scaled to it"
+    parser.add_argument("--batch-size", type=int, default=batch_size, help=batch_help)
+    parser.add_argument("--publish", metavar="USER/REPO", help="Hub repository to upload to")
+    parser.add_argument("--rehearse", action="store_true", help="all stages on generated clips")
+    parser.add_argument("--no-measure", action="store_true", help="rehearse without timing R50")
+    options = parser.parse_args()
+    given = [getattr(options, option.strip("-").replace("-", "_")) for option in needed]
+    if None in given and (any(given) or not options.rehearse):
+        parser.error(f"{', '.join(needed)} are needed together; or try --rehearse")
+    folder = Path("runs") / f"{name}{'-rehearsal' * options.rehearse}"
+    options.output = options.output or folder
+    return options
+
+
+def as_rehearsal(card: Card) -> Card:
+    """A card that nobody takes for that of the real run."""
+    return dataclasses.replace(card, name="rehearsal", description=REHEARSED, datasets=())
 
 
 @contextlib.contextmanager
 def plain_messages() -> Iterator[None]:
-    """A mistake is one line, not a stack trace; Ctrl-C says how to go on."""
+    """Say mistakes in one line, not in a stack trace, and how to go on after Ctrl-C."""
     warnings.showwarning = lambda message, *_: print(f"Warning: {message}")
     try:
         yield
@@ -51,9 +86,9 @@ def stage(record: Path, settings: dict, work: Callable[[], dict], keep: bool = F
 
     Args:
         record: NAME.json in the stage's folder.
-        settings: What the result depends on, plain values. With others it is done again.
-        work: Does the stage; its result is plain values.
-        keep: Refuse to begin again with other settings, as days of work would be lost.
+        settings: Plain values that the result depends on. With others the stage is done again.
+        work: Function that does the stage and returns plain values.
+        keep: Whether to refuse to begin again with other settings, as days would be lost.
     """
     settings = json.loads(json.dumps(settings))
     name = f"{record.parent.name}, {record.stem}"

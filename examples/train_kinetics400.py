@@ -34,10 +34,10 @@ from keras_acl.pretrained import Card
 import rehearsal
 import stages
 
-REHEARSAL_OUTPUT = Path("runs/kinetics400-rehearsal")
 R50_CLIP = ClipSpec()
 COMMAND = "python examples/train_kinetics400.py"
-SIZE = rehearsal.Size(234643, 19761, 132, "Facebook's copy, see video-nonlocal-net's DATASET.md")
+COPY = "Facebook's copy, see video-nonlocal-net's DATASET.md"
+SIZE = rehearsal.Size(234643, 19761, 132, COPY, classes=400)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ def main() -> None:
         plan = rehearse(options) if options.rehearse else real(options)
         run(plan, options.publish)
         if options.rehearse and not options.no_measure:
-            print_costs(options)
+            tell_costs(options)
 
 
 def read_options():
@@ -70,17 +70,8 @@ def read_options():
     parser.add_argument("--videos", type=Path, help="folder of Kinetics videos")
     parser.add_argument("--train-csv", type=Path, help="its public CSV, training side")
     parser.add_argument("--val-csv", type=Path, help="its public CSV, validation side")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--epochs", type=int, default=196)
-    parser.add_argument("--batch-size", type=int, default=64, help="the rate is scaled to it")
-    parser.add_argument("--publish", metavar="USER/REPO", help="Hub repository to upload to")
-    parser.add_argument("--rehearse", action="store_true", help="all stages on generated clips")
-    parser.add_argument("--no-measure", action="store_true", help="rehearse without timing R50")
-    options = parser.parse_args()
-    given = (options.videos, options.train_csv, options.val_csv)
-    if None in given and (any(given) or not options.rehearse):
-        parser.error("--videos, --train-csv and --val-csv are needed together; or try --rehearse")
-    return options
+    needed = ("--videos", "--train-csv", "--val-csv")
+    return stages.read_options(parser, "kinetics400", needed, epochs=196, batch_size=64)
 
 
 def real(options) -> Plan:
@@ -88,7 +79,7 @@ def real(options) -> Plan:
         options.videos,
         options.train_csv,
         options.val_csv,
-        options.output or Path("runs/kinetics400"),
+        options.output,
         recipes.kinetics400(epochs=options.epochs),
         options.batch_size,
     )
@@ -137,28 +128,24 @@ def datasets(plan: Plan, videos: VideoList, held_out: VideoList, folder: Path):
 
 
 def make_card(plan: Plan, scores: Scores) -> Card:
-    command = COMMAND
-    description = (
-        "The two-stream network with attention consistency (Xu et al., TOMM 2022), R50 4x16, "
-        f"trained on Kinetics-400 from scratch for {plan.recipe.epochs} epochs."
-    )
-    if plan.rehearsal:
-        command = f"{COMMAND} --rehearse"
-        description = "A rehearsal: a tiny network, hardly trained. Of no use but to test the run."
-    return Card(
-        name="rehearsal" if plan.rehearsal else "acl_r50_4x16_k400",
-        description=description,
+    card = Card(
+        name="acl_r50_4x16_k400",
+        description=(
+            "The two-stream network with attention consistency (Xu et al., TOMM 2022), R50 4x16, "
+            f"trained on Kinetics-400 from scratch for {plan.recipe.epochs} epochs."
+        ),
         licence="Apache-2.0",
         source=COMMAND,
-        datasets=() if plan.rehearsal else ("kinetics-400",),
-        metrics=(card_metric(scores, command),),
+        datasets=("kinetics-400",),
+        metrics=(card_metric(scores, COMMAND + " --rehearse" * plan.rehearsal),),
         notes=stages.left_out([scores]),
     )
+    return stages.as_rehearsal(card) if plan.rehearsal else card
 
 
 def rehearse(options) -> Plan:
     """Write clips in Kinetics' layout: one missing, one broken, as in every copy."""
-    output = options.output or REHEARSAL_OUTPUT
+    output = options.output
     videos = output / "videos"
     for side, split, count in (("train", "train", 3), ("val", "validate", 2)):
         rows = ["label,youtube_id,time_start,time_end,split"]
@@ -182,19 +169,13 @@ def rehearse(options) -> Plan:
     )
 
 
-def print_costs(options) -> None:
-    """Time the real network, and the loader on --videos or on a video of the usual size."""
+def tell_costs(options) -> None:
+    sides = None
     if options.videos:
         listed = read_kinetics(options.videos, options.train_csv)
-        held_out = read_kinetics(options.videos, options.val_csv, labels=listed.labels)
-        total = rehearsal.gigabytes(listed) + rehearsal.gigabytes(held_out)
-        size = rehearsal.Size(len(listed), len(held_out), total, f"counted in {options.videos}")
-        videos = rehearsal.some(listed)
-    else:
-        size, videos = SIZE, rehearsal.typical_videos(options.output or REHEARSAL_OUTPUT)
+        sides = listed, read_kinetics(options.videos, options.val_csv, labels=listed.labels)
     recipe = recipes.kinetics400(epochs=options.epochs)
-    speed = rehearsal.measure_r50(400, recipe, videos, options.batch_size)
-    rehearsal.print_costs(speed, size, recipe, runs=1, grid=stages.GRID)
+    rehearsal.tell_costs(options, sides, SIZE, recipe, runs=1)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from keras_acl.pretrained import load_pretrained
 pytestmark = pytest.mark.filterwarnings("ignore::keras_acl.data.BadVideoWarning")
 
 
+@pytest.mark.slow
 def test_rehearsal_reports_the_mean_of_its_splits(tmp_path, monkeypatch, run_example):
     monkeypatch.setattr(finetune_ucf101, "SPLITS", (1, 2))  # of three: time
     arguments = ("finetune_ucf101", "--rehearse", "--no-measure", "--output", tmp_path)
@@ -66,4 +67,4 @@ def test_the_run_begins_with_kinetics_weights(monkeypatch):
 def test_a_run_needs_its_files(run_example, capsys):
     with pytest.raises(SystemExit, match="2"):
         run_example("finetune_ucf101")
-    assert "--videos and --splits are needed together" in capsys.readouterr().err
+    assert "--videos, --splits are needed together" in capsys.readouterr().err

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings(
 STAGES = ("train", "precise_batch_norm", "test", "save_pretrained")
 
 
+@pytest.mark.slow
 def test_rehearsal_runs_every_stage_once(tmp_path, monkeypatch, run_example):
     arguments = ("train_kinetics400", "--rehearse", "--no-measure", "--output", tmp_path / "k400")
     fit = stages._fit
