@@ -1,4 +1,10 @@
-"""Where a model looks: maps of both streams, pictures and videos of them, measures."""
+"""Where a model looks: maps of both streams, pictures and videos of them, measures.
+
+A video with both streams' attention laid over it: `explain`. The maps themselves: `attention_maps`.
+Pictures of them: `overlay`, `save_contact_sheet`, and `AttentionSnapshots` while a model trains.
+How much attention falls where the action is: `measure_boxes` for videos with boxes (`read_boxes`)
+or masks, `measure` for maps and masks, and the measures it consists of.
+"""
 
 from keras_acl.attention.boxes import read_boxes
 from keras_acl.attention.explanation import Explanation, explain
@@ -34,3 +40,7 @@ __all__ = [
     "stream_correlation",
     "stream_distance",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

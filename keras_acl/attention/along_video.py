@@ -18,7 +18,7 @@ PREDICTION_CLIPS = 3  # as `predict_videos`, so that both say the same
 class ClipPart(NamedTuple):
     """A clip and the part of the video that it answers for, in numbers of the `clip.fps` grid."""
 
-    numbers: np.ndarray  # of its frames, (T,)
+    numbers: np.ndarray  # the clip's frames, (T,)
     begin: int
     end: int
 
@@ -38,8 +38,8 @@ def lay_clips(begin: int, end: int, total: int, clip: ClipSpec) -> list[ClipPart
 
     Args:
         begin: First frame number of the part, on the `clip.fps` grid.
-        end: The number after its last one.
-        total: Frame numbers that the video has.
+        end: Frame number behind its last one.
+        total: Number of frames that the video has on that grid.
         clip: What the model eats.
     """
     clip_parts = []
@@ -57,10 +57,10 @@ def parts_of(seconds: float, clip: ClipSpec, clips: int | None) -> list[tuple[fl
     Args:
         seconds: Length of the video.
         clip: What the model eats.
-        clips: How many; `None` is all.
+        clips: Number of clips; `None` is all of the video.
 
     Returns:
-        First second and end of each part; none begins before another ends.
+        Seconds at which each part begins and ends; no two overlap.
 
     Raises:
         ValueError: If `clips` is not positive.
@@ -75,19 +75,19 @@ def parts_of(seconds: float, clip: ClipSpec, clips: int | None) -> list[tuple[fl
 
 
 class VideoAttention:
-    """A model's maps of one class along a video; asked for in the order of time.
+    """A model's maps of one class along a video, computed in the order of time.
 
     Args:
         model: A classifier of this package.
         path: The video.
-        parts: See `parts_of`.
-        chosen: Whose maps; the class predicted for the video by default.
+        parts: Parts to show, see `parts_of`.
+        chosen: Index of the class, by default the one predicted for the video.
         size: Height and width of the maps.
 
     Attributes:
         scores: Softmax averaged over the clips that `predict_videos` takes, (L,).
-        predicted: The class with the highest.
-        chosen: Whose maps.
+        predicted: Index of the class with the highest score.
+        chosen: Index of the class whose maps are shown.
 
     Raises:
         DecodingError: If the video cannot be read.
@@ -109,17 +109,17 @@ class VideoAttention:
         self._current, self._shown = -1, None
 
     def seconds(self) -> Iterator[float]:
-        """The times of this model's own frames in the parts that are shown, none twice."""
+        """Times of the frames that this model sees in the parts that are shown, none twice."""
         for part in self.clip_parts:
             for number in np.unique(part.numbers):
                 if part.begin <= number < part.end:
                     yield float(number / self.model.clip.fps)
 
     def at(self, second: float) -> Moment:
-        """The maps of the frame that the model saw last at that time.
+        """Maps of the last frame that the model saw by that time.
 
         Args:
-            second: No earlier than in the call before.
+            second: Second of the video, no earlier than in the call before.
         """
         number = second * self.model.clip.fps + 1e-6
         last = len(self.clip_parts) - 1

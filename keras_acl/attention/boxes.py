@@ -20,13 +20,13 @@ class Box:
     """A rectangle in which the action is for a while.
 
     Args:
-        start: Second from which on it counts; 0 is the first frame.
+        start: Second at which it begins; 0 is the first frame.
         end: Second at which it ends; `inf` is the end of the video.
         left: First column, in pixels of the upright video; edges may lie between pixels.
         top: First row.
-        right: Where its columns end.
-        bottom: Where its rows end.
-        where: File and line it was read from, for errors.
+        right: End of its columns.
+        bottom: End of its rows.
+        where: File and line that it was read from, for errors.
     """
 
     start: float
@@ -44,8 +44,8 @@ class Marked:
 
     Args:
         path: The file.
-        boxes: At least one; `None` where a mask of `MovingFigures` lies beside the video.
-        label: Name or index of its class as the file gives it; empty where it gives none.
+        boxes: Boxes, at least one; `None` where a mask of `MovingFigures` lies beside the video.
+        label: Name or index of its class, as the file says; empty where the file says nothing.
         where: File and line of its first box.
     """
 
@@ -63,10 +63,10 @@ def read_boxes(file: str | Path) -> list[Marked]:
     class. Paths are relative to the CSV.
 
     Args:
-        file: The CSV, with a header line.
+        file: CSV file with a header line.
 
     Returns:
-        The videos in the order in which they first come.
+        The videos in the order of their first rows.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -84,7 +84,7 @@ def read_boxes(file: str | Path) -> list[Marked]:
         if labels.setdefault(path, label) != label:
             raise ValueError(
                 f"{row.where}: {row.cells['path']} was {labels[path]!r} above. Expected one class "
-                f"a video. Received: {label!r}"
+                f"per video. Received: {label!r}"
             )
     return [
         Marked(path, tuple(boxes), labels[path], boxes[0].where) for path, boxes in found.items()
@@ -94,14 +94,14 @@ def read_boxes(file: str | Path) -> list[Marked]:
 def box_masks(
     boxes: Sequence[Box], times: np.ndarray, height: int, width: int, clip: ClipSpec
 ) -> np.ndarray:
-    """What boxes cover of the frames that a model sees.
+    """Masks of what boxes cover of the frames that a model sees.
 
     Args:
-        boxes: In pixels of the upright video.
+        boxes: Boxes in pixels of the upright video.
         times: Seconds of the frames, (T,).
-        height: Of the upright video.
-        width: Of the upright video.
-        clip: What the model eats: its short side and centre crop are those of prediction.
+        height: Height of the upright video.
+        width: Width of the upright video.
+        clip: What the model eats; short side and centre crop are those of prediction.
 
     Returns:
         bool (T, size, size): true where a pixel's centre lies in a box of that time.
@@ -120,7 +120,7 @@ def figure_masks(mask: np.ndarray, times: np.ndarray, clip: ClipSpec) -> np.ndar
     """The actor's mask on the frames that a model sees.
 
     Args:
-        mask: (frames, H, W) bool, as `read_mask` gives it.
+        mask: (frames, H, W) bool, as `read_mask` returns it.
         times: Seconds of the frames, (T,).
         clip: What the model eats.
 

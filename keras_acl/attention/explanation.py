@@ -148,7 +148,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _write_video(file: Path, path: str, followed, titles, strength: float) -> list:
-    """Encode frame by frame; return what the contact sheet shows, (second, panels a model)."""
+    """Encode frame by frame; return what the contact sheet shows: clock and panels per model."""
     clip, name = followed[0].model.clip, _shortened(Path(path).name)
     times = np.array(list(followed[0].seconds()))
     shown: dict[int, tuple] = {}  # of each sixth of the video the moment of most attention

@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_acl.layers import ClassActivationMaps
 from keras_acl.models import SlowClassifier
-from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.models.compiled_call import CompiledCall, predict_padded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +18,12 @@ class AttentionMaps:
     """Where both streams look for one class of each clip.
 
     Args:
-        spatial: (B, H, W) float32 in [0, 1]: the spatial stream's map at the clip's own scale (the
-            first of SCAM's), the mean over its frames.
-            Each map is stretched so that its weakest place is 0 and its strongest 1.
-        temporal: (B, T, H, W) float32 in [0, 1]: the temporal stream's map of every frame,
-            stretched over the whole clip; `None` for a model without a temporal stream.
-        classes: (B,) the class of each map.
+        spatial: (B, H, W) float32, the spatial stream's map at the clip's own scale (the first of
+            SCAM's), averaged over its frames. Each map is stretched to [0, 1]: its weakest place is
+            0, its strongest 1.
+        temporal: (B, T, H, W) float32, the temporal stream's map of every frame, stretched to
+            [0, 1] over the whole clip; `None` for a model without a temporal stream.
+        classes: (B,) class of each map.
         scores: (B, L) softmax of the logits.
     """
 
@@ -48,9 +48,9 @@ def attention_maps(
     Args:
         model: A classifier of this package; a baseline's maps need no more than its dense layer.
         clips: (B, T, H, W, 3), values 0-255.
-        classes: Whose maps, (B,); the predicted classes by default.
+        classes: (B,) classes whose maps are computed, by default the predicted ones.
         batch_size: Clips computed at once.
-        size: Height and width of the maps; those of the clips by default.
+        size: Height and width of the maps, by default those of the clips.
 
     Returns:
         An `AttentionMaps`.
@@ -73,11 +73,13 @@ def attention_maps(
             f"{len(clips)} clips, batch_size={batch_size}"
         )
     compiled = _compiled_for(model, clips.shape[2:4])
-    batches = []
+    batch_size = min(batch_size, len(clips))
+    batches = []  # one after the other: the maps of all classes are many
     for first in range(0, len(clips), batch_size):
         part = slice(first, first + batch_size)
+        outputs = predict_padded(compiled, clips[part], batch_size)
         chosen = None if classes is None else classes[part]
-        batches.append(_maps_of_batch(compiled, clips[part], chosen, size))
+        batches.append(_maps_of_class(outputs, chosen, size or clips.shape[2:4]))
     spatial, temporal, chosen, scores = zip(*batches, strict=True)
     return AttentionMaps(
         spatial=np.concatenate(spatial),
@@ -131,14 +133,13 @@ def _compiled_for(model, size: tuple[int, int]) -> _StreamMaps:
     return found
 
 
-def _maps_of_batch(compiled: _StreamMaps, clips: np.ndarray, classes, size) -> tuple:
-    """The fields of `AttentionMaps`, in their order."""
-    outputs = compiled.predict_on_batch(clips)
+def _maps_of_class(outputs: dict[str, np.ndarray], classes, size: tuple[int, int]) -> tuple:
+    """The fields of `AttentionMaps`, in their order, of what `_stream_maps` returned."""
     scores = ops.convert_to_numpy(ops.softmax(outputs["logits"]))
     if classes is None:
         classes = scores.argmax(axis=-1)
     streams = [
-        _upsample(_of_class(ops.convert_to_numpy(outputs[name]), classes), size or compiled.size)
+        _upsample(_of_class(outputs[name], classes), size)
         for name in ("spatial", "temporal")
         if name in outputs
     ]

@@ -65,13 +65,14 @@ def measure_boxes(
 ) -> MeasuredBoxes:
     """Measure how much of a model's attention falls where the action is.
 
-    One clip of each video: around the middle of what is marked, short side `clip.test_size`, centre
-    crop. The maps are those of the class that the file names, else of the predicted one.
+    One clip of each video counts: around the middle of what is marked, short side
+    `clip.test_size`, centre crop. The maps are those of the class that the file names, else of the
+    predicted one.
 
     Args:
         model: A classifier of this package.
-        source: A CSV, see `read_boxes`; or a folder that `MovingFigures.write` wrote, whose class
-            folders name the classes where the model has them.
+        source: CSV file, see `read_boxes`; or a folder that `MovingFigures.write` wrote, where the
+            folders name the classes if the model has them.
         progress: Called as `progress(done, total)` after each video.
 
     Returns:

@@ -12,7 +12,7 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
     Args:
         maps: (B, H, W), or (B, T, H, W) for the strongest place and time of a clip; any range.
-        masks: The same shape, bool.
+        masks: Masks of the same shape, bool.
 
     Returns:
         (B,) bool.
@@ -30,7 +30,7 @@ def energy_inside(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
     Args:
         maps: (B, H, W) or (B, T, H, W), values ≥ 0.
-        masks: The same shape, bool.
+        masks: Masks of the same shape, bool.
 
     Returns:
         (B,) in [0, 1]; an even map gives the mask's share of the picture, an empty map 0.
@@ -52,8 +52,8 @@ def mask_iou(maps: np.ndarray, masks: np.ndarray, threshold: float = IOU_THRESHO
 
     Args:
         maps: (B, H, W) or (B, T, H, W), values ≥ 0.
-        masks: The same shape, bool.
-        threshold: Share of a map's maximum from which on it is strong.
+        masks: Masks of the same shape, bool.
+        threshold: Least share of a map's maximum that counts as strong.
 
     Returns:
         (B,) in [0, 1]; 0 for an empty map or an empty mask.
@@ -120,16 +120,16 @@ def stream_distance(spatial: np.ndarray, temporal: np.ndarray) -> np.ndarray:
 def measure(maps: AttentionMaps, masks: np.ndarray) -> dict[str, np.ndarray]:
     """All measures of both streams.
 
-    `spatial_…` and `temporal_…` compare like with like: one map a clip (the temporal one is the
+    `spatial_…` and `temporal_…` compare like with like: one map per clip (the temporal one is the
     mean over the frames, Eq. 2) against all that the mask passes over. `frames_…` asks more of the
-    temporal stream: each frame's map against that frame's mask, a clip as one volume.
+    temporal stream: each frame's map against that frame's mask, each clip as one volume.
 
     Args:
-        maps: Of B clips; without a temporal stream there are the `spatial_…` alone.
+        maps: Maps of B clips; without a temporal stream only the `spatial_…` are measured.
         masks: (B, T, H, W) bool, aligned with the frames that the model sees.
 
     Returns:
-        (B,) each: `spatial_pointing`, `spatial_energy`, `spatial_iou`, the same of `temporal` and
+        Arrays (B,): `spatial_pointing`, `spatial_energy`, `spatial_iou`, the same of `temporal` and
         `frames`, `correlation`, `distance`, and `chance`: the share of the picture that the mask
         passes over, which is what an even map scores.
 

@@ -14,8 +14,8 @@ from keras_acl.system.figures import save_figure
 # From black over red to pale yellow: brighter is always more. (The papers' jet is darkest where a
 # map is strongest.)
 COLORMAP = "inferno"
-DIMMED = 0.7  # of a frame's brightness: a white wall must not outshine attention
-CELL = 1.6  # inches of a picture in a contact sheet
+DIMMED = 0.7  # share of a frame's brightness: a white wall must not outshine attention
+CELL = 1.6  # inches per picture in a contact sheet
 STREAMS = ("spatial stream", "temporal stream")
 
 
@@ -24,9 +24,9 @@ class Section:
     """Pictures of one clip in a contact sheet.
 
     Args:
-        title: A line above them.
-        columns: What stands above each column, or nothing ("").
-        rows: Their names, and as many uint8 (H, W, 3) pictures as there are columns.
+        title: Line above the pictures.
+        columns: Text above each column, or nothing ("").
+        rows: Name of each row and its pictures, uint8 (H, W, 3), one for each column.
     """
 
     title: str
@@ -74,11 +74,11 @@ def save_contact_sheet(
     Args:
         file: Picture to write; its ending chooses the format. Written beside, then renamed.
         clips: (B, T, H, W, 3) uint8.
-        maps: Their maps.
+        maps: Maps of the clips.
         labels: Class names.
-        titles: A line over each clip, before the class and its score.
-        columns: Frames shown of each clip: of as many equal parts of it the one with the strongest
-            place of the temporal map; without a temporal stream evenly spaced ones.
+        titles: Line above each clip, before the class and its score.
+        columns: Number of frames shown of each clip: of as many equal parts of it the frame with
+            the strongest place of the temporal map; without a temporal stream evenly spaced ones.
     """
     streams = [maps.spatial, maps.temporal][: 1 if maps.temporal is None else 2]
     sections = []
@@ -103,7 +103,7 @@ def save_sections(file, sections: Sequence[Section]) -> None:
 
     Args:
         file: Picture to write; its ending chooses the format. Written beside, then renamed.
-        sections: All with the same number of columns.
+        sections: Sections, all with the same number of columns.
     """
     columns = len(sections[0].columns)
     heights = [CELL * len(section.rows) + 0.45 for section in sections]

@@ -14,24 +14,24 @@ from keras_acl.attention.measures import measure
 from keras_acl.attention.overlay import STREAMS, Section, overlay, save_contact_sheet, save_sections
 from keras_acl.system.atomic_write import written_whole
 
-COLUMNS = 8  # epochs at most in progress.png
+COLUMNS = 8  # most epochs in progress.png
 
 
 class AttentionSnapshots(keras.callbacks.Callback):
     """Draw the attention of the same clips again and again while a model learns (Figure 3).
 
-    Writes `epoch_0001.png`, ... to a folder, and at the end of training `progress.png`: a section a
-    clip, a column an epoch. `epoch_0001.npz` beside each picture holds the maps (uint8, of 255) and
-    the scores, so that a resumed run goes on where it stopped.
+    Writes `epoch_0001.png`, ... to a folder, and at the end of training `progress.png`: a section
+    for each clip, a column for each epoch. `epoch_0001.npz` beside each picture holds the maps
+    (uint8, of 255) and the scores, so that a resumed run goes on where it stopped.
 
     Args:
-        clips: (B, T, H, W, 3) uint8; a few.
-        folder: Where to; made if missing.
+        clips: A few clips, (B, T, H, W, 3) uint8.
+        folder: Folder to write to; made if missing.
         classes: Indices of the classes whose maps are drawn, (B,); the predicted ones by default.
-        every: Epochs from one snapshot to the next.
-        masks: Where the action is, (B, T, H, W) bool: the mean of each measure is then written to
+        every: Number of epochs from one snapshot to the next.
+        masks: Masks of the action, (B, T, H, W) bool: the mean of each measure is then written to
             `attention.csv`, see `measure`.
-        tensorboard: A folder of TensorBoard logs that gets the pictures (and measures) too.
+        tensorboard: Folder of TensorBoard logs that gets the pictures (and measures) too.
 
     Raises:
         ValueError: If the numbers of clips, classes and masks differ, or `every` is not positive.
@@ -123,17 +123,17 @@ class AttentionSnapshots(keras.callbacks.Callback):
 
 
 def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
-    """Draw `progress.png` of the snapshots in a folder: a section a clip, a column an epoch.
+    """Draw `progress.png` of the snapshots in a folder: a section per clip, a column per epoch.
 
     Shown is the middle frame of each clip under the map of the whole clip (of the temporal stream
     the mean over the frames, Eq. 2), at no more than COLUMNS epochs. Nothing is drawn without a
     snapshot.
 
     Args:
-        folder: Holds `epoch_0001.npz`, ...; those of other clips are passed over.
+        folder: Folder with `epoch_0001.npz`, ...; those of other clips are passed over.
         clips: (B, T, H, W, 3) uint8.
         labels: Class names.
-        last: The last epoch that counts; later ones are of another run.
+        last: Last epoch that counts; later ones belong to another run.
     """
     saved = [one for one in _saved(folder, clips) if one[0] <= last]
     if not saved:
@@ -157,7 +157,7 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
 
 
 def _save_packed(file: Path, maps: AttentionMaps, clips: np.ndarray) -> None:
-    """Write what `save_progress` needs of an epoch: one map a stream, frames averaged."""
+    """Write what `save_progress` needs of an epoch: one map per stream, averaged over frames."""
     kept = [maps.spatial]
     if maps.temporal is not None:
         kept.append(stretch(maps.temporal.mean(axis=1)))  # Eq. 2
@@ -191,7 +191,7 @@ def _saved(folder: Path, clips: np.ndarray) -> list[tuple[int, Path]]:
 
 
 def _add_line(file: Path, epoch: int, measures: dict[str, float]) -> None:
-    """Write the line of an epoch; lines of this epoch and later ones are of an older run."""
+    """Write the line of an epoch; lines of this epoch and later ones belong to an older run."""
     header = ",".join(["epoch", *measures])
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     kept = [line for line in lines[1:] if int(line.split(",")[0]) < epoch]

@@ -1,7 +1,12 @@
-"""What a trained model says of videos: classes, features, and what happens when."""
+"""What a trained model says of videos: classes, features, and what happens when.
+
+A trained model: `load_model`. Classes of videos: `predict_videos`. What happens when in a long
+recording: `predict_timeline`, `plot_timeline`. What the dense layer sees: `features`,
+`save_features`. Videos are decoded ahead, by as many threads as there are cores.
+"""
 
 from keras_acl.inference.feature_extraction import Features, features, save_features
-from keras_acl.inference.predict import Prediction, predict_videos
+from keras_acl.inference.predict import Prediction, Predictions, predict_videos
 from keras_acl.inference.timeline import Segment, Timeline, predict_timeline
 from keras_acl.inference.timeline_plot import plot_timeline
 from keras_acl.pretrained.keras_file import load_model
@@ -9,6 +14,7 @@ from keras_acl.pretrained.keras_file import load_model
 __all__ = [
     "Features",
     "Prediction",
+    "Predictions",
     "Segment",
     "Timeline",
     "features",
@@ -18,3 +24,7 @@ __all__ = [
     "predict_videos",
     "save_features",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

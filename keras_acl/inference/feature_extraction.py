@@ -118,7 +118,7 @@ def save_features(features: Features, file: str | Path) -> None:
     """Write features to a file, whole or not at all.
 
     `.npz` has the arrays `paths`, `labels` and `problems` (text, "" where there is none) and
-    `features`, float32; `numpy.load` reads it. `.parquet` has the same as columns, a row a video;
+    `features`, float32; `numpy.load` reads it. `.parquet` has the same as columns, a row per video;
     features that are kept by clip are lists of lists there.
 
     Args:
