@@ -28,13 +28,13 @@ def write_gray_videos(folder: Path, each: int = 5) -> VideoList:
 
 
 def numbers_of(clips: np.ndarray) -> list[int]:
-    """Which videos the clips of a batch (B, T, H, W, 3) were cut from."""
+    """Numbers of the videos from which the clips of a batch (B, T, H, W, 3) were cut."""
     levels = np.asarray(clips, np.float64).mean(axis=(1, 2, 3, 4))
     return [round(float(level - STEP) / STEP) for level in levels]
 
 
 def spoil(videos: VideoList, *numbers: int) -> list[str]:
-    """Makes files unreadable, and returns their paths."""
+    """Make files unreadable, and return their paths."""
     paths = [videos[number].path for number in numbers]
     for path in paths:
         Path(path).write_text("not a video")

@@ -4,6 +4,7 @@ Test modules beside this file import it directly: `from video_files import numbe
 """
 
 import struct
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,17 +45,17 @@ def write_video(
     pts: list[int] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes frames (T, H, W, 3) uint8, H and W even, and returns the path.
+    """Write frames (T, H, W, 3) uint8, H and W even, and return the path.
 
     Args:
-        path: Where to; the suffix chooses the container (.mp4, .mov, .mkv, .avi).
+        path: Path of the file; the suffix chooses the container (.mp4, .mov, .mkv, .avi).
         frames: RGB frames.
         fps: Frames per second; 29.97 may be given as `Fraction(30000, 1001)`.
-        rotation: 0, 90, 180 or 270: clockwise degrees a player has to turn the stored frames by to
-            show them upright (.mp4 and .mov only).
+        rotation: Clockwise degrees, 0, 90, 180 or 270, by which a player has to turn the stored
+            frames to show them upright (.mp4 and .mov only).
         codec: FFmpeg's name of the encoder.
-        pts: When each frame is shown, in units of 1/fps; 0, 1, 2, ... by default.
-        options: For the encoder; by default such that gray levels survive.
+        pts: Time of each frame in units of 1/fps; 0, 1, 2, ... by default.
+        options: Options of the encoder; by default such that gray levels survive.
     """
     path = Path(path)
     rate = Fraction(fps).limit_denominator(1001)
@@ -76,8 +77,23 @@ def write_video(
     return path
 
 
+def damage(path: Path, offset: int = 2500, length: int = 200) -> None:
+    """Overwrite bytes of the pictures of an mp4; by default far behind the first frames."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + offset
+    data[start : start + length] = b"\xff" * length
+    path.write_bytes(data)
+
+
+def write_sound(path: Path) -> None:
+    """Write a file of sound, without video."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(8000))
+
+
 def _set_rotation(path: Path, degrees: int) -> None:
-    """Writes a turned display matrix into the track header, as a phone does."""
+    """Write a turned display matrix into the track header, as a phone does."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 44  # behind times, track, duration, layer and volume
     cosine, sine = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]

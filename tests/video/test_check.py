@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from video_files import numbered_frames, write_video
+from video_files import damage, numbered_frames, write_video
 
 from keras_acl.data.video_list import VideoList
 from keras_acl.video import check
@@ -14,10 +14,7 @@ def folder(tmp_path):
     write_video(tmp_path / "0.mp4", numbered_frames(5))
     (tmp_path / "1.mp4").touch()
     broken = write_video(tmp_path / "2.mp4", numbered_frames(60))
-    data = bytearray(broken.read_bytes())
-    start = data.index(b"mdat") + 2500  # far behind the first frames: only decoding finds it
-    data[start : start + 200] = b"\xff" * 200
-    broken.write_bytes(data)
+    damage(broken)  # far behind the first frames: only decoding finds it
     write_video(tmp_path / "3.mkv", numbered_frames(5))
     (tmp_path / "4.mp4").write_text("no video")
     return tmp_path

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_files import gray_to_numbers, numbered_frames, write_video
+from video_files import damage, gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.video import read
@@ -147,10 +147,7 @@ def test_resizing_is_bilinear(tmp_path):
 
 def test_a_file_that_breaks_is_read_up_to_the_break_only(tmp_path):
     path = write_video(tmp_path / "v.mp4", numbered_frames(60))
-    data = bytearray(path.read_bytes())
-    start = data.index(b"mdat")
-    data[start + 2500 : start + 2700] = b"\xff" * 200
-    path.write_bytes(data)
+    damage(path)
     assert gray_to_numbers(read_frames(path, [0.0, 0.1])) == [0, 3]
     with pytest.raises(DecodingError, match="Invalid data found"):
         read_frames(path, [0.0, 1.9])
@@ -214,7 +211,7 @@ def test_a_part_is_cut_at_the_end_of_its_file():
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux' /proc")
-def test_thousands_of_files_leave_nothing_behind(tmp_path):
+def test_a_thousand_files_leave_nothing_behind(tmp_path):
     good = write_video(tmp_path / "good.mp4", numbered_frames(5, 16, 16))
     long = write_video(tmp_path / "long.mkv", numbered_frames(90, 16, 16), options={"g": "6"})
     broken = tmp_path / "broken.mp4"
@@ -235,8 +232,8 @@ def test_thousands_of_files_leave_nothing_behind(tmp_path):
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
-    read_all(100)
+    read_all(50)
     memory, files = resident(), descriptors()
-    read_all(500)  # 2000 files
+    read_all(250)  # 1000 files
     assert descriptors() == files
-    assert resident() - memory < 10e6
+    assert resident() - memory < 5e6

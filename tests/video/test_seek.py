@@ -4,7 +4,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from video_files import gray_to_numbers, numbered_frames, write_video
+from video_files import damage, gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.video import read, seek
 from keras_acl.video.container import TOLERANCE, shown_frames
@@ -64,7 +64,7 @@ def test_the_walk_from_any_time_is_the_end_of_the_whole_walk(video):
     assert len({pixels for _, pixels in walk}) > 0.9 * len(walk)
     steps = np.diff([second for second, _ in walk])
     assert np.all(steps > 0) or video.suffix == ".mpg"  # whose times are guesses
-    for time in np.arange(0.0, walk[-1][0] + 0.5, 0.23):
+    for time in np.arange(0.0, walk[-1][0] + 0.7, 0.61):
         tail = [(second, planes(frame)) for second, frame in shown_frames(video, float(time))]
         assert tail == walk[-len(tail) :]
         assert tail[0][0] <= time + TOLERANCE
@@ -200,22 +200,15 @@ def test_a_break_is_an_error_here_too(tmp_path):
     path = write_video(tmp_path / "v.mp4", numbered_frames(60))
     probe(path)
     table = remembered(path)
-    data = bytearray(path.read_bytes())
-    start = data.index(b"mdat")
-    data[start + 2500 : start + 2700] = b"\xff" * 200
-    path.write_bytes(data)
+    damage(path)
     frames = seek.decode_frames(path, table, np.array([0, 57]))
     with pytest.raises(DecodingError, match="Invalid data found"):
         list(frames)
 
 
-def test_a_walk_that_stops_early_closes_the_file(long_video, monkeypatch):
-    opened, honest = [], av.open
-    monkeypatch.setattr(av, "open", lambda *a, **k: opened.append(honest(*a, **k)) or opened[-1])
+def test_a_walk_that_stops_early_closes_the_file(long_video, all_closed):
     probe(long_video)
-    opened.clear()
     frames = stream_frames(long_video, [300.0, 301.0])
     next(frames)
     frames.close()
-    with pytest.raises(AssertionError, match="not open"):
-        opened[0].seek(0)
+    all_closed()

@@ -8,7 +8,6 @@ from video_files import write_video
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
 from keras_acl.video import frame_table, views
-from keras_acl.video.container import av
 from keras_acl.video.files import find_videos
 from keras_acl.video.video import DecodingError, Video
 from keras_acl.video.views import ViewGrid, crop_corners, iterate_views
@@ -136,14 +135,7 @@ def test_no_more_frames_are_held_than_a_clip_spans(noise, monkeypatch):
     assert most <= clip.span
 
 
-def test_a_video_is_opened_twice_however_many_views_there_are(noise, monkeypatch):
-    opened, plain = [], av.open
-
-    def counted(*arguments, **options):
-        opened.append(arguments)
-        return plain(*arguments, **options)
-
-    monkeypatch.setattr(av, "open", counted)
+def test_a_video_is_opened_twice_however_many_views_there_are(noise, monkeypatch, opened):
     monkeypatch.setattr(frame_table, "_memory", frame_table._Memory(10**6))
     assert sum(1 for _ in iterate_views(Video(noise), CLIP, ViewGrid(10, 3))) == 30
     assert len(opened) == 2  # to measure, to read
@@ -151,20 +143,11 @@ def test_a_video_is_opened_twice_however_many_views_there_are(noise, monkeypatch
     assert len(opened) == 3  # what was measured is remembered
 
 
-def test_a_walk_that_stops_early_closes_the_file(noise, monkeypatch):
-    closed, stream = [], views.stream_frames
-
-    def watched(*arguments):
-        try:
-            yield from stream(*arguments)
-        finally:
-            closed.append(True)
-
-    monkeypatch.setattr(views, "stream_frames", watched)
+def test_a_walk_that_stops_early_closes_the_file(noise, all_closed):
     walk = iterate_views(Video(noise), CLIP, ViewGrid())
     next(walk)
     walk.close()
-    assert closed == [True]
+    all_closed()
 
 
 def test_a_part_beyond_the_end_and_a_broken_file_are_decoding_errors(noise, tmp_path):
