@@ -16,7 +16,7 @@ from keras_acl.evaluation.metrics import (
     top_k_accuracy,
     wilson_interval,
 )
-from keras_acl.evaluation.multi_view import evaluate_views
+from keras_acl.evaluation.multi_view import EvaluationOptions, evaluate_views
 from keras_acl.evaluation.scores import Protocol, Scores, merge
 from keras_acl.system.lazy_names import lazy_names
 from keras_acl.video.views import ViewGrid, crop_corners, iterate_views
@@ -29,6 +29,7 @@ __all__ = [
     "NOT_FOUND",
     "Comparison",
     "Difference",
+    "EvaluationOptions",
     "Protocol",
     "Scores",
     "Summary",

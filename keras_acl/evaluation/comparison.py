@@ -8,7 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from keras_acl.evaluation.class_groups import check_groups, known_groups
+from keras_acl.evaluation.number_text import p_value, percent, points
 from keras_acl.evaluation.scores import Scores
+from keras_acl.system import html
+
+MOST_CLASSES = 20  # in a notebook, those that changed most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +59,19 @@ class Comparison:
     overall: Difference
     classes: tuple[Difference, ...]
     groups: tuple[Difference, ...]
+
+    def _repr_html_(self) -> str:
+        seen = (row for row in self.classes if row.videos)
+        changed = sorted(seen, key=lambda row: (-abs(row.change), row.name))
+        shown = [self.overall, *self.groups, *changed[:MOST_CLASSES]]
+        columns = ("", "videos", "first", "second", "points", "gained", "lost", "p (Holm)")
+        rows = [_cells(row) for row in shown]
+        return html.table(columns, rows, total=len(rows) + len(changed[MOST_CLASSES:]))
+
+
+def _cells(row: Difference) -> tuple:
+    shares = percent(row.first), percent(row.second), points(row.change)
+    return row.name, row.videos, *shares, row.gained, row.lost, p_value(row.adjusted)
 
 
 def compare(

@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 
+from keras_acl.evaluation.number_text import interval, percent
 from keras_acl.evaluation.scores import Scores
 from keras_acl.pretrained.card import Metric
+from keras_acl.system import html
 
 Z95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
 BINS = 15  # of the calibration, as in Guo et al., 2017
@@ -82,6 +84,20 @@ class Summary:
             f"classes {self.mean_class:.2%}; {self.protocol}. {self.asked} videos asked for, "
             f"{self.found} found, {self.failed} failed."
         )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("top-1", html.bar(self.top1, percent(self.top1, 2))),
+            ("95 % interval of top-1", interval(self.interval)),
+            ("top-5", percent(self.top5, 2)),
+            ("mean over classes", percent(self.mean_class, 2)),
+            ("calibration error", percent(self.calibration_error)),
+            ("videos scored", f"{self.scored} of {self.asked}"),
+            ("not on disk", self.asked - self.found),
+            ("could not be read", self.failed),
+            ("protocol", self.protocol),
+        ]
+        return html.table(("accuracy", ""), rows)
 
 
 NOT_FOUND = "not on disk"

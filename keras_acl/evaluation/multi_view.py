@@ -25,7 +25,7 @@ from keras_acl.video.views import ViewGrid, iterate_views
 NOT_FINITE = "the model's scores of it are not finite"
 
 
-class Work(TypedDict, total=False):
+class EvaluationOptions(TypedDict, total=False):
     """How `evaluate_views` computes; no result depends on it.
 
     Args:
@@ -51,7 +51,7 @@ def evaluate_views(
     output: str | Path | None = None,
     dataset: str = "",
     progress: Callable[[int, int], object] | None = None,
-    **work: Unpack[Work],
+    **options: Unpack[EvaluationOptions],
 ) -> Scores:
     """Score videos by the mean softmax of many views: by default the 30 of the literature.
 
@@ -71,7 +71,7 @@ def evaluate_views(
             what is in it; only files that could not be read are read again.
         dataset: Name of the data set, for reports and cards.
         progress: Called as `progress(done, total)`, counted in views.
-        **work: `batch_size`, `shard` and `workers`, see `Work`.
+        **options: `batch_size`, `shard` and `workers`, see `EvaluationOptions`.
 
     Returns:
         The raw scores, of which `summary` computes the numbers; of all shards, where they are done.
@@ -85,7 +85,7 @@ def evaluate_views(
         >>> scores = keras_acl.evaluate_views(model, videos, output="runs/ucf101-test")
         >>> print(keras_acl.evaluation.summary(scores))
     """
-    batch_size, shard, workers = _checked(**work)
+    batch_size, shard, workers = _checked(**options)
     protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional)
     records, nothing_done = _begin(model, videos, protocol, dataset)
     scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.video import Video
 
@@ -41,7 +42,7 @@ class Protocol:
         )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """What a model says of every video of a data set.
 
@@ -94,6 +95,25 @@ class Scores:
                 f"Expected classes from -1 to {classes - 1}. "
                 f"Received: {self.truth.min()} to {self.truth.max()}"
             )
+
+    def __repr__(self) -> str:
+        count = len(self.paths), int(self.done.sum()), int(self.failed.sum())
+        return (
+            f"Scores({self.model or 'a model'} on {self.dataset or 'videos'}: {count[0]} videos, "
+            f"{count[1]} scored, {count[2]} failed, {len(self.labels)} classes; {self.protocol})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("model", self.model),
+            ("data set", self.dataset),
+            ("protocol", self.protocol),
+            ("classes", len(self.labels)),
+            ("videos", len(self.paths)),
+            ("scored", int(self.done.sum())),
+            ("failed", int(self.failed.sum())),
+        ]
+        return html.table(("evaluation", ""), rows)
 
     @property
     def done(self) -> np.ndarray:

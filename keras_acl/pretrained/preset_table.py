@@ -1,10 +1,13 @@
-"""What there is to load by name, in a table."""
+"""The table of presets: what there is to load by name."""
 
 import dataclasses
 
 from keras_acl.pretrained.find_folder import shipped_folder
 from keras_acl.pretrained.metadata import read_metadata
 from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset
+from keras_acl.system import html
+
+COLUMNS = ("name", "top-1 %", "top-5 %", "GMACs", "parameters", "licence", "source")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,16 +15,16 @@ class PresetRow:
     """A preset in a line.
 
     Args:
-        name: For `load_pretrained`.
-        alias: Its short name, or `None`.
-        top1: Per cent; `None` if nobody measured it.
-        top5: Per cent, or `None`.
-        protocol: How it was measured.
-        measured_by: Who did.
-        multiply_adds: Of one view at the clip's test size.
-        parameters: Trainable ones.
-        licence: Of the weights.
-        source: Where they come from when they are loaded.
+        name: Name for `load_pretrained`.
+        alias: Short name, or `None`.
+        top1: Top-1 accuracy in per cent; `None` if nobody measured it.
+        top5: Top-5 accuracy in per cent, or `None`.
+        protocol: How the accuracy was measured.
+        measured_by: Who measured it.
+        multiply_adds: Multiply-adds of one view at the clip's test size.
+        parameters: Trainable parameters.
+        licence: Licence of the weights.
+        source: Where the weights come from when they are loaded.
     """
 
     name: str
@@ -35,10 +38,37 @@ class PresetRow:
     licence: str
     source: str
 
+    def cells(self) -> tuple[str, ...]:
+        """Texts under `COLUMNS`."""
+        return (
+            f"{self.alias} = {self.name}" if self.alias else self.name,
+            *("–" if share is None else f"{share:.2f}" for share in (self.top1, self.top5)),
+            f"{self.multiply_adds / 1e9:.2f}",
+            f"{self.parameters / 1e6:.2f} M",
+            self.licence,
+            self.source,
+        )
 
-def list_presets() -> list[PresetRow]:
+
+class PresetTable(list[PresetRow]):
+    """A list of presets that shows itself as a table."""
+
+    def __repr__(self) -> str:
+        table = [COLUMNS, *(row.cells() for row in self)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = (
+            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            for cells in table
+        )
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        return html.table(COLUMNS, [row.cells() for row in self])
+
+
+def list_presets() -> PresetTable:
     """Every preset, with accuracy, protocol, cost, licence and source."""
-    return [_row(preset) for preset in PRESETS]
+    return PresetTable(_row(preset) for preset in PRESETS)
 
 
 def _row(preset: Preset) -> PresetRow:

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from keras_acl.evaluation.comparison import Difference
 from keras_acl.evaluation.metrics import CalibrationBin, wilson_interval
+from keras_acl.evaluation.number_text import signed
 
 # A figure is drawn in these stand-ins. In the page they are variables of its style sheet, so that
 # one picture serves light and dark.
@@ -170,12 +171,6 @@ def profile_chart(rows: Sequence[Difference], salt: str) -> str:
         axis.set_xticks([])
         axis.grid(axis="y")
     return svg(_change_title(rows))
-
-
-def signed(value: float) -> str:
-    """A number with one digit and its sign, a true minus; zero has none."""
-    text = f"{value:+.1f}".replace("-", "−")
-    return "0.0" if text[1:] == "0.0" else text
 
 
 def _change_title(rows: Sequence[Difference]) -> str:

@@ -1,6 +1,5 @@
 """A report of one run or of the difference of two: one HTML page that needs nothing else."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ import jinja2
 
 from keras_acl.data.video_list import check_same_classes
 from keras_acl.evaluation.class_groups import check_groups, known_groups, read_groups
+from keras_acl.evaluation.number_text import interval, p_value, percent, points
 from keras_acl.pretrained.load import load_any
-from keras_acl.report import charts
 from keras_acl.report.attention_strips import attention_strip
 from keras_acl.report.one_run import HardVideo, Strips, hardest_videos, run_context
 from keras_acl.report.run import Run, read_run
@@ -108,33 +107,6 @@ def render(
     }
     template = environment.get_template(TEMPLATE)
     return template.render(runs=contexts, names=names, difference=difference)
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share in [0, 1] as "43.8 %", in one piece; a dash for none."""
-    if share is None or math.isnan(share):
-        return "–"
-    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def interval(bounds: tuple[float, float] | None) -> str:
-    """An interval of shares as "28.2 to 60.7 %"; a dash for none."""
-    if bounds is None:
-        return "–"
-    low, high = (f"{100 * bound:.1f}" for bound in bounds)
-    return f"{low} to {high}\N{NO-BREAK SPACE}%"
-
-
-def points(change: float) -> str:
-    """A difference of shares as "+3.1", with a true minus; a dash for none."""
-    if math.isnan(change):
-        return "–"
-    return charts.signed(100 * change)
-
-
-def p_value(p: float) -> str:
-    """A p-value with as many digits as it is worth."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 class _Counter:

@@ -1,14 +1,42 @@
-"""Scores as an evaluation would leave them, without a model; and a page taken apart."""
+"""Scores as an evaluation would leave them, without a model: by hand, or at random."""
 
-from html.parser import HTMLParser
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_acl.evaluation.scores import Protocol, Scores
 
+MOVES = ("run", "sit", "wave")
 LABELS = ("archery", "bartending", "capoeira", "eating", "juggling", "running", "walking")
-VOID = {"meta", "link", "br", "img"}
+
+
+def hand_made(
+    probabilities: Sequence,
+    truth: Sequence[int],
+    problems: Sequence[str | None] | None = None,
+    labels: Sequence[str] = MOVES,
+    paths: Sequence[str] | None = None,
+    fingerprint: str = "f",
+) -> Scores:
+    """Scores of videos 0.mp4, 1.mp4, ...; `None` instead of probabilities: a video not done."""
+    rows = [[np.nan] * len(labels) if row is None else row for row in probabilities]
+    return Scores(
+        paths=tuple(paths or (f"{index}.mp4" for index in range(len(rows)))),
+        truth=np.array(truth, np.int32),
+        probabilities=np.array(rows, np.float32).reshape(len(rows), len(labels)),
+        problems=tuple(problems or [None] * len(rows)),
+        labels=tuple(labels),
+        protocol=Protocol(10, 3, 256),
+        model="tiny",
+        dataset="hand made",
+        fingerprint=fingerprint,
+    )
+
+
+def certain(said: Sequence[int | None], classes: int = 3) -> list:
+    """Probabilities of a model that is sure of one class for each video."""
+    return [None if index is None else np.eye(classes)[index] for index in said]
 
 
 def made_scores(seed: int = 0, labels=LABELS, count: int = 60, skill: float = 1.5) -> Scores:
@@ -33,56 +61,3 @@ def made_scores(seed: int = 0, labels=LABELS, count: int = 60, skill: float = 1.
 def save_run(folder: Path, scores: Scores) -> Path:
     scores.save(folder / "scores.npz")
     return folder
-
-
-class Page(HTMLParser):
-    """Tables by the label of their box, ids, addresses and text; fails where tags do not match."""
-
-    def __init__(self, file: Path):
-        super().__init__()
-        self.tables: dict[str, list[list[str]]] = {}
-        self.ids: list[str] = []
-        self.addresses: list[str] = []
-        self.elements: list[str] = []
-        self.headings: list[str] = []
-        self.text = ""
-        self._open: list[str] = []
-        self._rows: list[list[str]] = []
-        self.source = file.read_text(encoding="utf-8")
-        self.feed(self.source)
-        assert not self._open, self._open
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        self.elements.append(tag)
-        self.ids += [given["id"]] if "id" in given else []
-        self.addresses += [
-            given[name] or "" for name in ("src", "href", "xlink:href", "srcset") if name in given
-        ]
-        if given.get("class") == "scroll":
-            self._rows = self.tables[given["aria-label"] or ""] = []
-        if tag == "tr":
-            self._rows.append([])
-        if tag in ("td", "th"):
-            self._rows[-1].append("")
-        if tag in ("h1", "h2", "h3"):
-            self.headings.append(f"{tag} ")
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self._open:
-            return
-        self.text += data
-        if {"td", "th"} & set(self._open):
-            self._rows[-1][-1] += data
-        if self._open and self._open[-1] in ("h1", "h2", "h3"):
-            self.headings[-1] += data

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tiny_network as tiny
 from harness import to_numpy
-from models import tiny
 from video_files import write_video
 
 from keras_acl.clip import ClipSpec

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from evaluation.hand_made import LABELS, certain, hand_made
+from evaluation.made_scores import MOVES, certain, hand_made
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,7 +149,7 @@ def test_the_papers_groups_stand_where_their_classes_are():
 
 
 def test_classes_without_videos_cost_no_significance():
-    labels = [*LABELS, *(f"empty {index}" for index in range(97))]
+    labels = [*MOVES, *(f"empty {index}" for index in range(97))]
     first = hand_made(certain([1] * 6, 100), [0] * 6, labels=labels)
     second = hand_made(certain([0] * 6, 100), [0] * 6, labels=labels)
     rows = compare(first, second).classes
@@ -164,7 +164,7 @@ def test_other_classes_cannot_be_compared():
     ):
         compare(FIRST, hand_made(certain([0], 2), [0], labels=("run", "sit")))
     with pytest.raises(ValueError, match=r"3 and 3 classes, in other orders$"):
-        compare(FIRST, dataclasses.replace(SECOND, labels=LABELS[::-1]))
+        compare(FIRST, dataclasses.replace(SECOND, labels=MOVES[::-1]))
     with pytest.raises(ValueError, match=r"3 and 3 classes, of which only one run has swim, wave$"):
         compare(FIRST, dataclasses.replace(SECOND, labels=("run", "sit", "swim")))
 
@@ -175,3 +175,16 @@ def test_other_videos_cannot_be_compared():
     other = np.array([1, 0, 0, 0, 1, 1, 1, 1], np.int32)
     with pytest.raises(ValueError, match="8 videos in common, 2 of them with another label"):
         compare(FIRST, dataclasses.replace(SECOND, truth=other))
+
+
+def test_a_comparison_shows_groups_and_what_changed_most():
+    labels = [f"c{index}" for index in range(30)]
+    truth = [0] * 6 + list(range(1, 30))
+    first = hand_made(certain([1] * 6 + truth[6:], 30), truth, labels=labels)
+    second = hand_made(certain(truth, 30), truth, labels=labels)
+    shown = compare(first, second, {"<both>": ["c0", "c1"]})._repr_html_()
+    assert shown.count("<tr>") == 1 + 1 + 1 + 20
+    assert "&lt;both&gt;" in shown
+    assert shown.index("c0<") < shown.index("c1<")
+    assert "+100.0" in shown
+    assert "and 10 more" in shown

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from evaluation.hand_made import certain, hand_made
+from evaluation.made_scores import certain, hand_made
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -195,3 +195,9 @@ def test_a_card_says_what_was_measured():
 def test_a_card_waits_for_the_whole_evaluation():
     with pytest.raises(ValueError, match="1 of 9 videos are pending: finish the evaluation"):
         card_metric(MORE, "me")
+
+
+def test_a_summary_shows_itself():
+    shown = summary(dataclasses.replace(MORE, labels=("<run>", "sit", "wave")))._repr_html_()
+    assert "40.00\xa0%" in shown  # top-1
+    assert "5 of 9" in shown  # videos scored

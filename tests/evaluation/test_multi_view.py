@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_network as tiny
 from evaluation.plain import plain_scores, plain_views, unsure, write_pictures
-from models import tiny
 from tiny_network import CLIP
 
 from keras_acl.data import Video, VideoList

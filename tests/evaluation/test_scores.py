@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from evaluation.hand_made import certain, hand_made
+from evaluation.made_scores import certain, hand_made
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -238,3 +238,12 @@ def test_other_evaluations_do_not_merge():
     ):
         with pytest.raises(ValueError, match=message):
             merge([WHOLE, other])
+
+
+def test_scores_show_what_they_are_and_not_every_number():
+    scores = dataclasses.replace(WHOLE, dataset="<moves>")
+    assert "<moves>" in repr(scores)
+    assert len(repr(scores)) < 200
+    shown = scores._repr_html_()
+    assert "&lt;moves&gt;" in shown
+    assert str(scores.protocol) in shown

@@ -3,9 +3,9 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tiny_network as tiny
 from evaluation.plain import pictures, softmax, unsure
 from harness import to_numpy
-from models import tiny
 from pretrained.importers.parity import FOLDER, clip, expected
 
 from keras_acl import ClipSpec
@@ -61,15 +61,17 @@ def test_fully_convolutional_scores_are_those_of_pyslowfast():
 def test_the_model_is_left_as_it_was():
     model = tiny.compiled(tiny.two_stream(), eager=True)
     before = model.get_config(), len(model.variables), model.optimizer
-    ViewScorer(model).predict_on_batch(tiny.clips())
+    ViewScorer(model).predict_on_batch(tiny.random_clips())
     assert (model.get_config(), len(model.variables), model.optimizer) == before
-    assert model.evaluate(tiny.clips(), tiny.TARGETS, verbose=0, return_dict=True)["loss"] > 0
+    assert (
+        model.evaluate(tiny.random_clips(), tiny.TARGETS, verbose=0, return_dict=True)["loss"] > 0
+    )
 
 
 def test_scores_are_in_full_precision_whatever_the_streams_are():
     model = tiny.randomize(tiny.slow(dtype="mixed_bfloat16"))
     for whole in (False, True):
-        scores = ViewScorer(model, whole).predict_on_batch(tiny.clips())
+        scores = ViewScorer(model, whole).predict_on_batch(tiny.random_clips())
         assert scores.dtype == np.float32
         np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
 
@@ -84,7 +86,7 @@ def test_a_slow_network_with_scales_has_no_fully_convolutional_form():
 
 def test_crops_smaller_than_in_training_are_refused():
     with pytest.raises(ValueError, match=r"large as in training.*Received: 24 pixels, trained"):
-        ViewScorer(tiny.slow(), True).predict_on_batch(tiny.clips(height=24, width=24))
+        ViewScorer(tiny.slow(), True).predict_on_batch(tiny.random_clips(height=24, width=24))
 
 
 def test_windows_are_averaged():

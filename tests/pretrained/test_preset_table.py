@@ -25,3 +25,12 @@ def test_shipped_weights_are_listed_with_what_they_were_measured_with():
     assert (demo.top1, demo.top5, demo.protocol) == (metric.top1, metric.top5, metric.protocol)
     assert len(scores.paths) == 480
     assert demo.measured_by.startswith("python examples/train_demo.py")
+
+
+def test_the_table_shows_itself():
+    rows = list_presets()
+    lines = repr(rows).splitlines()
+    assert len(lines) == 1 + len(PRESETS)
+    assert lines[1].startswith("k400 = acl_r50_4x16_k400")
+    assert lines[0].index("GMACs") == lines[1].index("34.16")
+    assert rows._repr_html_().count("<tr>") == len(lines)

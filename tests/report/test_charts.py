@@ -117,13 +117,6 @@ def test_change_marks_what_is_significant():
     assert svg.count("opacity: 0.45") == 2
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(3.14, "+3.1"), (-2, "−2.0"), (0.0, "0.0"), (-0.04, "0.0"), (0.04, "0.0")]
-)
-def test_signed(value, text):
-    assert charts.signed(value) == text
-
-
 def test_calibration_with_one_video():
     svg = charts.calibration_chart([CalibrationBin(0, 1, 1, 0.7, 1.0)], 0.3, "x")
     assert "expected calibration error 30.0%" in svg

@@ -3,11 +3,11 @@
 import dataclasses
 from pathlib import Path
 
-import browser
 import matplotlib.image
 import numpy as np
 import pytest
-from made_scores import made_scores
+from evaluation.made_scores import made_scores
+from report import browser
 
 from keras_acl.report.attention_strips import picture_row
 from keras_acl.report.one_run import Strips, hardest_videos, run_context

@@ -1,18 +1,19 @@
 import dataclasses
 import json
-import math
 
 import numpy as np
 import pytest
 import tiny_network
-from made_scores import LABELS, Page, made_scores, save_run
+from evaluation.made_scores import LABELS, made_scores, save_run
+from report.page import Page
 
 from keras_acl.data import read_directory
 from keras_acl.evaluation import calibration, class_table, compare, summary
 from keras_acl.evaluation.metrics import NOT_FOUND
+from keras_acl.evaluation.number_text import interval, p_value, percent, points
 from keras_acl.evaluation.scores import Scores
 from keras_acl.report import charts
-from keras_acl.report.write import interval, p_value, percent, points, write_report
+from keras_acl.report.write import write_report
 
 EVIL = (
     '<script>alert("1")</script>',
@@ -248,7 +249,7 @@ def test_no_attention_without_a_model(tmp_path):
 
 def test_model_that_was_given_must_fit(figures, tmp_path):
     run = save_run(tmp_path / "run", made_scores())
-    with pytest.raises(ValueError, match="the scores of .* must have the model's classes"):
+    with pytest.raises(ValueError, match=r"the scores of .* must have the model's classes"):
         write_report(run, tmp_path / "report.html", model=figures[0])
     with pytest.raises(FileNotFoundError, match="There is no model at"):
         write_report(run, tmp_path / "report.html", model="nowhere.keras")
@@ -280,24 +281,6 @@ def test_mistakes(tmp_path):
     with pytest.raises(ValueError, match="holds no scores of an evaluation"):
         write_report(run, file)
     assert file.read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        (percent(0.4375), "43.8\xa0%"),
-        (percent(None), "–"),
-        (percent(math.nan), "–"),
-        (interval((0.2816, 0.6067)), "28.2 to 60.7\xa0%"),
-        (points(-0.031), "−3.1"),
-        (points(math.nan), "–"),
-        (p_value(0.0004), "< 0.001"),
-        (p_value(0.0389), "0.039"),
-        (p_value(0.387), "0.39"),
-    ],
-)
-def test_numbers_are_written_like_this(found, expected):
-    assert found == expected
 
 
 @pytest.mark.usefixtures("no_charts")

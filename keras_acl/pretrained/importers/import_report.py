@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_acl.system import html
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -53,3 +55,11 @@ class ImportReport:
                 lines.append(f"  objects that were not read: {names}")
         lines += [f"Note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (source.path, source.format, len(source.used), len(source.ignored))
+            for source in self.sources
+        ]
+        about = html.lines([self.model, *(f"Note: {note}" for note in self.notes)])
+        return about + html.table(("checkpoint", "format", "tensors used", "ignored"), rows)

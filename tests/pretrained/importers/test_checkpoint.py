@@ -83,6 +83,7 @@ def test_report_accounts_for_every_tensor(imported):
     assert len(set(source.used.values())) == len(source.used) == len(weights)
     assert "α = 8 was assumed" in str(report)
     assert str(len(source.used)) in str(report)
+    assert f">{len(source.used)}<" in report._repr_html_()
 
 
 @pytest.mark.backends
