@@ -1,11 +1,12 @@
 """From files on disk to a `VideoDataset` in one call.
 
-Each function is a reader of `keras_acl.data.sources` and a `VideoDataset` of what it read; for
-rarer wishes, call these two.
+Each function is a reader of videos and a `VideoDataset` of what it read; for rarer wishes, call
+these two.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import Augmentation
@@ -15,6 +16,22 @@ from keras_acl.data.stream import LoadingOptions
 from keras_acl.data.ucf101 import read_ucf101
 from keras_acl.data.video_dataset import VideoDataset
 from keras_acl.data.video_list import split
+
+SUBSETS = ("training", "validation")
+
+
+class DatasetOptions(TypedDict, total=False):
+    """What these functions hand on to `VideoDataset`.
+
+    Args:
+        augmentation: What varies in training; `Augmentation()` by default.
+        seed: Seed of everything random, 0 by default.
+        loading: Threads, processes, shards, and what happens to bad files.
+    """
+
+    augmentation: Augmentation | None
+    seed: int
+    loading: LoadingOptions | None
 
 
 def from_directory(
@@ -26,26 +43,22 @@ def from_directory(
     training: bool = True,
     validation_split: float | None = None,
     subset: str | None = None,
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-    loading: LoadingOptions | None = None,
+    **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read a folder that holds a folder of videos for each class.
 
     Takes the arguments of `keras.utils.image_dataset_from_directory` that make sense for videos.
 
     Args:
-        folder: The folder. Its folders' names are the class names, in sorted order.
-        clip: What the model eats: `model.clip`.
-        batch_size: Clips a batch.
+        folder: Folder of class folders. Their names are the class names, in sorted order.
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
         training: Whether to shuffle, draw random clips and augment.
         validation_split: Share of the videos to keep for validation, between 0 and 1.
         subset: "training" or "validation"; needed with `validation_split`. Read with the same seed,
             the two have no video in common. The validation set is not shuffled or augmented.
-        augmentation: What varies in training; `Augmentation()` by default.
-        seed: Seed of the split and of everything random.
-        loading: Threads, processes, shards, and what happens to bad files.
+        **options: `augmentation`, `seed` (of the split, too) and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -59,25 +72,16 @@ def from_directory(
     )
     ```
     """
-    subsets = ("training", "validation")
-    if (validation_split is None) != (subset is None) or subset not in (None, *subsets):
+    if (validation_split is None) != (subset is None) or subset not in (None, *SUBSETS):
         raise ValueError(
-            f"Expected validation_split together with subset, one of {subsets}. "
+            f"Expected validation_split together with subset, one of {SUBSETS}. "
             f"Received: validation_split={validation_split}, subset={subset!r}"
         )
     videos = read_directory(folder, labels)
     if validation_split is not None and subset is not None:
-        videos = split(videos, validation_split, seed)[subsets.index(subset)]
-        training = training and subset == "training"
-    return VideoDataset(
-        videos,
-        clip,
-        batch_size,
-        training=training,
-        augmentation=augmentation,
-        seed=seed,
-        loading=loading,
-    )
+        sides = split(videos, validation_split, options.get("seed", 0))
+        videos, training = sides[SUBSETS.index(subset)], training and subset == "training"
+    return VideoDataset(videos, clip, batch_size, training=training, **options)
 
 
 def from_csv(
@@ -88,37 +92,25 @@ def from_csv(
     labels: Sequence[str] | None = None,
     root: str | Path | None = None,
     training: bool = True,
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-    loading: LoadingOptions | None = None,
+    **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read a table with the columns `path` and `label`; see `read_csv`.
 
     Args:
-        file: The table.
-        clip: What the model eats: `model.clip`.
-        batch_size: Clips a batch.
+        file: CSV file.
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
         root: Folder that the paths are relative to; the table's own by default.
         training: Whether to shuffle, draw random clips and augment.
-        augmentation: What varies in training; `Augmentation()` by default.
-        seed: Seed of everything random.
-        loading: Threads, processes, shards, and what happens to bad files.
+        **options: `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the table cannot be understood.
     """
     videos = read_csv(file, labels, root)
-    return VideoDataset(
-        videos,
-        clip,
-        batch_size,
-        training=training,
-        augmentation=augmentation,
-        seed=seed,
-        loading=loading,
-    )
+    return VideoDataset(videos, clip, batch_size, training=training, **options)
 
 
 def from_ucf101(
@@ -129,37 +121,25 @@ def from_ucf101(
     *,
     split: int = 1,
     subset: str = "train",
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-    loading: LoadingOptions | None = None,
+    **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read one side of an official split of UCF101; see `read_ucf101`.
 
     Args:
-        folder: Where the videos are.
-        splits: Where `classInd.txt`, `trainlist01.txt`, `testlist01.txt`, ... are.
-        clip: What the model eats: `model.clip`.
-        batch_size: Clips a batch.
+        folder: Folder of the videos.
+        splits: Folder of `classInd.txt`, `trainlist01.txt`, `testlist01.txt`, ...
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
         split: 1, 2 or 3.
         subset: "train", which is shuffled and augmented, or "test", which is not.
-        augmentation: What varies in training; `Augmentation()` by default.
-        seed: Seed of everything random.
-        loading: Threads, processes, shards, and what happens to bad files.
+        **options: `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If a folder or a list is not there.
         ValueError: If there is no such split or subset.
     """
     videos = read_ucf101(folder, splits, split, subset)
-    return VideoDataset(
-        videos,
-        clip,
-        batch_size,
-        training=subset == "train",
-        augmentation=augmentation,
-        seed=seed,
-        loading=loading,
-    )
+    return VideoDataset(videos, clip, batch_size, training=subset == "train", **options)
 
 
 def from_kinetics(
@@ -170,34 +150,22 @@ def from_kinetics(
     *,
     labels: Sequence[str] | None = None,
     training: bool = True,
-    augmentation: Augmentation | None = None,
-    seed: int = 0,
-    loading: LoadingOptions | None = None,
+    **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read the videos of a public Kinetics table that are on disk; see `read_kinetics`.
 
     Args:
-        folder: Where the videos are.
-        file: The table: label, youtube_id, time_start, time_end, split.
-        clip: What the model eats: `model.clip`.
-        batch_size: Clips a batch.
+        folder: Folder of the videos.
+        file: CSV file: label, youtube_id, time_start, time_end, split.
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
         training: Whether to shuffle, draw random clips and augment.
-        augmentation: What varies in training; `Augmentation()` by default.
-        seed: Seed of everything random.
-        loading: Threads, processes, shards, and what happens to bad files.
+        **options: `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If the folder, the table or every video is missing.
         ValueError: If the table cannot be understood.
     """
     videos = read_kinetics(folder, file, labels)
-    return VideoDataset(
-        videos,
-        clip,
-        batch_size,
-        training=training,
-        augmentation=augmentation,
-        seed=seed,
-        loading=loading,
-    )
+    return VideoDataset(videos, clip, batch_size, training=training, **options)

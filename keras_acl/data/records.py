@@ -19,7 +19,7 @@ class Record(NamedTuple):
     Args:
         clip: uint8, shape (frames, size, size, 3). None if no video of the class can be read.
         label: Index of the class, or None.
-        failures: (path, reason) of the files that could not be read on the way.
+        failures: Path and reason of each file that could not be read on the way.
     """
 
     clip: np.ndarray | None
@@ -34,8 +34,8 @@ class Passes:
     The order of a pass depends on seed and epoch alone, so any place can be found again.
 
     Args:
-        count: How many videos there are.
-        size: How many of them make a pass here.
+        count: Number of all videos.
+        size: Number of videos per pass on this host, see `pass_size`.
         seed: Seed of the shuffling. None: every pass is the first one again, in the given order.
         shard: (index, count): this host reads every count-th record of a pass, from the index-th.
     """
@@ -46,12 +46,37 @@ class Passes:
     shard: tuple[int, int] = (0, 1)
 
     def locate(self, position: int) -> tuple[int, int]:
-        """(epoch, index of the video) at a place of the endless list."""
+        """Epoch and index of the video at a place of the endless list."""
         epoch, place = divmod(position, self.size)
         place = self.shard[0] + place * self.shard[1]
         if self.seed is None:
             return 0, place
         return epoch, int(shuffled(self.count, self.seed, epoch)[place])
+
+
+def pass_size(count: int, batch_size: int, shard: tuple[int, int], drop_remainder: bool) -> int:
+    """Number of videos that one host reads in a pass.
+
+    Args:
+        count: Number of all videos.
+        batch_size: Clips per batch.
+        shard: (index, count) of this host.
+        drop_remainder: Whether the last batch is left out if it is smaller than the others.
+
+    Raises:
+        ValueError: If there is no batch in a pass.
+    """
+    if batch_size < 1:
+        raise ValueError(f"A batch holds at least one clip. Received: batch_size={batch_size}")
+    size = count // shard[1]
+    if drop_remainder:
+        size -= size % batch_size
+    if not size:
+        raise ValueError(
+            f"Too few videos for a batch. Received: {count} videos, batch_size={batch_size}, "
+            f"shard={shard}, drop_remainder={drop_remainder}"
+        )
+    return size
 
 
 @functools.lru_cache(maxsize=4)
@@ -70,10 +95,10 @@ class RecordReader:
 
     Args:
         videos: All videos.
-        clip: What the model eats.
+        clip: Clip that the model takes.
         augmentation: What varies in training. None: always the centre clip.
         seed: Seed of everything random.
-        attempts: How many files are tried before giving up.
+        attempts: Number of files that are tried before giving up.
     """
 
     videos: Sequence[Video]

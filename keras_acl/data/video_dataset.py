@@ -1,7 +1,6 @@
 """VideoDataset: videos as batches for `fit`, `evaluate` and `predict`."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -9,15 +8,13 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import Augmentation
 from keras_acl.data.bad_videos import BadVideos
+from keras_acl.data.cursor import Cursor
 from keras_acl.data.keras_augmentation import mix_up
-from keras_acl.data.records import Passes, Record, RecordReader
+from keras_acl.data.records import Passes, Record, RecordReader, pass_size
 from keras_acl.data.stream import LoadingOptions, RecordStream
 from keras_acl.data.video_list import VideoList
 from keras_acl.video.sampling import record_rng
 from keras_acl.video.video import Video
-
-# Before a pass begins in earnest, Keras looks at one or two batches to learn their shapes.
-PROBES = 2
 
 
 class VideoDataset(keras.utils.PyDataset):
@@ -26,31 +23,33 @@ class VideoDataset(keras.utils.PyDataset):
     In training every pass has its own order and its own clips, crops and flips; they depend on
     `seed` and the epoch alone, not on threads, processes or Keras' own shuffling. Otherwise every
     pass is the same: the centre clips in the given order. The last batch of a pass may be smaller.
-    `fit(steps_per_epoch=...)` only makes sense from 3 steps on: one or two are taken for a glance,
-    and seen again.
+
+    It is a `PyDataset` and not a Grain dataset, because Keras asks a Grain dataset for no length,
+    starts it anew in every `fit` and warns at the end of each pass; `Cursor` brings what Keras asks
+    of a `PyDataset` into order. `fit(steps_per_epoch=...)` only makes sense from 3 steps on: one or
+    two are taken for a glance, and seen again.
 
     A file that cannot be read costs one `BadVideoWarning`; another video of its class takes its
-    place (a black clip, where there are no labels). See `LoadingOptions` for the list of such files
-    and the limit.
+    place (a black clip, where there are no labels). See `LoadingOptions` for a list of such files
+    and for the limit.
 
     Args:
-        videos: What to read. All labelled, or none.
-        clip: What the model eats.
-        batch_size: Clips a batch.
+        videos: Videos to read; all have a label, or none has.
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
         training: Whether to shuffle, draw random clips and augment.
-        augmentation: What varies in training; `Augmentation()` by default. Not used otherwise.
+        augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of everything random, 0 or more.
-        loading: How files are read.
+        loading: Threads, processes, shards, and what happens to bad files.
 
     Attributes:
-        videos: As given.
-        labels: Class names, in the order of the class indices; empty if unknown.
-        clip: As given.
-        batch_size: As given.
-        training: As given.
-        epoch: Number of the pass that is running or comes next, counted from 0.
-        error: The exception that stopped reading, or None. TensorFlow wraps it in a long error of
-            its own.
+        videos: Videos to read.
+        labels: Class names in the order of the class indices; empty if unknown.
+        clip: Clip that the model takes.
+        batch_size: Clips per batch.
+        training: Whether passes are shuffled and clips are random and augmented.
+        error: Exception that stopped reading, or None. TensorFlow wraps it in a long error of its
+            own.
 
     Batches:
         `(clips, labels)`: uint8 RGB of shape (B, frames, size, size, 3) and int32 of shape (B,).
@@ -91,23 +90,23 @@ class VideoDataset(keras.utils.PyDataset):
         self.clip = clip
         self.batch_size = batch_size
         self.training = training
-        self.epoch = 0
         self.error: Exception | None = None
         self._seed = seed
         augmentation = (augmentation or Augmentation()) if training else None
         self._mixup = augmentation.mixup if augmentation else 0.0
         _check_videos(videos, self.labels, self._mixup)
         _check_processes(loading, augmentation)
-        self._pass_size = _pass_size(len(videos), batch_size, loading)
+        self._pass_size = pass_size(len(videos), batch_size, loading.shard, loading.drop_remainder)
         self._bad = BadVideos(len(videos), loading.max_bad_fraction, loading.bad_files)
         passes = Passes(len(videos), self._pass_size, seed if training else None, loading.shard)
         reader = RecordReader(videos, clip, augmentation, seed, self._bad.limit + 1)
         self._stream = RecordStream(passes, reader, loading, ahead=2 * batch_size)
-        # Keras asks from its own threads, and begins and ends passes from the main one.
-        self._lock = threading.RLock()
-        self._running = False
-        self._taken = 0
-        self._first: list[tuple[np.ndarray, ...]] = []  # up to PROBES batches of this pass
+        self._cursor: Cursor[tuple[np.ndarray, ...]] = Cursor(len(self))
+
+    @property
+    def epoch(self) -> int:
+        """Number of the pass that is running or comes next, counted from 0."""
+        return self._cursor.epoch
 
     @property
     def bad_files(self) -> dict[str, str]:
@@ -115,25 +114,18 @@ class VideoDataset(keras.utils.PyDataset):
         return dict(self._bad.found)
 
     def __len__(self) -> int:
-        """Batches of a pass."""
+        """Batches per pass."""
         return -(-self._pass_size // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        """The next batch while a pass is running (`index` is ignored), else batch `index`.
-
-        `fit` shuffles the indices it asks for by a chance of its own; the order here is not to
-        depend on it.
-        """
+        """The next batch while a pass is running, whatever `index` is; otherwise batch `index`."""
         if not 0 <= index < len(self):
             raise IndexError(f"There are {len(self)} batches. Received: index={index}")
-        with self._lock:
-            if self._running and self._taken < len(self):
-                index = self._taken
-                self._taken += 1
-                return self._read(index)
-            if not self._running and index < PROBES and index <= len(self._first):
-                return self._read(index)  # the pass that comes next will begin with it
-            return self._assemble(index, self._stream.pick)
+        try:
+            return self._cursor.batch(index, self._read)
+        except Exception as error:
+            self.error = error
+            raise
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         """One pass, as `fit` would see it."""
@@ -146,64 +138,38 @@ class VideoDataset(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         """Begin a pass; Keras calls it."""
-        with self._lock:
-            self._running = True
-            self._taken = 0
+        self._cursor.begin()
 
     def on_epoch_end(self) -> None:
-        """End a pass; Keras calls it. One that was given up after a glance is begun again."""
-        with self._lock:
-            finished = self._taken > PROBES or self._taken == len(self)
-            self.set_epoch(self.epoch + finished)
+        """End a pass; Keras calls it. A pass that was given up after a glance is begun again."""
+        self._cursor.end()
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass that of `epoch`: the same batches, whatever came before.
 
-        A run that is resumed calls this first; at the beginning of every epoch it does no harm, as
+        Call it first in a run that is resumed. At the beginning of every epoch it does no harm, as
         reading ahead goes on undisturbed where it is right already. Otherwise passes count up from
-        0 by themselves. (On JAX and torch, with one or two batches a pass, Keras' glance at the
-        first ones counts as a pass, too.)
+        0 by themselves.
         """
-        with self._lock:
-            if epoch != self.epoch:
-                self._first.clear()
-            self.epoch = epoch
-            self._running = False
-            self._taken = 0
+        self._cursor.move(epoch)
 
     def close(self) -> None:
         """Stop the threads and processes that read ahead. The next batch starts them again."""
         self._stream.close()
 
-    def _read(self, index: int) -> tuple[np.ndarray, ...]:
-        """Batch `index` of this pass, in order: the stream reads ahead of it."""
-        if index < len(self._first):
-            return self._first[index]
-        batch = self._assemble(index, self._stream.take)
-        if index < PROBES:
-            self._first.append(batch)
-        else:
-            self._first.clear()
-        return batch
-
-    def _assemble(
-        self, index: int, read: Callable[[int, int], list[Record]]
-    ) -> tuple[np.ndarray, ...]:
+    def _read(self, epoch: int, index: int, in_order: bool) -> tuple[np.ndarray, ...]:
+        """Read a batch of a pass: from the stream that reads ahead, or by itself."""
         first = index * self.batch_size
         count = min(self.batch_size, self._pass_size - first)
-        start = self.epoch * self._pass_size + first
-        try:
-            records = read(start, count)
-            clips = np.stack([self._clip_of(record) for record in records])
-        except Exception as error:
-            self.error = error
-            raise
+        read = self._stream.take if in_order else self._stream.pick
+        records = read(epoch * self._pass_size + first, count)
+        clips = np.stack([self._clip_of(record) for record in records])
         if records[0].label is None:
             return (clips,)
         labels = np.array([record.label for record in records], np.int32)
         if not self._mixup:
             return clips, labels
-        rng = record_rng(self._seed, self.epoch, len(self.videos) + 1 + index)
+        rng = record_rng(self._seed, epoch, len(self.videos) + 1 + index)
         return mix_up(clips, np.eye(len(self.labels))[labels], self._mixup, rng)
 
     def _clip_of(self, record: Record) -> np.ndarray:
@@ -238,18 +204,3 @@ def _check_processes(loading: LoadingOptions, augmentation: Augmentation | None)
             "RandAugment runs Keras layers, and worker processes do without Keras: use threads. "
             f"Received: processes={loading.processes}, randaugment={augmentation.randaugment}"
         )
-
-
-def _pass_size(count: int, batch_size: int, loading: LoadingOptions) -> int:
-    """Videos of a pass on this host."""
-    if batch_size < 1:
-        raise ValueError(f"A batch holds at least one clip. Received: batch_size={batch_size}")
-    size = count // loading.shard[1]
-    if loading.drop_remainder:
-        size -= size % batch_size
-    if not size:
-        raise ValueError(
-            f"Too few videos for a batch. Received: {count} videos, batch_size={batch_size}, "
-            f"shard={loading.shard}, drop_remainder={loading.drop_remainder}"
-        )
-    return size
