@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 import keras_acl.data
@@ -6,6 +8,18 @@ import keras_acl.data
 @pytest.mark.parametrize("name", keras_acl.data.__all__)
 def test_every_public_name_is_there_and_documented(name):
     assert getattr(keras_acl.data, name).__doc__
+
+
+def test_the_public_names_are_shown_and_nothing_else():
+    assert dir(keras_acl.data) == sorted(keras_acl.data.__all__)
+    assert "VideoDataset" in dir(keras_acl.data)
+
+
+def test_the_table_of_contents_lists_every_name():
+    contents = keras_acl.data.__doc__
+    assert [
+        name for name in keras_acl.data.__all__ if not re.search(rf"\b{name}\b", contents)
+    ] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():

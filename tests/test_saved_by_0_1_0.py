@@ -19,7 +19,7 @@ from keras_acl.training.runs import train as running
 from keras_acl.training.runs.settings import RunSettings
 from keras_acl.video.shrink import shrink_videos
 
-SAVED = Path(__file__).parents[1] / "data" / "saved_0_1_0"
+SAVED = Path(__file__).parent / "data" / "saved_0_1_0"
 LOGITS = np.load(SAVED / "logits.npz")
 NETWORKS = ("two_stream", "slow", "slowfast")
 FIRST = "figures/left/0000.mp4"
