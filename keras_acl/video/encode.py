@@ -44,7 +44,7 @@ def encode_anew(
         OSError: If the copy cannot be written.
         StoppedError: If `stop` was set.
     """
-    info = probe(source)  # raises if the file is cut short
+    probe(source)  # raises if the file is cut short, or no frame of it can be decoded
     with written_whole(target) as beside:
         with contextlib.closing(_upright_frames(source, short_side)) as frames:
             try:
@@ -52,13 +52,11 @@ def encode_anew(
             except av.error.FFmpegError as error:
                 raise OSError(f"{target} cannot be written: {error.strerror}") from error
         try:
-            whole = probe(beside).frames > 0
+            probe(beside)
         except DecodingError as error:
             raise OSError(
                 f"{target} was not written to its end ({error.reason}): is the disk full?"
             ) from error
-        if not whole:
-            raise DecodingError(source, f"none of its {info.frames} frames is shown")
 
 
 @contextlib.contextmanager
@@ -114,12 +112,11 @@ def _encode(
     stop: threading.Event,
 ) -> None:
     """Encode frames with their timestamps."""
-    first = next(frames, None)
-    rate = Fraction(25) if first is None else first[1]
+    first, rate = next(frames)
     options = ENCODER | {"crf": str(quality)}
     # One thread for each file, as several files are encoded at a time.
     with video_writer(file, rate, options, threads=1) as add:
-        for frame, _ in itertools.chain([] if first is None else [first], frames):
+        for frame in itertools.chain([first], (frame for frame, _ in frames)):
             if stop.is_set():
                 raise StoppedError
             add(frame)

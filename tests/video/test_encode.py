@@ -4,10 +4,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from video_files import numbered_frames, write_video
+from video_files import gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.data import probe, read_frames
 from keras_acl.video.container import shown_frames
+from keras_acl.video.encode import video_writer
 from keras_acl.video.shrink import shrink_videos
 
 
@@ -96,3 +97,12 @@ def test_colours_of_full_range_are_kept(tmp_path):
     before = read_frames(path, times)[:, 16, 24].astype(int)
     after = read_frames(tmp_path / "out" / "v.mkv", times)[:, 16, 24]
     np.testing.assert_allclose(after, before, atol=4)
+
+
+def test_frames_of_an_array_come_back_at_the_rate_asked_for(tmp_path):
+    with video_writer(tmp_path / "v.mp4", 12.5, {"qp": "4"}) as add:
+        for frame in numbered_frames(10):
+            add(frame)
+    assert probe(tmp_path / "v.mp4").fps == 12.5
+    frames = read_frames(tmp_path / "v.mp4", np.arange(10) / 12.5)
+    assert gray_to_numbers(frames) == list(range(10))
