@@ -1,7 +1,28 @@
 """Videos on disk -> batches of clips.
 
-Sources list videos (`read_*`, `split`), `VideoDataset` turns them into batches (`from_*` does both
-at once). Below it: decoding, sampling and augmentation, usable by themselves.
+Batches for `fit`, `evaluate` and `predict`, in one call:
+    from_directory, from_csv, from_ucf101, from_kinetics: files -> VideoDataset
+    DatasetOptions: keywords that these four share
+
+The same in two steps:
+    read_directory, read_csv, read_ucf101, read_kinetics: files -> VideoList
+    split: VideoList -> training and validation side
+    VideoDataset: VideoList -> batches
+    Augmentation, LoadingOptions: what varies in training, and how files are read
+    Video, VideoList: one video and its class; a list with class names
+
+Care of files:
+    check_videos, VideoProblem: find the files that cannot be read
+    shrink_videos, ShrinkReport: make small copies that are read fast
+    probe, VideoInfo: size, length and frame rate of a file
+    BadVideoWarning, BadVideosError, DecodingError, MissingVideosWarning: what can be wrong
+
+Single clips:
+    read_clip, read_frames, read_training_clip, read_test_clip: video -> uint8 RGB
+    random_clip, uniform_clips, frame_offsets, record_rng: which frames a clip has
+
+Videos to try things on:
+    MovingFigures, FigureClip, read_mask: figures that move, and where they are
 """
 
 from typing import TYPE_CHECKING
@@ -22,7 +43,13 @@ from keras_acl.video.shrink import ShrinkReport, shrink_videos
 from keras_acl.video.video import DecodingError, Video
 
 if TYPE_CHECKING:
-    from keras_acl.data.from_files import from_csv, from_directory, from_kinetics, from_ucf101
+    from keras_acl.data.from_files import (
+        DatasetOptions,
+        from_csv,
+        from_directory,
+        from_kinetics,
+        from_ucf101,
+    )
     from keras_acl.data.stream import LoadingOptions
     from keras_acl.data.video_dataset import VideoDataset
 
@@ -30,6 +57,7 @@ __all__ = [
     "Augmentation",
     "BadVideoWarning",
     "BadVideosError",
+    "DatasetOptions",
     "DecodingError",
     "FigureClip",
     "LoadingOptions",
@@ -68,6 +96,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "DatasetOptions": "keras_acl.data.from_files",
         "LoadingOptions": "keras_acl.data.stream",
         "VideoDataset": "keras_acl.data.video_dataset",
         "from_csv": "keras_acl.data.from_files",

@@ -1,7 +1,7 @@
 """From files on disk to a `VideoDataset` in one call.
 
-Each function is a reader of videos and a `VideoDataset` of what it read; for rarer wishes, call
-these two.
+Each function reads a list of videos and makes a `VideoDataset` of it; for rarer wishes, such as a
+part of the list, call these two yourself.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from keras_acl.data.ucf101 import read_ucf101
 from keras_acl.data.video_dataset import VideoDataset
 from keras_acl.data.video_list import split
 
-SUBSETS = ("training", "validation")
-
 
 class DatasetOptions(TypedDict, total=False):
-    """What these functions hand on to `VideoDataset`.
+    """Keywords of `VideoDataset` that every function here takes as well.
 
     Args:
+        training: Whether to shuffle, draw random clips and augment; True by default.
         augmentation: What varies in training; `Augmentation()` by default.
-        seed: Seed of everything random, 0 by default.
+        seed: Seed of everything random; 0 by default.
         loading: Threads, processes, shards, and what happens to bad files.
     """
 
+    training: bool
     augmentation: Augmentation | None
     seed: int
     loading: LoadingOptions | None
@@ -40,7 +40,6 @@ def from_directory(
     batch_size: int = 8,
     *,
     labels: Sequence[str] | None = None,
-    training: bool = True,
     validation_split: float | None = None,
     subset: str | None = None,
     **options: Unpack[DatasetOptions],
@@ -50,15 +49,15 @@ def from_directory(
     Takes the arguments of `keras.utils.image_dataset_from_directory` that make sense for videos.
 
     Args:
-        folder: Folder of class folders. Their names are the class names, in sorted order.
+        folder: Folder of class folders. Their names, sorted, are the class names.
         clip: Clip that the model takes: `model.clip`.
         batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
-        training: Whether to shuffle, draw random clips and augment.
         validation_split: Share of the videos to keep for validation, between 0 and 1.
         subset: "training" or "validation"; needed with `validation_split`. Read with the same seed,
             the two have no video in common. The validation set is not shuffled or augmented.
-        **options: `augmentation`, `seed` (of the split, too) and `loading`, see `DatasetOptions`.
+        **options: `training`, `augmentation`, `seed` (also of the split) and `loading`, see
+            `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -72,16 +71,18 @@ def from_directory(
     )
     ```
     """
-    if (validation_split is None) != (subset is None) or subset not in (None, *SUBSETS):
+    subsets = ("training", "validation")
+    if (validation_split is None) != (subset is None) or subset not in (None, *subsets):
         raise ValueError(
-            f"Expected validation_split together with subset, one of {SUBSETS}. "
+            f"Expected validation_split together with subset, one of {subsets}. "
             f"Received: validation_split={validation_split}, subset={subset!r}"
         )
     videos = read_directory(folder, labels)
     if validation_split is not None and subset is not None:
         sides = split(videos, validation_split, options.get("seed", 0))
-        videos, training = sides[SUBSETS.index(subset)], training and subset == "training"
-    return VideoDataset(videos, clip, batch_size, training=training, **options)
+        videos = sides[subsets.index(subset)]
+        options["training"] = options.get("training", True) and subset == "training"
+    return VideoDataset(videos, clip, batch_size, **options)
 
 
 def from_csv(
@@ -91,26 +92,23 @@ def from_csv(
     *,
     labels: Sequence[str] | None = None,
     root: str | Path | None = None,
-    training: bool = True,
     **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read a table with the columns `path` and `label`; see `read_csv`.
 
     Args:
-        file: CSV file.
+        file: Table with a header line.
         clip: Clip that the model takes: `model.clip`.
         batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
         root: Folder that the paths are relative to; the table's own by default.
-        training: Whether to shuffle, draw random clips and augment.
-        **options: `augmentation`, `seed` and `loading`, see `DatasetOptions`.
+        **options: `training`, `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the table cannot be understood.
     """
-    videos = read_csv(file, labels, root)
-    return VideoDataset(videos, clip, batch_size, training=training, **options)
+    return VideoDataset(read_csv(file, labels, root), clip, batch_size, **options)
 
 
 def from_ucf101(
@@ -131,15 +129,16 @@ def from_ucf101(
         clip: Clip that the model takes: `model.clip`.
         batch_size: Clips per batch.
         split: 1, 2 or 3.
-        subset: "train", which is shuffled and augmented, or "test", which is not.
-        **options: `augmentation`, `seed` and `loading`, see `DatasetOptions`.
+        subset: "train" or "test". Only "train" is shuffled and augmented, unless `training` says
+            otherwise.
+        **options: `training`, `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If a folder or a list is not there.
         ValueError: If there is no such split or subset.
     """
-    videos = read_ucf101(folder, splits, split, subset)
-    return VideoDataset(videos, clip, batch_size, training=subset == "train", **options)
+    options.setdefault("training", subset == "train")
+    return VideoDataset(read_ucf101(folder, splits, split, subset), clip, batch_size, **options)
 
 
 def from_kinetics(
@@ -149,23 +148,20 @@ def from_kinetics(
     batch_size: int = 8,
     *,
     labels: Sequence[str] | None = None,
-    training: bool = True,
     **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read the videos of a public Kinetics table that are on disk; see `read_kinetics`.
 
     Args:
         folder: Folder of the videos.
-        file: CSV file: label, youtube_id, time_start, time_end, split.
+        file: Table with the columns label, youtube_id, time_start, time_end and split.
         clip: Clip that the model takes: `model.clip`.
         batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
-        training: Whether to shuffle, draw random clips and augment.
-        **options: `augmentation`, `seed` and `loading`, see `DatasetOptions`.
+        **options: `training`, `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If the folder, the table or every video is missing.
         ValueError: If the table cannot be understood.
     """
-    videos = read_kinetics(folder, file, labels)
-    return VideoDataset(videos, clip, batch_size, training=training, **options)
+    return VideoDataset(read_kinetics(folder, file, labels), clip, batch_size, **options)

@@ -7,6 +7,7 @@ from video_files import write_video
 
 from keras_acl.data.bad_videos import BadVideoWarning
 from keras_acl.data.from_files import from_csv, from_directory, from_kinetics, from_ucf101
+from keras_acl.data.stream import LoadingOptions
 from keras_acl.data.video_list import MissingVideosWarning
 
 
@@ -52,6 +53,15 @@ def test_the_two_sides_of_a_validation_split(folder):
     assert len(train.videos) == 8
     assert [video.label for video in validation.videos] == [0, 1]
     assert sorted(numbers(train) + numbers(validation)) == list(range(10))
+
+
+def test_every_keyword_reaches_the_dataset(folder):
+    loading = LoadingOptions(threads=1, drop_remainder=True)
+    options = {"training": False, "augmentation": None, "seed": 5, "loading": loading}
+    data = from_directory(folder, CLIP, 4, labels=None, **options)
+    assert (data.training, data.batch_size, len(data)) == (False, 4, 2)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sead'"):
+        from_directory(folder, CLIP, sead=5)
 
 
 @pytest.mark.parametrize(("fraction", "subset"), [(0.2, None), (None, "training"), (0.2, "test")])
