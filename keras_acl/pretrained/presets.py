@@ -13,6 +13,7 @@ from keras_acl.pretrained.card import Card, Metric
 ORGANISATION = "keras-acl"  # on the Hub
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
+ARCHITECTURES = {"SlowFast": SlowFastClassifier, "Slow": SlowClassifier}
 PYTORCHVIDEO_PROTOCOL = (
     "30 views: 10 clips x 3 crops of 256 along the longer side, short side 256, softmax averaged"
 )
@@ -97,26 +98,43 @@ def _measured_by_pytorchvideo(top1: float, top5: float, of: str = "") -> tuple[M
 
 
 def _pytorchvideo(
-    name: str, network: str, file: str, metrics: tuple[Metric, ...], **record: Any
+    network: str,
+    accuracy: tuple[float, float],
+    parameters: int,
+    multiply_adds: int,
+    **arguments: int,
 ) -> Preset:
-    """A network of PyTorchVideo's model zoo, tensor for tensor."""
-    checkpoint = Checkpoint(f"{PYTORCHVIDEO}/{file}")
-    card = Card(
-        name=name,
-        description=(
-            f"{network}, trained on Kinetics-400 by PyTorchVideo: its weights, with its outputs."
-        ),
-        licence="Apache-2.0",
-        source=checkpoint.url,
-        datasets=("kinetics-400",),
-        metrics=metrics,
-    )
+    """A network of PyTorchVideo's model zoo, tensor for tensor.
+
+    Args:
+        network: Name of the network, such as "SlowFast R50 4x16".
+        accuracy: Top-1 and top-5 in per cent.
+        parameters: Trainable parameters.
+        multiply_adds: Multiply-adds of one view.
+        **arguments: Arguments of the network's class that are not the defaults.
+    """
+    kind, depth, sampling = network.split()
+    name = f"{kind}_{depth}_{sampling}_k400".lower()
+    url = f"{PYTORCHVIDEO}/{kind.upper()}_{sampling}_{depth}.pyth"
     return Preset(
-        card=card,
+        card=Card(
+            name=name,
+            description=(
+                f"{network}, trained on Kinetics-400 by PyTorchVideo: its weights, with its "
+                "outputs."
+            ),
+            licence="Apache-2.0",
+            source=url,
+            datasets=("kinetics-400",),
+            metrics=_measured_by_pytorchvideo(*accuracy),
+        ),
+        architecture=ARCHITECTURES[kind],
+        arguments=MappingProxyType(arguments),
+        parameters=parameters,
+        multiply_adds=multiply_adds,
         labels="kinetics400",
         hub=f"{ORGANISATION}/{name}",
-        checkpoints=(checkpoint,),
-        **record,
+        checkpoints=(Checkpoint(url),),
     )
 
 
@@ -197,56 +215,20 @@ DEMO = Preset(
 PRESETS = (
     ACL_K400,
     ACL_UCF101,
+    _pytorchvideo("SlowFast R50 4x16", (75.34, 91.89), 34_480_216, 36_099_198_976),
     _pytorchvideo(
-        "slowfast_r50_4x16_k400",
-        "SlowFast R50 4x16",
-        "SLOWFAST_4x16_R50.pyth",
-        _measured_by_pytorchvideo(75.34, 91.89),
-        architecture=SlowFastClassifier,
-        arguments=NOTHING,
-        parameters=34_480_216,
-        multiply_adds=36_099_198_976,
-    ),
-    _pytorchvideo(
-        "slowfast_r50_8x8_k400",
         "SlowFast R50 8x8",
-        "SLOWFAST_8x8_R50.pyth",
-        _measured_by_pytorchvideo(76.94, 92.69),
-        architecture=SlowFastClassifier,
-        arguments=MappingProxyType({"speed_ratio": 4, "fusion_kernel": 7}),
-        parameters=34_566_488,
-        multiply_adds=65_708_888_064,
+        (76.94, 92.69),
+        34_566_488,
+        65_708_888_064,
+        speed_ratio=4,
+        fusion_kernel=7,
     ),
     _pytorchvideo(
-        "slowfast_r101_8x8_k400",
-        "SlowFast R101 8x8",
-        "SLOWFAST_8x8_R101.pyth",
-        _measured_by_pytorchvideo(77.90, 93.27),
-        architecture=SlowFastClassifier,
-        arguments=MappingProxyType({"depth": 101, "speed_ratio": 4}),
-        parameters=62_826_968,
-        multiply_adds=125_905_539_072,
+        "SlowFast R101 8x8", (77.90, 93.27), 62_826_968, 125_905_539_072, depth=101, speed_ratio=4
     ),
-    _pytorchvideo(
-        "slow_r50_4x16_k400",
-        "Slow R50 4x16",
-        "SLOW_4x16_R50.pyth",
-        _measured_by_pytorchvideo(72.40, 90.18),
-        architecture=SlowClassifier,
-        arguments=NOTHING,
-        parameters=32_454_096,
-        multiply_adds=27_259_600_896,
-    ),
-    _pytorchvideo(
-        "slow_r50_8x8_k400",
-        "Slow R50 8x8",
-        "SLOW_8x8_R50.pyth",
-        _measured_by_pytorchvideo(74.58, 91.63),
-        architecture=SlowClassifier,
-        arguments=MappingProxyType({"speed_ratio": 4}),
-        parameters=32_454_096,
-        multiply_adds=54_518_382_592,
-    ),
+    _pytorchvideo("Slow R50 4x16", (72.40, 90.18), 32_454_096, 27_259_600_896),
+    _pytorchvideo("Slow R50 8x8", (74.58, 91.63), 32_454_096, 54_518_382_592, speed_ratio=4),
     DEMO,
 )
 ALIASES = {"k400": ACL_K400.name}

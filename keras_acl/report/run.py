@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_acl.evaluation.scores import Scores
+from keras_acl.system.dotted_names import dotted_names
 from keras_acl.training.history import read_history
 
 
@@ -102,14 +103,6 @@ def _read_history(places: list[Path], notes: list[str]) -> dict[str, list[float]
 def _read_settings(places: list[Path], notes: list[str]) -> dict[str, str]:
     for file in (place / "settings.json" for place in places):
         if file.is_file():
-            return dict(_flat(_read_json(file, notes)))
+            settings = dotted_names(_read_json(file, notes))
+            return {name: str(value) for name, value in settings.items() if value is not None}
     return {}
-
-
-def _flat(settings: Mapping[str, Any], before: str = ""):
-    """Yield ("recipe.epochs", "4"), ...; what is not set is left out."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}.")
-        elif value is not None:
-            yield f"{before}{key}", str(value)

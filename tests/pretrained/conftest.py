@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from hub_server import hub_server
@@ -76,3 +78,28 @@ def hub_environment(server, tmp_path):
         "KERAS_HOME": str(home / "keras"),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+
+
+@pytest.fixture
+def run_two_at_once(hub_environment):
+    """Run Python code with arguments in two processes; gives the last line of each."""
+
+    def run(code: str, *arguments: str) -> list[str]:
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, *arguments],
+                env=hub_environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        lines = []
+        for process in started:
+            output, errors = process.communicate(timeout=400)
+            assert process.returncode == 0, errors
+            lines.append(output.splitlines()[-1])
+        return lines
+
+    return run

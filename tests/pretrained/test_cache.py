@@ -1,10 +1,7 @@
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import keras
 import pytest
 from hub_server import Fault
 
@@ -146,25 +143,11 @@ print(load_pretrained(built_preset(preset(sys.argv[1]))).num_classes)
 """
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
-def test_two_processes_at_once_download_once(server, slow, hub_environment, tmp_path):
+@pytest.mark.slow
+def test_two_processes_at_once_download_once(server, slow, run_two_at_once, tmp_path):
     tests = Path(__file__).parents[1]
     paths = [str(tests), str(Path(__file__).parent), str(tests / "data")]
-    command = [sys.executable, "-c", TOGETHER, slow.checkpoints[0].url, *paths]
-    started = [
-        subprocess.Popen(
-            command,
-            env=hub_environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in started:
-        output, errors = process.communicate(timeout=400)
-        assert process.returncode == 0, errors
-        assert output.splitlines()[-1] == "13"
+    assert run_two_at_once(TOGETHER, slow.checkpoints[0].url, *paths) == ["13", "13"]
     assert server.paths("GET") == ["/files/slow.pyth"]
     [metadata] = (tmp_path / "home" / "keras").rglob("metadata.json")
     assert json.loads(metadata.read_text())["card"]["name"] == "tiny_slow"

@@ -200,6 +200,7 @@ print(download(sys.argv[1], "v1"))
 """
 
 
+@pytest.mark.slow
 def test_by_the_environment_and_without_telemetry(server, hub_environment, tmp_path):
     server.add(REPO, plain_folder(tmp_path / "plain"), tag="v1")
     command = [sys.executable, "-c", DOWNLOAD, REPO]

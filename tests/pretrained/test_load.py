@@ -1,8 +1,5 @@
 import logging
-import subprocess
-import sys
 
-import keras
 import numpy as np
 import pytest
 from harness import to_numpy
@@ -227,24 +224,10 @@ print(load_pretrained(sys.argv[1]).labels)
 """
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="once is enough")
-def test_two_processes_load_from_the_hub_at_once(server, hub_environment, saved):
+@pytest.mark.slow
+def test_two_processes_load_from_the_hub_at_once(server, run_two_at_once, saved):
     server.add("someone/tiny", saved)
     server.faults.append(Fault("/lfs/", "cut", times=1))  # and one of them is cut
-    command = [sys.executable, "-c", TOGETHER, "hf://someone/tiny"]
-    started = [
-        subprocess.Popen(
-            command,
-            env=hub_environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in started:
-        output, errors = process.communicate(timeout=400)
-        assert process.returncode == 0, errors
-        assert output.splitlines()[-1] == str(LABELS)
+    assert run_two_at_once(TOGETHER, "hf://someone/tiny") == [str(LABELS)] * 2
     agents = {headers["user-agent"] for _, _, headers in server.requests}
     assert all("agent/" not in agent and "torch" not in agent for agent in agents)

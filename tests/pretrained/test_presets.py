@@ -10,7 +10,14 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
 NAMES = [preset.name for preset in PRESETS]
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The others take seconds each; tests/speed/test_cost.py counts two of them, too.
+QUICK = ("slow_r50_4x16_k400", "demo")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+)
 def test_record_is_what_its_network_counts(name):
     preset = find_preset(name)
     model = preset.architecture(**preset.arguments)
@@ -18,6 +25,17 @@ def test_record_is_what_its_network_counts(name):
     assert count_multiply_adds(model) == preset.multiply_adds
     if preset.labels is not None:
         assert len(read_labels(preset.labels)) == model.num_classes
+
+
+def test_counts_follow_from_each_other():
+    slow, twice = find_preset("slow_r50_4x16_k400"), find_preset("slow_r50_8x8_k400")
+    dense = 2048 * 400
+    assert twice.parameters == slow.parameters
+    assert twice.multiply_adds - dense == 2 * (slow.multiply_adds - dense)  # twice the frames
+    k400, ucf101 = find_preset("k400"), find_preset("ucf101")
+    fewer = (2048 + 256) * (400 - 101)  # weights of the dense layer
+    assert k400.parameters - ucf101.parameters == fewer + 400 - 101
+    assert k400.multiply_adds - ucf101.multiply_adds == fewer
 
 
 def test_parameters_are_those_that_others_published():

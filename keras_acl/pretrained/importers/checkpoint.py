@@ -9,7 +9,7 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
-from keras_acl.pretrained.importers.import_report import ImportReport
+from keras_acl.pretrained.importers.import_report import ImportReport, Source
 from keras_acl.pretrained.importers.network import Network, recognise
 from keras_acl.pretrained.importers.torch_files import read_checkpoint
 
@@ -108,29 +108,35 @@ def warm_start(
     model = TwoStreamClassifier(
         **_shared_arguments(spatial, alpha, clip, labels), channel_ratio=fast.channel_ratio
     )
-    temporal = {name: value for name, value in fast.tensors.items() if name.startswith("fast_")}
     if slow is None:
-        tensors = {
-            name: value for name, value in fast.tensors.items() if not name.startswith("fuse")
-        }
-        fill(model, _without_lateral_inputs(tensors, model), fast.path)
-        sources = (fast.source(r"fuse", LATERAL),)
-        notes += (
-            "A start for training, not a model: the spatial stream was trained with lateral inputs "
-            "that this network does not have.",
-        )
+        sources, note = _fill_from_one(model, fast)
     else:
-        tensors = {**spatial.tensors, **temporal}
-        kernel = tensors["classifier/kernel"]  # rows [spatial | temporal]
-        zeros = np.zeros((model.classifier.kernel.shape[0] - len(kernel), kernel.shape[1]))
-        tensors["classifier/kernel"] = np.concatenate([kernel, zeros]).astype("float32")
-        fill(model, tensors, f"{spatial.path} with {fast.path}")
-        sources = (spatial.source(), fast.source(r"(?!fast_)", NOT_TEMPORAL))
-        notes += (
-            "The dense rows of the temporal stream are zero: until it is trained, the network "
-            "computes what the Slow network computes.",
-        )
-    return model, ImportReport(_in_words(model), sources, notes)
+        sources, note = _fill_from_two(model, spatial, fast)
+    return model, ImportReport(_in_words(model), sources, (*notes, note))
+
+
+def _fill_from_one(model, slowfast: Network) -> tuple[tuple[Source, ...], str]:
+    tensors = {
+        name: value for name, value in slowfast.tensors.items() if not name.startswith("fuse")
+    }
+    fill(model, _without_lateral_inputs(tensors, model), slowfast.path)
+    return (slowfast.source(r"fuse", LATERAL),), (
+        "A start for training, not a model: the spatial stream was trained with lateral inputs "
+        "that this network does not have."
+    )
+
+
+def _fill_from_two(model, slow: Network, slowfast: Network) -> tuple[tuple[Source, ...], str]:
+    temporal = {name: value for name, value in slowfast.tensors.items() if name.startswith("fast_")}
+    kernel = slow.tensors["classifier/kernel"]  # (C of the spatial stream, L)
+    zeros = np.zeros((model.classifier.kernel.shape[0] - len(kernel), kernel.shape[1]))
+    rows = np.concatenate([kernel, zeros]).astype("float32")  # [spatial | temporal]
+    tensors = {**slow.tensors, **temporal, "classifier/kernel": rows}
+    fill(model, tensors, f"{slow.path} with {slowfast.path}")
+    return (slow.source(), slowfast.source(r"(?!fast_)", NOT_TEMPORAL)), (
+        "The dense rows of the temporal stream are zero: until it is trained, the network "
+        "computes what the Slow network computes."
+    )
 
 
 def _shared_arguments(network: Network, speed_ratio: int, clip: ClipSpec, labels) -> dict[str, Any]:

@@ -40,17 +40,7 @@ def inflate_imagenet(
         >>> model = SlowClassifier(400, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         >>> print(inflate_imagenet(model))
     """
-    if not isinstance(model, SlowClassifier | TwoStreamClassifier):
-        raise ValueError(
-            "Expected a SlowClassifier or TwoStreamClassifier, whose spatial stream sees single "
-            f"frames first. Received: {type(model).__name__}"
-        )
-    if not (np.allclose(model.mean, IMAGENET_MEAN) and np.allclose(model.std, IMAGENET_STD)):
-        raise ValueError(
-            "ImageNet weights want ImageNet's normalisation: make the model with "
-            f"mean={IMAGENET_MEAN}, std={IMAGENET_STD}. Received: mean={model.mean}, "
-            f"std={model.std}"
-        )
+    _check_model(model)
     name = backbone if isinstance(backbone, str) else backbone.name
     images = _load(backbone) if isinstance(backbone, str) else backbone
     ours = variables_by_name(model)
@@ -75,6 +65,20 @@ def inflate_imagenet(
         (Source(name, "KerasHub", used, {}),),
         ("Only the spatial stream was filled; the dense layer is new.",),
     )
+
+
+def _check_model(model) -> None:
+    if not isinstance(model, SlowClassifier | TwoStreamClassifier):
+        raise ValueError(
+            "Expected a SlowClassifier or TwoStreamClassifier, whose spatial stream sees single "
+            f"frames first. Received: {type(model).__name__}"
+        )
+    if not (np.allclose(model.mean, IMAGENET_MEAN) and np.allclose(model.std, IMAGENET_STD)):
+        raise ValueError(
+            "ImageNet weights need ImageNet's normalisation: make the model with "
+            f"mean={IMAGENET_MEAN}, std={IMAGENET_STD}. Received: mean={model.mean}, "
+            f"std={model.std}"
+        )
 
 
 def _translate(name: str) -> str | None:

@@ -4,11 +4,11 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import VideoList
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.dotted_names import dotted_names
 from keras_acl.training import recipes
 from keras_acl.training.checkpoint import latest_state
 
@@ -85,7 +85,8 @@ def claim_folder(folder: Path, settings: RunSettings, videos: VideoList) -> None
     record = {**dataclasses.asdict(settings), "videos": f"{len(videos)}, list sha256 {digest[:12]}"}
     text = json.dumps(record, indent=2)
     if finished_epochs(folder) and file.exists():
-        before, now = _flat(json.loads(file.read_text(encoding="utf-8"))), _flat(json.loads(text))
+        before = dotted_names(json.loads(file.read_text(encoding="utf-8")))
+        now = dotted_names(json.loads(text))
         changed = [f"{key} was {before.get(key)}" for key in now if before.get(key) != now[key]]
         if changed:
             raise ValueError(
@@ -102,12 +103,3 @@ def finished_epochs(folder: Path) -> int:
     """Number of epochs after which the run in `folder` would go on; 0 for a new one."""
     state = latest_state(folder / "checkpoint")
     return state[0] if state else 0
-
-
-def _flat(record: dict) -> dict[str, Any]:
-    """{"clip": {"size": 112}} -> {"clip.size": 112}."""
-    flat = {}
-    for key, value in record.items():
-        nested = _flat(value) if isinstance(value, dict) else {}
-        flat |= {f"{key}.{name}": item for name, item in nested.items()} or {key: value}
-    return flat
