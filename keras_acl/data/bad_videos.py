@@ -20,15 +20,15 @@ class BadVideos:
     """The files that turned out to be unreadable, as one run meets them.
 
     Args:
-        total: How many videos there are.
-        max_fraction: Share of them that may be bad, 0 to 1. One always may.
-        list_file: Where the bad ones are listed, a line `path<TAB>reason` each. A line is added as
-            a file is found, unless it stands there; nothing is ever removed, and no file is
-            written while there is nothing to list. None: no list.
+        total: Number of all videos.
+        max_fraction: Largest share of bad videos, 0 to 1. One bad video is always allowed.
+        list_file: Text file that lists the bad ones, one line `path<TAB>reason` for each. A line is
+            added when a file is found, unless it is there already; no line is ever removed, and no
+            file is written while there is nothing to list. None: no such file is written.
 
     Attributes:
         found: Path to reason, in the order of discovery.
-        limit: How many files may be bad.
+        limit: Largest number of bad files.
 
     Raises:
         ValueError: If `max_fraction` is not between 0 and 1.
@@ -48,7 +48,7 @@ class BadVideos:
         self._lock = threading.Lock()
 
     def add(self, path: str, reason: str) -> None:
-        """Take note of a file, and warns the first time it is seen.
+        """Take note of a file, and warn the first time it is seen.
 
         Raises:
             BadVideosError: If there are more than `limit` of them.

@@ -18,7 +18,7 @@ def rand_augment(
 
     Cubuk et al., RandAugment, 2020, with nine Keras layers. `keras.layers.RandAugment` itself draws
     anew for each frame, runs all its layers on each and turns by up to 180 degrees. Left out are
-    Equalization, which takes seconds a clip on JAX, and Solarization, whose strength Keras cannot
+    Equalization, which takes seconds per clip on JAX, and Solarization, whose strength Keras cannot
     limit.
 
     Args:
@@ -26,7 +26,7 @@ def rand_augment(
         magnitude: Strength, 0 to 1. At 1 the ranges are the paper's: 30 degrees, shear 0.3,
             shift 0.45, colour changes of 0.9.
         rng: Source of chance.
-        operations: How many operations follow each other.
+        operations: Number of operations, applied one after the other.
 
     Returns:
         uint8, the shape of `clip`.
@@ -90,7 +90,7 @@ def _operations(magnitude: float) -> tuple[tuple[layers.Layer, bool], ...]:
 def _apply(
     layer: layers.Layer, pointwise: bool, images: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Shows a layer all frames (T, H, W, 3) as one image, so that it draws only once."""
+    """Show a layer all frames (T, H, W, 3) as one image, so that it draws only once."""
     # Not a plain number: a layer that draws twice would draw the same value twice.
     seed = keras.random.SeedGenerator(int(rng.integers(2**31)))
     frames, height, width, channels = images.shape

@@ -24,10 +24,10 @@ def read_kinetics(
     already. The clips of one YouTube video are one `group`.
 
     Args:
-        folder: The videos.
-        file: The CSV.
+        folder: Folder of the videos.
+        file: CSV with these columns.
         labels: Class names in the wanted order; the sorted names in the CSV by default.
-        subset: Only the rows whose split is this ("train", "validate", "test").
+        subset: Value of the column split to read ("train", "validate", "test"); all by default.
 
     Returns:
         The videos in the order of the file; `missing` names the rest, as every copy of Kinetics

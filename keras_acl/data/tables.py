@@ -18,8 +18,8 @@ def read_table(file: str | Path, columns: Iterable[str]) -> list[Row]:
     """Rows of a comma-separated file with a header line; empty lines are left out.
 
     Args:
-        file: The CSV, UTF-8.
-        columns: Those it must have; others are handed over too.
+        file: CSV in UTF-8.
+        columns: Columns that the table must have. Others are read as well.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -61,7 +61,7 @@ def class_index(value: str, indices: Mapping[str, int], where: str) -> int:
     """Index of a class that is given by its name or, in digits, by its index.
 
     Args:
-        value: What a file says.
+        value: Name or index of a class, as it stands in a file.
         indices: Index of every class name.
         where: File and line, for the error.
 

@@ -1,4 +1,4 @@
-"""UCF101 and Kinetics, from the files that their authors publish."""
+"""UCF101, from the lists that its authors publish."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def read_ucf101(
     Reference: Soomro, Zamir, Shah, UCF101, CRCV-TR-12-01, 2012.
 
     Args:
-        folder: The videos, <class>/v_<class>_gNN_cNN.avi.
-        splits: The folder of classInd.txt, trainlist0N.txt and testlist0N.txt.
+        folder: Folder of the videos, <class>/v_<class>_gNN_cNN.avi.
+        splits: Folder of classInd.txt, trainlist0N.txt and testlist0N.txt.
         split: 1, 2 or 3.
         subset: "train" or "test".
 

@@ -21,7 +21,7 @@ class VideoList(Sequence[Video]):
     A slice is a VideoList with the same class names.
 
     Args:
-        videos: The records.
+        videos: Videos with their labels.
         labels: Class names; the place of a name is the index of its class.
         missing: Files that were listed but are not on disk.
 
@@ -159,7 +159,7 @@ def split(videos: VideoList, fraction: float = 0.2, seed: int = 0) -> tuple[Vide
     has at least one on each side. (Only groups that hold several classes can stand in the way.)
 
     Args:
-        videos: What to split.
+        videos: Videos to split.
         fraction: Share of the videos for validation, between 0 and 1.
         seed: The same seed and the same videos give the same split, whatever their order.
 
