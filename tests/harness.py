@@ -69,6 +69,13 @@ def flat(outputs) -> list[np.ndarray]:
     return [to_numpy(x) for x in keras.tree.flatten(outputs)]
 
 
+def crossentropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over the clips of -log softmax of the labelled class."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -float(np.mean(log_softmax[np.arange(len(labels)), labels]))
+
+
 def dtype_of(x) -> str:
     """Name of a tensor's type on any backend."""
     return keras.backend.standardize_dtype(x.dtype)

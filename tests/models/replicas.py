@@ -1,4 +1,4 @@
-"""The loss on two replicas of one CPU, printed as JSON: run by test_replicas.py.
+"""The loss on two replicas of one CPU, printed as JSON: run by test_two_stream_replicas.py.
 
 A process of its own, as logical devices must be made before TensorFlow starts.
 """
@@ -8,7 +8,7 @@ import json
 import keras
 import numpy as np
 import tensorflow as tf
-from tiny import compiled, two_stream
+from tiny_network import compiled, two_stream
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

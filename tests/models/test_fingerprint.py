@@ -1,5 +1,5 @@
 import pytest
-from models.tiny import randomize, two_stream
+from tiny_network import randomize, two_stream
 
 from keras_acl.models.fingerprint import fingerprint
 

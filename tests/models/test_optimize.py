@@ -4,8 +4,16 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from models import tiny
-from models.tiny import clips, compiled, randomize, slow, slowfast, two_stream
+from tiny_network import (
+    LABELS,
+    TARGETS,
+    compiled,
+    random_clips,
+    randomize,
+    slow,
+    slowfast,
+    two_stream,
+)
 
 import keras_acl
 from keras_acl import load_model, optimize
@@ -26,7 +34,7 @@ def layers_of(model, kind) -> list:
 @pytest.mark.backends
 @pytest.mark.parametrize("build", BUILDERS)
 def test_the_outputs_are_those_of_the_model(build):
-    model, x = randomize(build()), clips()
+    model, x = randomize(build()), random_clips()
     before = [to_numpy(weight) for weight in model.weights]
     fast = optimize(model, "float32")
     expected = to_numpy(model(x, training=False))
@@ -52,7 +60,7 @@ def test_a_convolution_is_folded_as_computed_by_hand():
 
 @pytest.mark.parametrize("fusion", ["conv", "conv_linear", "sum", "max", "concat", "none"])
 def test_every_lateral_fusion(fusion):
-    model, x = randomize(slowfast(fusion=fusion)), clips(1)
+    model, x = randomize(slowfast(fusion=fusion)), random_clips(1)
     np.testing.assert_allclose(
         to_numpy(optimize(model, "float32")(x)), to_numpy(model(x)), rtol=1e-5, atol=1e-4
     )
@@ -65,10 +73,11 @@ def test_all_convolutions_but_linear_ones_have_a_bias():
     assert all(name.startswith("fuse") for name in without)
 
 
-@pytest.mark.backends
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("bfloat16", marks=pytest.mark.backends), "float16"]
+)
 def test_low_precision_is_near_and_small(precision):
-    model, x = randomize(two_stream()), clips()
+    model, x = randomize(two_stream()), random_clips()
     fast = optimize(model, precision)
     kinds = {
         keras.backend.standardize_dtype(layer.kernel.dtype)
@@ -93,16 +102,16 @@ def test_none_keeps_the_precision():
 
 @pytest.mark.backends
 def test_it_is_saved_and_loaded_as_any_model(tmp_path):
-    fast, x = optimize(randomize(two_stream()), "float32"), clips()
+    fast, x = optimize(randomize(two_stream()), "float32"), random_clips()
     fast.save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(to_numpy(loaded(x)), to_numpy(fast(x)))
     assert loaded.folded
-    assert loaded.labels == tiny.LABELS
+    assert loaded.labels == LABELS
 
 
 def test_it_looks_where_the_model_looks():
-    model, x = randomize(two_stream()), clips()
+    model, x = randomize(two_stream()), random_clips()
     maps, fast = attention_maps(model, x), attention_maps(optimize(model, "float32"), x)
     np.testing.assert_allclose(fast.spatial, maps.spatial, atol=1e-4)
     np.testing.assert_allclose(fast.temporal, maps.temporal, atol=1e-4)
@@ -114,7 +123,7 @@ def test_what_only_training_needs_is_gone():
     assert not hasattr(fast, "consistency_weight")
     for train in (compiled(fast).fit, fast.train_on_batch):
         with pytest.raises(ValueError, match=r"cannot be trained: .* Train the original"):
-            train(clips(), tiny.TARGETS)
+            train(random_clips(), TARGETS)
 
 
 @pytest.fixture
@@ -124,13 +133,19 @@ def plain_cpu(monkeypatch):
     monkeypatch.setattr(convolution, "wide_vectors", lambda: False)
 
 
-@pytest.mark.backends
-@pytest.mark.parametrize("build", BUILDERS)
-@pytest.mark.parametrize("form", ["native", "2d"])
-@pytest.mark.parametrize("wide", [False, True])
+@tensorflow
+@pytest.mark.parametrize(
+    ("build", "form", "wide"),
+    [
+        (two_stream, "native", False),
+        (two_stream, "native", True),
+        (slowfast, "2d", True),
+        (slow, "2d", False),
+    ],
+)
 def test_constant_weights_change_nothing(build, form, wide, plain_cpu, monkeypatch):
     monkeypatch.setattr(convolution, "wide_vectors", lambda: wide)
-    model, x = randomize(build(form=form)), clips()
+    model, x = randomize(build(form=form)), random_clips()
     plain = optimize(model, "float32")
     fast = optimize(model, "float32", constant_weights=True)
     expected = plain.predict(x, verbose=0)
@@ -139,9 +154,16 @@ def test_constant_weights_change_nothing(build, form, wide, plain_cpu, monkeypat
     np.testing.assert_allclose(to_numpy(fast(x)), expected, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.backends
+def test_constant_weights_are_tensorflows_alone(plain_cpu):
+    fast = optimize(slow(), "float32", constant_weights=True)
+    constant = {layer.constant_kernel for layer in layers_of(fast, PaddedConv3D)}
+    assert constant == {keras.backend.backend() == "tensorflow"}
+
+
 @tensorflow
 def test_constant_weights_in_low_precision(plain_cpu):
-    model, x = randomize(slow()), clips()
+    model, x = randomize(slow()), random_clips()
     plain = optimize(model, "bfloat16")
     fast = optimize(model, "bfloat16", constant_weights=True)
     expected = plain.predict(x, verbose=0)
@@ -154,7 +176,7 @@ def test_constant_weights_are_constants_of_the_graph(monkeypatch, plain_cpu):
     import tensorflow as tf
 
     def kernels(model) -> set[str]:
-        graph = tf.function(lambda x: model(x)).get_concrete_function(clips(1)).graph
+        graph = tf.function(lambda x: model(x)).get_concrete_function(random_clips(1)).graph
         return {op.inputs[1].op.type for op in graph.get_operations() if op.type == "Conv3D"}
 
     model = randomize(two_stream())
@@ -166,7 +188,7 @@ def test_constant_weights_are_constants_of_the_graph(monkeypatch, plain_cpu):
 
 @tensorflow
 def test_constant_weights_stay_as_they_are(tmp_path, plain_cpu):
-    model, x = randomize(slow()), clips(1)
+    model, x = randomize(slow()), random_clips(1)
     fast = optimize(model, "float32", constant_weights=True)
     expected = fast.predict(x, verbose=0)
     zeros = [0 * weight for weight in fast.get_weights()]
@@ -186,7 +208,7 @@ def test_constant_weights_stay_as_they_are(tmp_path, plain_cpu):
 
 
 def test_twice_is_once():
-    fast, x = optimize(randomize(two_stream()), "float32"), clips()
+    fast, x = optimize(randomize(two_stream()), "float32"), random_clips()
     np.testing.assert_array_equal(to_numpy(optimize(fast, "float32")(x)), to_numpy(fast(x)))
 
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from tiny import randomize
+from tiny_network import randomize
 
 from keras_acl.models.resnet_streams import (
     resnet_stream,

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from harness import check_config, dtype_of, to_numpy
-from tiny import CLIP, LABELS, clips, predict, randomize, two_stream
+from tiny_network import CLIP, LABELS, predict, random_clips, randomize, two_stream
 
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import TwoStreamClassifier
@@ -35,7 +35,7 @@ def test_streams_of_the_paper(model):
 def test_logits_are_the_means_of_the_class_maps(model):
     maps = [
         np.einsum("bthwc,cl->bthwl", to_numpy(F), to_numpy(W))
-        for F, W in zip(model.features(clips()), model.class_weights, strict=True)
+        for F, W in zip(model.features(random_clips()), model.class_weights, strict=True)
     ]
     expected = sum(m.mean(axis=(1, 2, 3)) for m in maps) + to_numpy(model.classifier.bias)
     assert expected.std() > 0.01
@@ -45,25 +45,25 @@ def test_logits_are_the_means_of_the_class_maps(model):
 @backends
 def test_training_adds_the_disagreement(model):
     weights = model.get_weights()
-    outputs = model(clips(), training=True)
+    outputs = model(random_clips(), training=True)
     model.set_weights(weights)
     assert set(outputs) == {"logits", "disagreement"}
     disagreement = to_numpy(outputs["disagreement"])
     assert disagreement.shape == (2, 3)
     # Two 4x4 maps in [0, 1] are at most a norm of 4 apart, over sixteen pixels.
     assert np.all((disagreement > 0) & (disagreement <= 0.25))
-    assert dtype_of(model(clips(), training=False)) == "float32"
+    assert dtype_of(model(random_clips(), training=False)) == "float32"
 
 
 def test_a_clip_alone_and_in_a_batch(model):
     together = predict(model)
-    alone = np.concatenate([predict(model, clip[None]) for clip in clips()])
+    alone = np.concatenate([predict(model, clip[None]) for clip in random_clips()])
     np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-5)
 
 
 @backends
 def test_clips_of_a_batch_are_independent(model):
-    batch = clips()
+    batch = random_clips()
     changed = batch.copy()
     changed[1] = 255 - changed[1]
     before, after = predict(model, batch), predict(model, changed)
@@ -73,12 +73,12 @@ def test_clips_of_a_batch_are_independent(model):
 
 @backends
 def test_uint8_and_float_pixels(model):
-    np.testing.assert_array_equal(predict(model, clips().astype("float32")), predict(model))
+    np.testing.assert_array_equal(predict(model, random_clips().astype("float32")), predict(model))
 
 
 @backends
 def test_spatial_stream_sees_its_frames_only(model):
-    clip = clips(1)
+    clip = random_clips(1)
     changed = clip.copy()
     changed[:, 1:7] = 255 - changed[:, 1:7]  # of eight frames the spatial stream sees 0 and 7
     before, after = model.features(clip), model.features(changed)
@@ -88,16 +88,16 @@ def test_spatial_stream_sees_its_frames_only(model):
 
 @backends
 def test_streams_are_independent(model):
-    spatial, temporal = (to_numpy(F) for F in model.features(clips()))
+    spatial, temporal = (to_numpy(F) for F in model.features(random_clips()))
     weights = model.spatial_stream.get_weights(), model.temporal_stream.get_weights()
     try:
         randomize(model.spatial_stream, seed=1)
-        changed = [to_numpy(F) for F in model.features(clips())]
+        changed = [to_numpy(F) for F in model.features(random_clips())]
         np.testing.assert_array_equal(changed[1], temporal)
         assert np.abs(changed[0] - spatial).max() > 0.1
         model.spatial_stream.set_weights(weights[0])
         randomize(model.temporal_stream, seed=1)
-        changed = [to_numpy(F) for F in model.features(clips())]
+        changed = [to_numpy(F) for F in model.features(random_clips())]
         np.testing.assert_array_equal(changed[0], spatial)
         assert np.abs(changed[1] - temporal).max() > 0.1
     finally:
@@ -111,7 +111,10 @@ def test_the_term_changes_nothing_at_inference(model):
     for part in ("spatial_stream", "temporal_stream", "classifier"):
         getattr(plain, part).set_weights(getattr(model, part).get_weights())
     np.testing.assert_array_equal(predict(plain), predict(model))
-    assert tuple(plain(clips(), training=True).shape) == (2, 3)  # plain logits in training too
+    assert tuple(plain(random_clips(), training=True).shape) == (
+        2,
+        3,
+    )  # plain logits in training too
     assert not hasattr(plain, "consistency_weight")
 
 
@@ -162,7 +165,7 @@ def test_sizes_that_vary_in_training():
 
     traced = trace(two_stream(scales=(1.0,)))
     for size in ((32, 32), (33, 47)):
-        outputs = traced(tf.constant(clips(2, *size)))
+        outputs = traced(tf.constant(random_clips(2, 0, *size)))
         assert outputs["disagreement"].shape == (2, 3)
         assert np.isfinite(to_numpy(outputs["disagreement"])).all()
     with pytest.raises(ValueError, match=r"known when the graph is built.*scales=\(1.0,\)"):
@@ -172,7 +175,7 @@ def test_sizes_that_vary_in_training():
 @backends
 def test_float32_head_under_mixed_precision():
     model = two_stream(dtype="mixed_bfloat16")
-    clip = keras.Input(batch_shape=clips().shape)  # types alone, nothing is computed
+    clip = keras.Input(batch_shape=random_clips().shape)  # types alone, nothing is computed
     assert [dtype_of(F) for F in model.features(clip)] == ["bfloat16", "bfloat16"]
     outputs = model(clip, training=True)
     assert {name: dtype_of(x) for name, x in outputs.items()} == {

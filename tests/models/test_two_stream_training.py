@@ -3,8 +3,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from harness import to_numpy
-from tiny import TARGETS, clips, compiled, fit, two_stream
+from harness import crossentropy, to_numpy
+from tiny_network import TARGETS, compiled, fit, random_clips, two_stream
 
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import TwoStreamClassifier
@@ -81,13 +81,22 @@ def test_without_the_term_the_loss_is_plain(model):
     assert float(to_numpy(loss)) == pytest.approx(LN_3)
 
 
-@pytest.fixture(scope="module", params=["float32", "mixed_bfloat16"])
+# JAX compiles a step for long: there in the precision that could go wrong in more ways.
+POLICIES = ["mixed_bfloat16"] if keras.backend.backend() == "jax" else ["float32", "mixed_bfloat16"]
+
+
+@pytest.fixture(scope="module", params=POLICIES)
 def trained(request):
     """A network with options of its own, after two epochs, and the history."""
     consistency = AttentionConsistency("mean", "l2", stop_gradient="spatial", name="mine")
     model = compiled(two_stream(dtype=request.param, dropout=0.0, consistency=consistency))
     history = model.fit(
-        clips(), TARGETS, batch_size=2, epochs=2, validation_data=(clips(), TARGETS), verbose=0
+        random_clips(),
+        TARGETS,
+        batch_size=2,
+        epochs=2,
+        validation_data=(random_clips(), TARGETS),
+        verbose=0,
     )
     return model, history.history
 
@@ -101,14 +110,12 @@ def test_history(trained):
 
 def test_evaluation_has_no_term(trained):
     model, _ = trained
-    logs = model.evaluate(clips(), TARGETS, batch_size=2, verbose=0, return_dict=True)
+    logs = model.evaluate(random_clips(), TARGETS, batch_size=2, verbose=0, return_dict=True)
     assert set(logs) == {"loss", "accuracy"}
-    logits = model.predict(clips(), batch_size=2, verbose=0)
+    logits = model.predict(random_clips(), batch_size=2, verbose=0)
     assert (logits.shape, logits.dtype) == ((2, 3), "float32")
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    chosen = shifted[np.arange(2), TARGETS] - np.log(np.exp(shifted).sum(axis=1))
     tolerance = 1e-5 if model.compute_dtype == "float32" else 0.02
-    assert logs["loss"] == pytest.approx(-chosen.mean(), rel=tolerance)
+    assert logs["loss"] == pytest.approx(crossentropy(logits, TARGETS), rel=tolerance)
 
 
 def test_weight_changes_without_a_new_trace(trained, monkeypatch):
@@ -140,6 +147,6 @@ def test_saved_and_loaded(trained, tmp_path):
     assert json.dumps(loaded.get_config()) == json.dumps(model.get_config())
     assert loaded.consistency.get_config() == model.consistency.get_config()
     assert float(to_numpy(loaded.consistency_weight)) == 0.25
-    found, expected = (m.predict(clips(), verbose=0) for m in (loaded, model))
+    found, expected = (m.predict(random_clips(), verbose=0) for m in (loaded, model))
     np.testing.assert_array_equal(found, expected)
     assert loaded.optimizer.iterations == model.optimizer.iterations

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from harness import dtype_of, to_numpy
-from tiny import LABELS, clips, predict, slow
+from tiny_network import LABELS, predict, random_clips, slow
 
 from keras_acl.models.video_classifier import FullPrecisionDense, check_labels
 
@@ -92,7 +92,7 @@ def test_wrong_shapes_are_explained(shape, message):
 
 def test_wrong_shape_is_caught_by_the_call():
     with pytest.raises(ValueError, match=r"Received: shape=\(8, 32, 32, 3\). One clip is"):
-        slow()(clips()[0])
+        slow()(random_clips()[0])
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_global_image_format_is_ignored():
         copy = type(model).from_config(model.get_config())
         copy.set_weights(model.get_weights())
         found = predict(copy)
-        assert tuple(copy(clips(), training=True).shape) == (2, 3)
+        assert tuple(copy(random_clips(), training=True).shape) == (2, 3)
     finally:
         keras.config.set_image_data_format("channels_last")
     np.testing.assert_array_equal(found, expected)

@@ -5,8 +5,7 @@ import warnings
 
 import keras
 import pytest
-from models.tiny import slow
-from tiny_network import CLIP
+from tiny_network import CLIP, slow
 
 from keras_acl.models import SlowClassifier
 from keras_acl.system import devices
