@@ -24,7 +24,9 @@ def test_public_names_resolve(package):
         assert getattr(module, name) is not None
 
 
-@pytest.mark.parametrize("package", ["keras_acl", "keras_acl.data", "keras_acl.evaluation"])
+@pytest.mark.parametrize(
+    "package", ["keras_acl", "keras_acl.data", "keras_acl.evaluation", "keras_acl.pretrained"]
+)
 def test_dir_shows_the_public_names_and_nothing_else(package):
     module = importlib.import_module(package)
     assert dir(module) == sorted(module.__all__)

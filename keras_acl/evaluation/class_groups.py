@@ -30,11 +30,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {"crowds": CROWDS, "fast moving": FAST_M
 
 
 def read_groups(file: str | Path, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read groups of classes from a CSV with the columns group and label, a class a row.
+    """Read groups of classes from a CSV with the columns group and label, a row per class.
 
     Args:
         file: The CSV.
-        labels: The class names that there are.
+        labels: Class names of the data set.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -56,7 +56,7 @@ def known_groups(labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The paper's groups, as far as the data set has their classes; those without any are left out.
 
     Args:
-        labels: The class names that there are.
+        labels: Class names of the data set.
     """
     found = {
         name: tuple(label for label in members if label in labels)

@@ -51,9 +51,9 @@ class Comparison:
     """The difference of two runs (Figure 5, Tables 1 and 2 of the paper).
 
     Args:
-        overall: Of all videos.
-        classes: A row a class, in the order of the labels.
-        groups: A row a group.
+        overall: Difference over all videos.
+        classes: A row per class, in the order of the labels.
+        groups: A row per group.
     """
 
     overall: Difference

@@ -53,15 +53,15 @@ class Summary:
 
     Args:
         asked: Videos that were asked for.
-        found: Those of them that are on disk.
-        failed: Those of the found that could not be read.
+        found: Videos that are on disk.
+        failed: Videos on disk that could not be read.
         scored: Labelled videos with scores: what the means are over.
         top1: Top-1 accuracy.
         interval: 95 % confidence interval of `top1` (Wilson).
         top5: Top-5 accuracy; `None` with five classes or fewer.
         mean_class: Mean of the classes' accuracies, over the classes that have videos.
         calibration_error: Expected calibration error over 15 bins.
-        protocol: In words.
+        protocol: The protocol in words.
     """
 
     asked: int
@@ -232,7 +232,7 @@ def card_metric(scores: Scores, measured_by: str) -> Metric:
     """What a model card says, from raw scores: never typed.
 
     Args:
-        scores: Of an evaluation that is complete.
+        scores: Scores of an evaluation that is complete.
         measured_by: The command, or who measured it.
 
     Raises:

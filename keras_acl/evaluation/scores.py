@@ -60,8 +60,8 @@ class Scores:
         protocol: How the scores came about.
         model: Name of the model.
         dataset: Name of the data set.
-        fingerprint: Of the model's weights, the videos and the protocol; equal if the evaluation
-            is the same.
+        fingerprint: Digest of the model's weights, the videos and the protocol; equal if the
+            evaluation is the same.
         parts: (N, 2) float64, first and last second of the part of the file that counts; NaN where
             it is the beginning or the end; by default all are whole files.
 

@@ -12,7 +12,7 @@ class ViewMeans:
     no order or split of the work is seen in the result.
 
     Args:
-        grid: The views that make a video.
+        grid: Views of each video.
     """
 
     def __init__(self, grid: ViewGrid) -> None:

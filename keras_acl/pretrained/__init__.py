@@ -1,4 +1,9 @@
-"""Pre-trained weights: presets, folders, the Hub, and importers of public checkpoints."""
+"""Pre-trained weights: presets, folders, the Hub, and importers of public checkpoints.
+
+Load and save: `load_pretrained`, `load_any`, `save_pretrained`, `publish`; what there is by name:
+`list_presets`. Checkpoints of other projects: `import_checkpoint`, `warm_start`,
+`inflate_imagenet`, each with an `ImportReport`. What is said of weights: `Card`, `Metric`.
+"""
 
 from keras_acl.pretrained.card import Card, Metric
 from keras_acl.pretrained.importers import (
@@ -30,3 +35,7 @@ __all__ = [
     "save_pretrained",
     "warm_start",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -31,7 +31,7 @@ class Metric:
     """An accuracy, with what one needs to measure it again.
 
     Args:
-        dataset: What it was measured on, e.g. `"Kinetics-400 validation"`.
+        dataset: Data set that it was measured on, e.g. `"Kinetics-400 validation"`.
         top1: Top-1 accuracy in per cent.
         protocol: Clips, crops and how they were averaged; publishing needs it.
         measured_by: A project, a paper or a command.
@@ -71,12 +71,12 @@ class Card:
     """What weights are, to a person.
 
     Args:
-        name: Of the preset or of the folder.
+        name: Name of the preset or of the folder.
         description: What the weights are, in a sentence or three.
-        licence: Of the weights: an SPDX name such as `"CC-BY-NC-4.0"`, or `"unknown"`.
-        source: Where they come from: an address or a command.
-        datasets: What they were trained on; names of Hub data sets become links there.
-        metrics: What was measured with exactly these weights.
+        licence: Licence of the weights: an SPDX name such as `"CC-BY-NC-4.0"`, or `"unknown"`.
+        source: Where the weights come from: an address or a command.
+        datasets: Data sets that they were trained on; names of Hub data sets become links there.
+        metrics: Accuracies measured with exactly these weights.
         notes: Anything else.
 
     Raises:
@@ -127,7 +127,7 @@ class Card:
         A metric belongs to the weights it was measured with, so none is taken over.
 
         Args:
-            name: Of the new card.
+            name: Name of the new card.
         """
         if self.description.startswith(BASED_ON):
             return dataclasses.replace(self, name=name, metrics=())
@@ -167,7 +167,7 @@ def model_card(
     Args:
         card: What to say.
         architecture: Name of the network's class.
-        clip: What the model eats.
+        clip: Clips that the model takes.
         labels: Class names, if known.
         parameters: Counted, see `keras_acl.profiling`.
         multiply_adds: Counted, for one clip at the clip's test size.

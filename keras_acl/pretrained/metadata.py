@@ -33,9 +33,9 @@ class Metadata:
         card: What the weights are.
         labels: Class names in the order of the logits.
         parameters: Trainable parameters, counted.
-        multiply_adds: Of one clip at its test size, counted.
-        clip: What the model eats.
-        versions: Of the packages that wrote it.
+        multiply_adds: Multiply-adds of one clip at its test size, counted.
+        clip: Clips that the model takes.
+        versions: Versions of the packages that wrote the folder.
         sha256: Digests of `config.json` and `model.weights.h5`.
     """
 

@@ -24,8 +24,8 @@ class Checkpoint:
     """A public file of another project.
 
     Args:
-        url: Where it is.
-        sha256: Its digest, where somebody has published or measured it.
+        url: Address of the file.
+        sha256: Digest of the file, where somebody has published or measured it.
     """
 
     url: str
@@ -38,15 +38,15 @@ class Preset:
 
     Args:
         card: Name, description, licence, metrics with their protocol.
-        architecture: The class of the network.
-        arguments: Its arguments, where they are not the defaults.
+        architecture: Class of the network.
+        arguments: Arguments of the class that are not the defaults.
         parameters: Trainable parameters, counted.
-        multiply_adds: Of one view at the clip's test size, counted.
+        multiply_adds: Multiply-adds of one view at the clip's test size, counted.
         labels: Name of a list in `keras_acl.pretrained.labels`; `None` if the weights bring theirs.
-        hub: The Hub repository where ours is, or will be.
-        revision: Its tag; `None` as long as it is not published.
-        checkpoints: Public files it is built from until then: SlowFast before Slow.
-        command: What makes it, where there is nothing to load.
+        hub: Repository of the Hub where the weights are, or will be.
+        revision: Tag in that repository; `None` as long as nothing is published.
+        checkpoints: Public files that the preset is built from until then: SlowFast before Slow.
+        command: Command that makes the weights, where there is nothing to load.
     """
 
     card: Card

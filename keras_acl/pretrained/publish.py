@@ -22,7 +22,7 @@ def publish(
         folder: A saved model. Its four files go up, nothing else that lies there.
         repo_id: `user/repo`. A repository that exists gets a new version.
         private: Whether a new repository is private.
-        token: Of the Hub; by default the one of `hf auth login` or `HF_TOKEN`.
+        token: Token of the Hub; by default the one of `hf auth login` or `HF_TOKEN`.
         tag: Name of the version; by default the next of v1, v2, ...
 
     Returns:

@@ -23,10 +23,10 @@ class StripRow:
     """One row of pictures.
 
     Args:
-        name: What the row shows.
+        name: Name of what the row shows.
         image: The pictures side by side, a JPEG as a `data:` address.
-        width: Its pixels.
-        height: Its pixels.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
     """
 
     name: str
@@ -44,9 +44,9 @@ def attention_strip(
 
     Args:
         model: A classifier of this package.
-        video: What to read.
-        classes: Whose attention.
-        names: What to call them.
+        video: Video to read.
+        classes: Classes whose attention is drawn.
+        names: Names of these classes in the rows.
 
     Returns:
         The frames, and for each class a row a stream.

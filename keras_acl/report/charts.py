@@ -246,8 +246,8 @@ class _Svg:
 
     Args:
         salt: In front of every id: a page has several charts, whose ids must differ.
-        width: Pixels.
-        height: Pixels.
+        width: Width of the chart in pixels.
+        height: Height of the chart in pixels.
     """
 
     def __init__(self, salt: str, width: int, height: int):

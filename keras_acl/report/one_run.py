@@ -30,7 +30,7 @@ class HardVideo:
     """A video whose labelled class has a small score.
 
     Args:
-        index: Its place in the scores.
+        index: Place of the video in the scores.
         truth: The labelled class.
         predicted: The class with the largest score.
         top: Names and scores of the best classes, best first.
@@ -51,7 +51,7 @@ class Strips:
     """Attention strips of videos.
 
     Args:
-        rows: Of each video, by its place in the scores.
+        rows: Rows of pictures of each video, by its place in the scores.
         notes: Why a video has none.
         note: Why none has.
     """

@@ -17,9 +17,9 @@ class Run:
     """An evaluation and what is known of the model.
 
     Args:
-        folder: Where it is.
+        folder: Folder of the evaluation.
         scores: Its raw scores.
-        model: What to load the model by, or `None` where nobody said.
+        model: Name or path to load the model by, or `None` where nobody said.
         history: Columns of the training's `history.csv`; empty without one.
         settings: The training's settings, by dotted names; empty without them.
         notes: What could not be read, in words.

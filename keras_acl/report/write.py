@@ -88,9 +88,9 @@ def render(
     """The page.
 
     Args:
-        contexts: Of one run or two, see `run_context`.
-        names: What to call them.
-        difference: Of two runs, see `comparison_context`.
+        contexts: Contexts of one run or two, see `run_context`.
+        names: Names of the runs.
+        difference: Context of the difference of two runs, see `comparison_context`.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

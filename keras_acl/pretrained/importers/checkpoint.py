@@ -37,7 +37,7 @@ def import_checkpoint(
         speed_ratio: α, which no tensor shows. `None` reads it from a configuration in the file;
             without one it is taken to be 8, as in 4x16 networks, and the report says so. 8x8
             networks have 4.
-        clip: What the model eats.
+        clip: Clips that the model takes.
 
     Returns:
         The model, a `SlowFastClassifier` or `SlowClassifier`, and a report on every tensor.
@@ -89,7 +89,7 @@ def warm_start(
         slow: Slow checkpoint of the same depth, width and classes, or `None`.
         labels: Class names in the order of the checkpoints.
         speed_ratio: α, see `import_checkpoint`.
-        clip: What the model eats.
+        clip: Clips that the model takes.
 
     Returns:
         The model, and a report on every tensor.

@@ -27,15 +27,15 @@ class CheckpointFormat:
     """Names and habits of one implementation.
 
     Args:
-        name: Its name.
+        name: Name of the implementation.
         rules: From a pattern that matches a whole foreign name to the name here, in which
             `{group}` is what the pattern's group matched, put through `words`.
         words: For each group, what its text becomes; a group without an entry stays as it is.
         ignored: From a pattern to the reason why such tensors are not needed.
         fast_first: Whether the dense layer's inputs are [fast | slow].
         frame_indices: How the slow frames are chosen, see `keras_acl.layers.slow_frame_indices`.
-        mean: Of its normalisation.
-        std: Of its normalisation.
+        mean: Mean that its normalisation subtracts.
+        std: Deviation that its normalisation divides by.
     """
 
     name: str

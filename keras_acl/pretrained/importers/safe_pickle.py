@@ -179,8 +179,8 @@ def view(
 
     Args:
         data: Bytes, or a flat array of `dtype`.
-        dtype: Of the elements.
-        shape: Of the array.
+        dtype: Type of the elements.
+        shape: Shape of the array.
         offset: First element.
         steps: Elements from one to the next along each axis; contiguous by default.
         order: "C" or "F", without steps.
