@@ -1,6 +1,5 @@
-"""The verbs of the command line that show and measure where a model looks."""
+"""Commands about where a model looks: explain, attention."""
 
-import collections
 import dataclasses
 import json
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl.cli.options import SavedModel, load_for_inference
+from keras_acl.cli.options import AsJson, SavedModel, VideoFiles, load_for_inference, output_names
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
-# In the table; the others are in the JSON.
+# Measures in the table; the JSON has the others, too.
 SHOWN = (
     "spatial_pointing",
     "spatial_energy",
@@ -27,16 +26,17 @@ SHOWN = (
 
 def explain(
     model: SavedModel,
-    videos: Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")],
+    videos: VideoFiles,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("."),
     label: Annotated[
-        str | None, typer.Option(help="Whose attention.", show_default="the predicted class")
+        str | None,
+        typer.Option(help="Class whose attention is shown.", show_default="the predicted one"),
     ] = None,
     compare: Annotated[
-        str | None, typer.Option(help="A second model, whose attention stands below.")
+        str | None, typer.Option(help="A second model; its attention stands below.")
     ] = None,
     clips: Annotated[
-        int | None, typer.Option(min=1, help="Show so many clips.", show_default="the whole video")
+        int | None, typer.Option(min=1, help="Clips shown.", show_default="the whole video")
     ] = None,
     gif: Annotated[bool, typer.Option("--gif", help="GIF instead of mp4.")] = False,
 ) -> None:
@@ -58,7 +58,7 @@ def explain(
     second = loaded[1] if compare is not None else None
     bad = 0
     with progress_bar("explaining") as progress:
-        for done, (path, name) in enumerate(zip(paths, _names(paths), strict=True), 1):
+        for done, (path, name) in enumerate(zip(paths, output_names(paths), strict=True), 1):
             file = output / f"{name}_attention{'.gif' if gif else '.mp4'}"
             try:
                 found = write(loaded[0], path, file, label, clips=clips, compare=second)
@@ -80,7 +80,7 @@ def attention(
             help="A CSV (path,start,end,left,top,right,bottom), or a folder of moving figures."
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure how much of a model's attention falls where the action is.
 
@@ -116,17 +116,3 @@ def _show(found) -> None:
         measured = sum(row.values is not None for row in found.rows)
         table.add_row("mean", f"{measured} videos", *(f"{found.mean[name]:.2f}" for name in names))
     screen.print(table)
-
-
-def _names(paths: list[Path]) -> list[str]:
-    """A name for each video's output: its stem, with as many folders as tell it from the others."""
-    depth = 1
-    while True:
-        names = ["_".join([*path.parts[-depth:-1], path.stem]) for path in paths]
-        counts = collections.Counter(names)
-        if max(counts.values()) == 1:
-            return names
-        if depth > max(len(path.parts) for path in paths):
-            twice = [str(path) for path, name in zip(paths, names, strict=True) if counts[name] > 1]
-            raise ValueError(f"Their outputs would have one name: {', '.join(twice)}")
-        depth += 1

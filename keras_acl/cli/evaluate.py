@@ -15,7 +15,6 @@ from keras_acl.system.atomic_write import written_whole
 SHOWN = 5  # unreadable files that are named
 BENCHMARKS = ("ucf101", "kinetics")
 
-
 Option = typer.Option
 Source = Annotated[
     str, typer.Argument(help="Folder of class folders, a CSV (path,label), ucf101 or kinetics.")

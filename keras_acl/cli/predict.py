@@ -14,6 +14,7 @@ from keras_acl.cli.options import (
     VideoFiles,
     Workers,
     load_for_inference,
+    output_names,
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
@@ -116,7 +117,7 @@ def _show_timelines(
         ValueError: If two videos would write the same files.
         Exit: With code 1 if something is wrong with a video.
     """
-    names = _names(paths) if output is not None else []
+    names = output_names(paths) if output is not None else []
     with no_startup_noise():
         from keras_acl.data import DecodingError
         from keras_acl.inference.timeline import predict_timeline
@@ -167,17 +168,6 @@ def _print_segments(row: dict) -> None:
         screen.print(f"{row['path']}: no class reaches the threshold; a lower one is --threshold 0")
     if row["problem"]:
         errors.print(f"{row['path']}: {row['problem']}. The rest was read.", style="yellow")
-
-
-def _names(paths: Sequence[str]) -> list[str]:
-    names = [Path(path).stem for path in paths]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"--output names files after the videos, so each needs a name of its own. "
-            f"Received twice: {', '.join(twice)}"
-        )
-    return names
 
 
 def features(

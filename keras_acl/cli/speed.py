@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from keras_acl.cli.options import SavedModel
+from keras_acl.cli.options import AsJson, SavedModel
 from keras_acl.cli.terminal import no_startup_noise, screen
 
 
@@ -31,7 +31,7 @@ def bench(
             help="Of the inference: auto, float32, bfloat16, float16.", show_default="the model's"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure inference, training and data loading in clips per second, and which of them waits.
 
@@ -54,7 +54,7 @@ def bench(
         for rate in benchmark(loaded, videos, sizes, seconds, precision):
             rates.append(rate)
             if not as_json:
-                screen.print(f"{rate.what}, {rate.batch_size} a batch: {_shown(rate)}")
+                screen.print(f"{rate.what}, {rate.batch_size} per batch: {_shown(rate)}")
     if as_json:
         rows = [dataclasses.asdict(rate) for rate in rates]
         for row in rows:
@@ -62,7 +62,7 @@ def bench(
                 row["clips_per_second"] = None
         typer.echo(json.dumps({"rates": rows, "verdict": verdict(rates)}, indent=2))
         return
-    table = Table("", "clips a batch", "clips/s", "ms a clip")
+    table = Table("", "clips per batch", "clips/s", "ms per clip")
     for column in table.columns[1:]:
         column.justify = "right"
     for rate in rates:
@@ -81,7 +81,7 @@ def costs(
     classes: Annotated[int, typer.Option(min=1)] = 400,
     size: Annotated[int, typer.Option(min=32, help="Side of a view in pixels.")] = 256,
     views: Annotated[int, typer.Option(min=1, help="Views per video.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count multiply-adds and parameters of every architecture: Table 3's cost column.
 
@@ -94,7 +94,7 @@ def costs(
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return
-    table = Table("architecture", "GMACs x views", "GMACs a video", "parameters")
+    table = Table("architecture", "GMACs x views", "GMACs per video", "parameters")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:

@@ -35,7 +35,7 @@ errors = _console(stderr=True)
 
 
 class SpeedColumn(ProgressColumn):
-    """How many of a unit are done a second, lately."""
+    """How many units are done per second, lately."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ def progress_bar(name: str, unit: str | None = None):
     """A progress bar on standard error, as a function of (done, total).
 
     Args:
-        name: What is going on.
-        unit: What is counted; with it the bar shows how many a second.
+        name: What is being done.
+        unit: What is counted; with it the bar shows how many per second.
     """
     columns: list[ProgressColumn] = [TextColumn(name), BarColumn(), MofNCompleteColumn()]
     if unit is not None:

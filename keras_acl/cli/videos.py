@@ -13,10 +13,7 @@ Folder = Annotated[
 ]
 
 
-def check_videos(
-    folder: Folder,
-    workers: Workers = None,
-) -> None:
+def check_videos(folder: Folder, workers: Workers = None) -> None:
     """Decode every video in a folder and name those that are broken.
 
     Example: keras-acl check-videos videos/

@@ -1,4 +1,4 @@
-"""The verbs of the command line that have to do with pre-trained weights."""
+"""Commands about pre-trained weights: import, publish, presets."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from keras_acl.cli.options import AsJson
 from keras_acl.cli.terminal import no_startup_noise, screen
 
 
@@ -27,7 +28,7 @@ def import_(
         typer.Option(min=1, help="α.", show_default="what the file says, or 8; 8x8 networks: 4"),
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="A text file with a class a line, or kinetics400.")
+        str | None, typer.Option(help="A text file with one class per line, or kinetics400.")
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write what went where, tensor by tensor, as JSON.")
@@ -84,7 +85,7 @@ def publish(
 
 
 def presets(
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the weights that load_pretrained knows by name.
 

@@ -1,1 +1,8 @@
-"""How networks are trained: recipes, losses, callbacks; `runs` is a whole training run."""
+"""How networks are trained.
+
+* `recipes`: what `compile` and `fit` need, flat and typed.
+* `losses`, `optimizers`: cross-entropy and accuracy, SGD and its schedule.
+* `consistency_loss`, `precise_batch_norm`, `checkpoint`: the callbacks.
+* `history`: the log of a run, read and drawn.
+* `runs`: a whole run, from a folder of videos to a saved model.
+"""

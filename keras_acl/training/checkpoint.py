@@ -1,4 +1,4 @@
-"""Callbacks: the weight of the consistency term, precise batch statistics, resumable runs."""
+"""Runs that can be resumed: one state after every epoch."""
 
 import json
 import math

@@ -36,7 +36,7 @@ class Crossentropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        """Return one value a clip; NaN for a label that is no class, as nothing else would show."""
+        """Return one value per clip; NaN for a label that is no class, which nothing else shows."""
         weights = ops.cast(label_weights(y_true, y_pred.shape[-1]), y_pred.dtype)
         values = keras.losses.categorical_crossentropy(
             weights, y_pred, from_logits=True, label_smoothing=self.label_smoothing

@@ -1,9 +1,11 @@
+import functools
 import json
 
 import pytest
 from tiny_network import CLIP, LABELS, two_stream, write_figures
 
-from keras_acl.cli.attention import _names
+from keras_acl.cli import attention
+from keras_acl.cli.options import load_for_inference
 
 
 @pytest.fixture(scope="module")
@@ -11,6 +13,13 @@ def model(tmp_path_factory):
     file = tmp_path_factory.mktemp("model") / "tiny.keras"
     two_stream(labels=LABELS, clip=CLIP).save(file)
     return file
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _loaded_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "load_for_inference", functools.cache(load_for_inference))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +79,6 @@ def test_explain_mistakes(call, model, figures, tmp_path):
     code, _, err = call("explain", model, video, "--output", tmp_path / "file")
     assert code == 1
     assert "cannot be made: File exists" in err
-
-
-def test_outputs_have_names_of_their_own(tmp_path):
-    paths = [tmp_path / "a" / "x" / "0.mp4", tmp_path / "b" / "x" / "0.mp4", tmp_path / "1.mp4"]
-    assert _names(paths[2:]) == ["1"]
-    assert _names(paths[:2]) == ["a_x_0", "b_x_0"]
-    assert len(set(_names(paths))) == 3
-    with pytest.raises(ValueError, match="would have one name"):
-        _names([paths[0], paths[0].with_suffix(".avi")])
 
 
 def test_attention_is_measured_on_figures(call, model, figures):

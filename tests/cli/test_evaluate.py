@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from evaluation.made_scores import LABELS, made_scores, save_run
 from tiny_network import CLIP, NETWORK
 
 from keras_acl.data import MovingFigures
 from keras_acl.evaluation import Scores
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained import save_pretrained
-from keras_acl.speed.cost import architecture_costs
 
 FIGURES = MovingFigures("motion", 0, frames=16, size=40)
 
@@ -118,17 +118,55 @@ def test_ctrl_c_says_how_to_go_on(call, saved, tmp_path, monkeypatch):
     assert "The same command goes on" in err
 
 
-def test_costs_are_those_of_table_3(call, monkeypatch):
-    rows = {row.name: row for row in architecture_costs()}
-    fused, ours = rows["SlowFast 4x16 R50"], rows["AC + SCAM 4x16 R50 (the paper's)"]
-    assert (fused.multiply_adds, fused.parameters) == (36_099_198_976, 34_480_216)
-    assert (ours.multiply_adds, ours.parameters) == (34_159_333_376, 33_070_648)
-    without = rows["SlowFast 4x16 R50 without fusion"]
-    assert (without.multiply_adds, without.parameters) == (ours.multiply_adds, ours.parameters)
-    monkeypatch.setattr("keras_acl.speed.cost.architecture_costs", lambda *_: [fused])
-    code, out, _ = call("costs", "--views", 10)
+# report
+
+
+def test_report_of_a_run(call, tmp_path):
+    run = save_run(tmp_path / "run", made_scores())
+    code, out, err = call("report", run, "--output", tmp_path / "page" / "report.html")
+    assert (code, err) == (0, "")
+    assert f"{tmp_path / 'page' / 'report.html'} (" in out
+    assert "some_net on moves" in (tmp_path / "page" / "report.html").read_text()
+
+
+def test_report_of_two_runs_with_groups(call, tmp_path):
+    runs = [save_run(tmp_path / str(seed), made_scores(seed)) for seed in (0, 1)]
+    groups = tmp_path / "groups.csv"
+    groups.write_text("group,label\nmine,eating\n")
+    code, _, _ = call(
+        "report", *runs, "--groups", groups, "--hardest", 3, "--output", tmp_path / "two.html"
+    )
     assert code == 0
-    assert "36.10 x 10" in out
-    assert "34,480,216" in out
-    code, out, _ = call("costs", "--json")
-    assert json.loads(out)[0]["parameters"] == 34_480_216
+    page = (tmp_path / "two.html").read_text()
+    assert "some_net (0) against some_net (1)" in page
+    assert page.count("<article>") == 6
+
+
+def test_report_lands_here(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_run(tmp_path / "run", made_scores())
+    assert call("report", "run")[0] == 0
+    assert (tmp_path / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "There are no scores at"),
+        (["broken"], "holds no scores of an evaluation"),
+        (["run", "few"], "Only runs with the same classes"),
+        (["run", "--model", "nowhere.keras"], "There is no model at nowhere.keras"),
+        (["run", "--groups", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_report_mistakes(call, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    save_run(tmp_path / "run", made_scores())
+    save_run(tmp_path / "few", made_scores(labels=LABELS[:3]))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "scores.npz").write_bytes(b"PK\x03\x04")
+    code, _, err = call("report", *arguments)
+    assert code == 1
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "report.html").exists()

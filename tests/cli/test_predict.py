@@ -9,6 +9,7 @@ from video_files import numbered_frames, write_video
 
 from keras_acl import models, pretrained
 from keras_acl.inference import timeline
+from keras_acl.inference.predict import predict_videos
 from keras_acl.inference.timeline import predict_timeline
 from keras_acl.inference.timeline_plot import minutes
 
@@ -29,9 +30,80 @@ def loaded(monkeypatch, model):
 
 
 @pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> Path:
+    return write_figures(tmp_path_factory.mktemp("predict") / "videos", 2)
+
+
+@pytest.fixture(scope="module")
 def recording(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("videos") / "match [1].mp4"
     return write_video(path, numbered_frames(80, 40, 64))
+
+
+# predict
+
+
+def test_predict_prints_a_table(call, model, videos):
+    paths = [videos / "left" / "0000.mp4", videos / "up" / "0001.mp4"]
+    code, out, _ = call("predict", RUN, *paths, "--top", 2, "--clips", 1)
+    assert code == 0
+    predictions = predict_videos(model, list(map(str, paths)), clips=1)
+    for path, prediction in zip(paths, predictions, strict=True):
+        [line] = [number for number, row in enumerate(out.splitlines()) if str(path) in row]
+        for row, (label, score) in zip(out.splitlines()[line:], prediction.top(2), strict=False):
+            assert LABELS[label] in row
+            assert f"{score:.3f}" in row
+
+
+def test_predict_prints_json(call, model, videos):
+    code, out, _ = call("predict", RUN, videos / "left", "--json")
+    assert code == 0
+    rows = json.loads(out)
+    paths = [str(videos / "left" / f"{number:04d}.mp4") for number in range(2)]
+    assert [row["path"] for row in rows] == paths
+    [expected] = predict_videos(model, paths[:1])
+    assert [entry["label"] for entry in rows[0]["predictions"]] == [
+        LABELS[label] for label, _ in expected.top(3)
+    ]
+    scores = [entry["score"] for entry in rows[0]["predictions"]]
+    np.testing.assert_allclose(scores, [score for _, score in expected.top(3)], atol=1e-6)
+    assert sum(scores) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_and_exit_code_1(call, videos, tmp_path):
+    broken = tmp_path / "[bold]:smile: [1].mp4"  # must be printed as it is
+    broken.write_text("not a video")
+    good = videos / "left" / "0000.mp4"
+    code, out, _ = call("predict", RUN, broken, good, tmp_path / "none.mp4")
+    assert code == 1
+    assert out.count("cannot be read: ") == 2
+    assert str(broken) in out
+    code, out, _ = call("predict", RUN, broken, good, "--json")
+    assert code == 1
+    problem, fine = json.loads(out)
+    assert problem["predictions"] == []
+    assert problem["problem"]
+    assert fine["problem"] is None
+    assert len(fine["predictions"]) == 3
+
+
+def test_a_folder_without_videos_is_an_error(call, tmp_path):
+    code, _, err = call("predict", RUN, tmp_path)
+    assert code == 1
+    assert f"no video file in {tmp_path}" in err
+
+
+def test_what_is_no_model_is_one_line(call, videos, tmp_path):
+    garbage = tmp_path / "garbage.keras"
+    garbage.write_bytes(b"no zip archive")
+    for path, text in [(garbage, "is not a .keras file"), (tmp_path, "There is no model in")]:
+        code, _, err = call("predict", path, videos / "left" / "0000.mp4")
+        assert code == 1
+        assert text in err
+        assert err.count("\n") == 1
+
+
+# predict --timeline
 
 
 def test_a_table_of_segments(call, model, recording):
@@ -109,12 +181,12 @@ def test_mistakes_are_one_line(call, model, recording, options, message):
     assert err.count("\n") == 1
 
 
-def test_two_videos_of_one_name_need_two_folders(call, recording, tmp_path):
+def test_a_video_listed_twice_would_be_written_over(call, recording, tmp_path):
     code, _, err = call(
         "predict", RUN, recording, recording, "--timeline", "--output", tmp_path / "x"
     )
     assert code == 1
-    assert "Received twice: match [1]" in err
+    assert f"{recording}, {recording}" in err
     assert not (tmp_path / "x").exists()
 
 

@@ -1,9 +1,13 @@
+import functools
 import json
 
 import pytest
+from tiny_network import two_stream
 
 from keras_acl import pretrained
+from keras_acl.speed import cost
 from keras_acl.speed import throughput as benchmarking
+from keras_acl.speed.cost import count_multiply_adds, count_parameters
 from keras_acl.speed.throughput import DATA, INFERENCE, TOGETHER, TRAINING, Rate
 
 RATES = [
@@ -61,3 +65,42 @@ def test_a_folder_that_is_not_there(call, tmp_path):
     code, _, err = call("bench", "demo", "--data", tmp_path / "none")
     assert code == 1
     assert "none" in err
+
+
+def test_summary_adds_up(call, monkeypatch):
+    model = two_stream()
+    monkeypatch.setattr(pretrained, "load_any", lambda name: model)
+    code, out, _ = call("summary", "runs/tiny", "--size", 48)
+    assert code == 0
+    assert f"TwoStreamClassifier: {count_parameters(model):,} parameters" in out
+    billions = count_multiply_adds(model, 48) / 1e9
+    assert f"{billions:.2f} billion multiply-adds for one clip of 8 frames at 48x48" in out
+    cells = [row.split("│") for row in out.splitlines() if row.startswith("│")]
+    costs = [int(row[4].replace(",", "")) for row in cells]
+    assert sum(costs) == count_multiply_adds(model, 48)
+
+
+def test_costs_of_every_architecture(call, monkeypatch):
+    # Narrow ones: tests/speed/test_cost.py counts the published ones.
+    for name in ("TwoStreamClassifier", "SlowFastClassifier", "SlowClassifier"):
+        narrow = functools.partial(getattr(cost, name), depth=11, width=8)
+        monkeypatch.setattr(cost, name, narrow)
+    monkeypatch.setattr(cost, "architecture_costs", functools.cache(cost.architecture_costs))
+    options = ("--classes", 5, "--size", 64)
+    code, out, _ = call("costs", *options, "--json")
+    assert code == 0
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert len(rows) == 7
+    ours, without = (
+        rows["AC + SCAM 4x16 R50 (the paper's)"],
+        rows["SlowFast 4x16 R50 without fusion"],
+    )
+    # Table 3: attention consistency costs nothing beside the two streams.
+    for key in ("multiply_adds", "parameters"):
+        assert ours[key] == without[key] < rows["SlowFast 4x16 R50"][key]
+    code, out, _ = call("costs", *options, "--views", 10)
+    assert code == 0
+    [line] = [line for line in out.splitlines() if "the paper's" in line]
+    cells = [cell.strip() for cell in line.split("│")[2:5]]
+    giga = ours["multiply_adds"] / 1e9
+    assert cells == [f"{giga:.2f} x 10", f"{giga * 10:,.0f}", f"{ours['parameters']:,}"]

@@ -1,4 +1,5 @@
 import pytest
+from tiny_network import write_figures
 from video_files import numbered_frames, write_video
 
 from keras_acl.video import encode as reencoding
@@ -56,3 +57,40 @@ def test_shrink_interrupted(call, folder, tmp_path, monkeypatch):
     code, _, err = call("shrink", folder, tmp_path / "small")
     assert code == 130
     assert "Interrupted. The same command goes on with the videos that are left." in err
+
+
+def test_check_videos_names_the_broken_ones(call, tmp_path):
+    folder = write_figures(tmp_path / "videos", 2)
+    code, out, err = call("check-videos", folder)
+    assert (code, out) == (0, "")
+    assert "6 of 6 videos can be decoded." in err
+    (folder / "left" / "0001.mp4").write_bytes(b"")
+    (folder / "up" / "0000.mp4").write_text("text")
+    code, out, err = call("check-videos", folder, "--workers", 2)
+    assert code == 1
+    assert [line.split("\t")[0] for line in out.splitlines()] == [
+        str(folder / "left" / "0001.mp4"),
+        str(folder / "up" / "0000.mp4"),
+    ]
+    assert "4 of 6 videos can be decoded." in err
+
+
+def test_check_videos_of_an_empty_folder_is_an_error(call, tmp_path):
+    code, _, err = call("check-videos", tmp_path)
+    assert code == 1
+    assert "There is no video file" in err
+
+
+def test_synthesize_writes_and_completes_a_set(call, tmp_path):
+    options = ["--count", 1, "--frames", 8, "--size", 32]
+    code, out, _ = call("synthesize", tmp_path / "figures", *options)
+    assert code == 0
+    assert f"8 videos of 8 classes: {tmp_path / 'figures'}\n" in out
+    assert len(list((tmp_path / "figures").rglob("*.mp4"))) == 8
+    assert call("synthesize", tmp_path / "figures", *options)[0] == 0
+    code, _, err = call("synthesize", tmp_path / "figures", *options, "--seed", 1)
+    assert code == 1
+    assert "holds moving figures drawn with" in err
+    code, _, err = call("synthesize", tmp_path / "other", "--task", "cooking")
+    assert code == 1
+    assert "task must be one of" in err

@@ -2,9 +2,11 @@ import json
 
 import pytest
 from pretrained.importers.parity import FOLDER, assert_close, clip, expected
+from tiny_network import two_stream
 
-from keras_acl import load_pretrained
+from keras_acl import load_pretrained, pretrained
 from keras_acl.models import SlowClassifier, TwoStreamClassifier
+from keras_acl.pretrained.importers.import_report import ImportReport
 from keras_acl.pretrained.presets import PRESETS
 
 
@@ -28,11 +30,21 @@ def test_import_saves_a_model_that_loads(call, tmp_path):
     assert len(report["sources"][0]["used"]) == 267
 
 
-def test_import_two_stream(call, tmp_path):
+def test_import_two_stream(call, tmp_path, monkeypatch):
+    # What a warm start computes is tested in tests/pretrained/importers.
+    asked = []
+
+    def warm_start(*files, **options):
+        asked.append((files, options))
+        return two_stream(), ImportReport("two streams", (), ("rows are zero",))
+
+    monkeypatch.setattr(pretrained, "warm_start", warm_start)
     fast, slow = FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth"
-    code, out, _ = call("import", fast, "--two-stream", "--slow", slow, "--to", tmp_path / "two")
+    options = ("--two-stream", "--slow", slow, "--speed-ratio", 4)
+    code, out, _ = call("import", fast, *options, "--to", tmp_path / "two")
     assert code == 0
-    assert "rows of the temporal stream are zero" in out
+    assert "rows are zero" in out
+    assert asked == [((fast, slow), {"labels": None, "speed_ratio": 4})]
     assert type(load_pretrained(tmp_path / "two")) is TwoStreamClassifier
 
 

@@ -89,7 +89,7 @@ def test_the_term_stands_in_the_tensorboard_log(consistency_run):
 def test_a_model_without_the_term_is_refused():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"needs a model with a consistency term.*a Sequential"):
+    with pytest.raises(ValueError, match="a Sequential"):
         model.fit(np.ones((2, 3)), np.ones((2, 1)), callbacks=[ConsistencyLoss()], verbose=0)
 
 

@@ -91,7 +91,7 @@ def test_a_saved_model_goes_on_as_if_it_had_not_been_saved(tmp_path):
         np.testing.assert_array_equal(mine, other)
 
 
-# Reference values of PySlowFast's SLOWFAST_4x16_R50, for 64 clips a batch.
+# Reference values of PySlowFast's SLOWFAST_4x16_R50, for 64 clips per batch.
 CHECKS = {1: 0.012434, 10: 0.034340, 34: 0.092757, 50: 0.084784, 98: 0.05, 150: 0.012986}
 
 

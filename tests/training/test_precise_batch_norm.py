@@ -6,6 +6,7 @@ import pytest
 from tiny_network import CLIP, random_clips, two_stream, write_figures
 
 from keras_acl.data import LoadingOptions, VideoDataset, read_directory
+from keras_acl.system.keras_internals import all_layers
 from keras_acl.training.precise_batch_norm import (
     PreciseBatchNorm,
     precise_statistics,
@@ -36,7 +37,7 @@ def normalized_model(learning_rate: float = 0.0, momentum: float = 0.7) -> keras
 
 def normalizations(model) -> list[keras.layers.BatchNormalization]:
     kind = keras.layers.BatchNormalization
-    return [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
+    return [layer for layer in all_layers(model) if isinstance(layer, kind)]
 
 
 def running_statistics(model) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from keras_acl import recipes
 from keras_acl.data import Augmentation, VideoDataset, read_directory
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.models import SlowClassifier
+from keras_acl.system.keras_internals import all_layers
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.optimizers import CoupledSGD
@@ -68,10 +69,10 @@ def test_a_short_run_warms_up_for_half_of_it_at_most():
     assert float(schedule(40)) == pytest.approx(0, abs=1e-8)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"learning_rate": 0.0}])
-def test_recipes_that_train_nothing_are_refused(change):
-    with pytest.raises(ValueError, match="epochs >= 1 and learning_rate > 0"):
-        recipes.finetune(**change)
+@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("learning_rate", 0.0)])
+def test_recipes_that_train_nothing_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        recipes.finetune(**{name: value})
 
 
 @pytest.mark.backends
@@ -83,7 +84,7 @@ def test_one_call_compiles_and_hands_back_the_callbacks_in_order(tmp_path):
     assert kinds[:3] == [keras.callbacks.TerminateOnNaN, ConsistencyLoss, PreciseBatchNorm]
     assert kinds[-1] is ResumableCheckpoint
     assert keras.callbacks.CSVLogger in kinds
-    norms = [x for x in model._flatten_layers() if isinstance(x, ClipBatchNormalization)]
+    norms = [x for x in all_layers(model) if isinstance(x, ClipBatchNormalization)]
     assert {layer.clips_per_group for layer in norms} == {4}
     assert model.optimizer.coupled_weight_decay == 1e-4
     assert model.optimizer.nesterov
@@ -105,13 +106,12 @@ def test_one_call_compiles_and_hands_back_the_callbacks_in_order(tmp_path):
     assert (tmp_path / "history.csv").read_text().count("\n") == 3
 
 
-def test_without_data_and_folder_the_rate_is_constant_and_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_without_data_and_folder_the_rate_is_constant_and_nothing_is_written():
     model = two_stream()
     callbacks = recipes.finetune(learning_rate=0.4).compile(model)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.4 * 8 / 64)
-    model.fit(Batches.clips[:2], np.array([0, 1]), callbacks=callbacks, verbose=0)
-    assert not list(tmp_path.iterdir())
+    kinds = [type(callback) for callback in callbacks]
+    assert kinds == [keras.callbacks.TerminateOnNaN, ConsistencyLoss]
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -188,5 +188,5 @@ def test_the_learning_rate_is_scaled_to_all_clips_of_a_step():
     for step in (0, 5, 11):
         rate = model.optimizer._learning_rate(step)
         assert float(rate) == pytest.approx(float(expected(step)))
-    with pytest.raises(ValueError, match="gradient_accumulation_steps >= 1"):
+    with pytest.raises(ValueError, match="Received: 0"):
         recipe.compile(model, gradient_accumulation_steps=0)

@@ -164,7 +164,7 @@ def _check_finite(folder: Path, settings: RunSettings) -> None:
 
 
 def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:
-    """Write a line a video and return the accuracy over those that could be read."""
+    """Write one line per video and return the accuracy over those that could be read."""
     hits = []
     with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)

@@ -1,0 +1,42 @@
+import dataclasses
+from pathlib import Path
+
+import keras
+import pytest
+
+from keras_acl import recipes
+from keras_acl.clip import ClipSpec
+from keras_acl.training import runs as training
+
+
+@pytest.mark.parametrize(("devices", "network"), [([], "small"), (["gpu:0"], "r50")])
+def test_the_network_suits_the_device(monkeypatch, devices, network):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: devices)
+    assert training.choose_network() == network
+
+
+def test_clips_suit_the_network():
+    assert set(training.NETWORKS) == set(training.CLIPS) == set(training.LEARNING_RATES)
+    assert dataclasses.astuple(training.clip_for("r50")) == (32, 64, 30.0, 224)
+    assert dataclasses.astuple(training.clip_for("small", size=64)) == (16, 64, 30.0, 64)
+
+
+def test_what_is_not_said_is_the_usual():
+    changes = {"frames": None, "size": 64}
+    told = {"epochs": 3, "learning_rate": None}
+    settings = training.plan_run(Path("videos"), "r50", clip=changes, recipe=told, seed=4)
+    recipe = recipes.finetune(epochs=3, learning_rate=0.1, seed=4)
+    assert settings == training.RunSettings("videos", "r50", ClipSpec(size=64), recipe, seed=4)
+
+
+def test_weights_bring_their_own_network():
+    with pytest.raises(ValueError, match="weights=demo, network=r50"):
+        training.plan_run("videos", "r50", "demo")
+    settings = training.plan_run("videos", weights="demo")
+    assert settings.clip == training.clip_of("demo")
+    assert settings.recipe == recipes.finetune()
+
+
+@pytest.mark.parametrize("source", ["some/videos", "some/videos.csv", "some/videos/"])
+def test_a_run_is_named_after_its_source(source):
+    assert training.default_folder(source) == Path("runs/videos")
