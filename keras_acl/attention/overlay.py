@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from keras_acl.attention.maps import AttentionMaps
 from keras_acl.system.figures import save_figure
@@ -15,7 +15,8 @@ from keras_acl.system.figures import save_figure
 # map is strongest.)
 COLORMAP = "inferno"
 DIMMED = 0.7  # share of a frame's brightness: a white wall must not outshine attention
-CELL = 1.6  # inches per picture in a contact sheet
+# Inches in a contact sheet: a picture with the gap around it, the margin, a title, other lines.
+CELL, GAP, LEFT, TITLE, LINE = 1.6, 0.05, 0.25, 0.3, 0.14
 STREAMS = ("spatial stream", "temporal stream")
 
 
@@ -105,24 +106,42 @@ def save_sections(file, sections: Sequence[Section]) -> None:
         file: Picture to write; its ending chooses the format. Written beside, then renamed.
         sections: Sections, all with the same number of columns.
     """
-    columns = len(sections[0].columns)
-    heights = [CELL * len(section.rows) + 0.45 for section in sections]
-    engine = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.05, wspace=0, hspace=0)
-    figure = Figure(figsize=(CELL * columns + 0.25, sum(heights)), layout=engine)
-    parts = figure.subfigures(len(sections), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for section, part in zip(sections, parts, strict=True):
-        part.suptitle(section.title, fontsize=10, x=0.01, ha="left", parse_math=False)
-        axes = part.subplots(len(section.rows), columns, squeeze=False)
-        for row, (name, pictures) in zip(axes, section.rows.items(), strict=True):
-            row[0].set_ylabel(name, fontsize=9, parse_math=False)
-            for axis, picture in zip(row, pictures, strict=True):
-                axis.imshow(picture)
-                axis.set(xticks=[], yticks=[])
-                axis.spines[:].set_visible(False)
-        for axis, name in zip(axes[0], section.columns, strict=True):
-            if name:
-                axis.set_title(name, fontsize=8, parse_math=False)
+    heads = [
+        TITLE + LINE * max(len(name.splitlines()) for name in section.columns)
+        for section in sections
+    ]
+    width = LEFT + CELL * len(sections[0].columns)
+    height = sum(heads) + CELL * sum(len(section.rows) for section in sections)
+    figure = Figure(figsize=(width, height))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.set_axis_off()
+    top = height  # of what is still free; places are inches
+    for section, head in zip(sections, heads, strict=True):
+        _write(axis, 0.08, top - TITLE / 2, section.title, 10)
+        for column, name in enumerate(section.columns):
+            middle = LEFT + CELL * (column + 0.5)
+            _write(axis, middle, top - head + 0.03, name, 8, ha="center", va="bottom")
+        top -= head
+        for name, pictures in section.rows.items():
+            top -= CELL
+            _write(axis, LEFT / 2, top + CELL / 2, name, 9, ha="center", rotation=90)
+            for column, picture in enumerate(pictures):
+                _place(axis, picture, LEFT + CELL * column, top)
+    axis.set(xlim=(0, width), ylim=(0, height))
     save_figure(figure, file)
+
+
+def _write(axis: Axes, x: float, y: float, text: str, size: float, **style) -> None:
+    axis.text(x, y, text, fontsize=size, parse_math=False, **{"va": "center", **style})
+
+
+def _place(axis: Axes, picture: np.ndarray, left: float, bottom: float) -> None:
+    """Draw a picture as large as a cell allows, in its middle."""
+    sides = np.array(picture.shape[1::-1])  # width, height
+    sides = sides / sides.max() * (CELL - GAP)
+    left, bottom = np.array([left, bottom]) + (CELL - sides) / 2
+    extent = (left, left + sides[0], bottom, bottom + sides[1])
+    axis.imshow(picture, extent=extent, aspect="auto")
 
 
 def _frames_to_show(count: int, temporal: np.ndarray | None, columns: int) -> np.ndarray:

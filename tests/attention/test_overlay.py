@@ -3,7 +3,8 @@ import pytest
 from matplotlib.image import imread
 
 from keras_acl.attention import AttentionMaps, overlay, save_contact_sheet
-from keras_acl.attention.overlay import _frames_to_show
+from keras_acl.attention.overlay import CELL, LEFT, LINE, TITLE, _frames_to_show
+from keras_acl.system.figures import DPI
 
 
 def maps_of(count: int, temporal: bool = True) -> AttentionMaps:
@@ -63,15 +64,29 @@ def test_brightest_pixel_is_the_maximum_whatever_the_frame_shows(strength):
 
 @pytest.mark.parametrize("temporal", [True, False])
 def test_contact_sheet_has_a_row_for_frames_and_each_stream(tmp_path, temporal):
-    save_contact_sheet(tmp_path / "a" / "sheet.png", clips_of(2), maps_of(2, temporal))
-    one = tmp_path / "one.png"
-    save_contact_sheet(one, clips_of(1), maps_of(1, temporal), labels=["x", "y", "z"])
-    both, single = imread(tmp_path / "a" / "sheet.png"), imread(one)
-    assert both.shape[0] == pytest.approx(2 * single.shape[0], abs=2)
-    assert both.shape[1] == single.shape[1]
-    # the maps are in colour, the grey frames are not: a colourless third or half of the sheet
-    coloured = np.ptp(single[..., :3], axis=-1).max(axis=1) > 0.1
-    assert coloured.mean() == pytest.approx(0.6 if temporal else 0.45, abs=0.12)
+    maps = maps_of(2, temporal)
+    maps.spatial[1, 3, 12] = 2.0  # the strongest places
+    if maps.temporal is not None:
+        maps.temporal[1, 5, 14, 1] = 2.0
+    for stream in (maps.spatial, maps.temporal)[: 1 + temporal]:
+        stream /= 2
+    file = tmp_path / "a" / "sheet.png"
+    save_contact_sheet(file, clips_of(2), maps, labels=["x", "y", "z"], columns=8)
+    sheet = imread(file)[..., :3]
+    rows = 2 + temporal
+    cell, head = CELL * DPI, (TITLE + LINE) * DPI
+    assert sheet.shape[:2] == (int(2 * (head + rows * cell)), int(LEFT * DPI + 8 * cell))
+
+    def shown(row: int, column: int) -> np.ndarray:
+        """A picture of the second clip."""
+        top, left = 2 * head + (rows + row) * cell, LEFT * DPI + column * cell
+        return sheet[int(top) + 5 : int(top + cell) - 5, int(left) + 5 : int(left + cell) - 5]
+
+    np.testing.assert_allclose(shown(0, 5), 100 / 255, atol=0.01)
+    for row, column, place in [(1, 2, (3, 12)), (2, 5, (14, 1))][: 1 + temporal]:
+        picture = brightness(shown(row, column))
+        found = np.argwhere(picture > picture.max() - 0.01).mean(axis=0)
+        np.testing.assert_allclose(found * 16 / picture.shape - 0.5, place, atol=0.3)
 
 
 def test_frames_of_most_temporal_attention_are_shown():
