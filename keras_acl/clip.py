@@ -1,4 +1,4 @@
-"""ClipSpec: what a model eats."""
+"""ClipSpec: the clip that a model takes."""
 
 import dataclasses
 

@@ -47,7 +47,7 @@ class SCAM(keras.layers.Layer):
     T(·) resizes (bilinear) to the largest of the M maps; the frames' maps are averaged.
 
     Call arguments:
-        inputs: `(features, kernel)`, features being a list with one tensor a scale.
+        inputs: `(features, kernel)`, features being a list with one tensor for each scale.
 
     Input shape:
         M feature tensors `(batch, time, height_s, width_s, channels)` and dense weights

@@ -147,7 +147,7 @@ class AttentionConsistencyLoss(keras.losses.Loss):
         self.classes = classes
 
     def call(self, y_true, y_pred):
-        """Return one value a clip, (batch,)."""
+        """Return one value for each clip, (batch,)."""
         if self.classes == "all":
             return ops.sum(y_pred, axis=-1)
         return ops.sum(label_weights(y_true, y_pred.shape[-1]) * y_pred, axis=-1)

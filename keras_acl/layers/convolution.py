@@ -206,7 +206,7 @@ class KaimingNormal(keras.initializers.VarianceScaling):
     """Normally distributed kernels of variance 2 / fan-out, as the reference implementations start.
 
     Args:
-        seed: As of every initialiser of Keras.
+        seed: Seed of the draw; `None` for another one each time.
     """
 
     def __init__(self, seed: int | None = None):

@@ -54,7 +54,7 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         `(batch, ..., channels)`.
 
     Output shape:
-        That of the input.
+        Shape of the input.
     """
 
     def __init__(self, clips_per_group: int | None = None, momentum=0.9, epsilon=1e-5, **kwargs):

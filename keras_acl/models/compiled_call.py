@@ -35,7 +35,7 @@ class CompiledCall(keras.Model):
         self.compile(jit_compile=compile_with_xla())
 
     def build(self, input_shape):
-        """Nothing: all variables are those of the parts."""
+        """Create nothing: all variables belong to the parts."""
         self.built = True
 
     def call(self, batch):

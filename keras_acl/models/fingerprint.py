@@ -1,4 +1,4 @@
-"""What a computation depends on, as a short text: whether an interrupted one may go on."""
+"""A short text that tells whether an interrupted computation may go on: same model, same task."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ def fingerprint(model: keras.Model, *about) -> str:
 
     Args:
         model: A classifier of this package.
-        *about: Whatever else the result depends on; JSON, or objects whose text tells them apart.
+        *about: Everything else that the result depends on; JSON, or objects whose text differs.
     """
     ignored = ONLY_IN_TRAINING | ONLY_FOR_SPEED
     config = {name: value for name, value in model.get_config().items() if name not in ignored}

@@ -13,24 +13,24 @@ from keras_acl.layers.normalization import (
 )
 from keras_acl.system.keras_internals import first_output
 
-# Layers behind which a stream is cut: what is between two of them is computed twice.
+# A stream is cut behind these layers; what lies between two of them is computed twice.
 ENDS = re.compile(r"stem_pool|res\d_\d+_out")
 
 
 def rematerialized(stream: keras.Model, frames, batch_statistics: bool = True):
     """Run a stream in training, keeping only what goes from block to block.
 
-    The values and gradients are those of `stream(frames, training=batch_statistics)`, and batch
+    Values and gradients equal those of `stream(frames, training=batch_statistics)`, and batch
     statistics move once.
 
     Args:
-        stream: What `resnet_stream` built.
+        stream: Stream that `resnet_stream` built.
         frames: (B, T, H, W, 3), normalised.
         batch_statistics: Whether batch normalisation uses the batch's statistics, or the running
             ones.
 
     Returns:
-        Features, as the stream's.
+        Features of the stream.
     """
     x = frames
     for segment in _segments(stream):

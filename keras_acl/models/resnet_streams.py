@@ -14,7 +14,7 @@ from keras_acl.layers import (
 )
 from keras_acl.layers.residual import ConvolutionOptions
 
-# Blocks a stage. 50 and 101 are the published networks; 11 and 14 are for tests, demos and CPUs.
+# Blocks of each stage. 50 and 101 are the published networks, 11 and 14 small ones for CPUs.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 # Spatial stride of each stage. 11 keeps its maps at 1/8: small clips, too, have maps to look at.
 STRIDES = {11: (1, 2, 1), 14: (1, 2, 2, 2), 50: (1, 2, 2, 2), 101: (1, 2, 2, 2)}

@@ -20,12 +20,12 @@ class SlowClassifier(VideoClassifier):
     The clip is the same as for the two-stream networks, of which every α-th frame is used. With
     more than one scale the logits are the spatial mean of S^l (Eq. 1) plus the bias, which at one
     scale is what global pooling and the dense layer compute; the scales cost at inference too.
-    In training every scale is normalised by its own batch statistics, as what is classified must
-    be to be learned; at inference all are by the running ones, which are those of the first.
+    In training every scale is normalised by its own batch statistics, because every scale is
+    classified; at inference all of them by the running ones, which the first scale alone moves.
 
     Args:
         num_classes: Number of classes (L).
-        clip: What the model eats; T/α of its frames are used.
+        clip: Clip that the model takes; T/α of its frames are used.
         depth: 50, 101, or 11, 14 for small networks.
         width: Channels of the stem.
         speed_ratio: α; 1 uses every frame.

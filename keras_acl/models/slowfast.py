@@ -21,7 +21,7 @@ class SlowFastClassifier(VideoClassifier):
 
     Args:
         num_classes: Number of classes (L).
-        clip: What the model eats; `clip.frames` is the fast pathway's T.
+        clip: Clip that the model takes; `clip.frames` is the fast pathway's T.
         depth: 50, 101, or 11, 14 for small networks.
         width: Channels of the slow pathway's stem.
         speed_ratio: α; the slow pathway sees T/α frames.

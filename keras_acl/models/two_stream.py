@@ -37,7 +37,7 @@ class TwoStreamClassifier(VideoClassifier):
 
     Args:
         num_classes: Number of classes (L).
-        clip: What the model eats; `clip.frames` is T.
+        clip: Clip that the model takes; `clip.frames` is T.
         depth: 50, 101, or 11, 14 for small networks.
         width: Channels of the spatial stream's stem.
         speed_ratio: α; the spatial stream sees T/α frames.

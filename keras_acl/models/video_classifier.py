@@ -1,4 +1,4 @@
-"""What the three classifiers share: the clip they eat, its normalisation, the head, the config."""
+"""What the three classifiers share: the clip they take, its normalisation, the head, the config."""
 
 import contextlib
 import dataclasses
@@ -49,7 +49,7 @@ class VideoClassifier(keras.Model):
 
     Args:
         num_classes: Number of classes (L).
-        clip: The clip the model eats.
+        clip: Clip that the model takes.
         labels: See `ClassifierOptions`, as for the other arguments.
         mean: Subtracted from pixels scaled to [0, 1].
         std: Divides them.
@@ -245,7 +245,7 @@ def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, .
     labels = tuple(labels)
     if len(labels) != num_classes:
         raise ValueError(
-            f"Expected one label a class: {num_classes}. Received: {len(labels)} labels"
+            f"Expected one label for each class: {num_classes}. Received: {len(labels)} labels"
         )
     if len(set(labels)) != len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})

@@ -110,7 +110,7 @@ def _classes(
     if labels is not None:
         if num_classes not in (None, len(labels)):
             raise ValueError(
-                f"Expected one label a class. Received: num_classes={num_classes} and "
+                f"Expected one label for each class. Received: num_classes={num_classes} and "
                 f"{len(labels)} labels"
             )
         return len(labels), tuple(labels)

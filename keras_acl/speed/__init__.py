@@ -1,1 +1,5 @@
-"""What a network costs, and how fast it is on this machine."""
+"""What a network costs, and how fast it is on this machine.
+
+cost          parameters and multiply-adds, counted from the graph of the inference function
+throughput    clips per second of inference, training and data, and which of them waits
+"""

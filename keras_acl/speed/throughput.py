@@ -1,4 +1,4 @@
-"""How many clips a second a model and its data make on this machine, and which of the two waits."""
+"""Clips per second that a model and its data make on this machine, and which of the two waits."""
 
 import dataclasses
 import statistics
@@ -32,9 +32,9 @@ class Rate:
     Args:
         what: `"matrix products alone"`, `"inference"`, `"training"`, `"data"` or
             `"training from data"`.
-        batch_size: Clips a batch.
-        clips_per_second: By the median of the steps; NaN if the memory did not suffice.
-        note: What is to be said of it.
+        batch_size: Clips per batch.
+        clips_per_second: Rate by the median step; NaN if the memory did not suffice.
+        note: Remark on the measurement.
     """
 
     what: str
@@ -55,15 +55,15 @@ def benchmark(
 
     Inference is that of the optimised model. Its limit is stated first: as many multiply-adds as it
     has, in plain matrix products. Each is repeated with larger batches until the memory is full or
-    more clips a batch bring nothing. The model itself is not changed.
+    a larger batch brings nothing. The model itself is not changed.
 
     Args:
         model: A classifier of this package.
         videos: Files for the data's part; without any it is left out.
-        batch_sizes: Clips a batch, ascending.
-        seconds: For each row, after its first step.
-        precision: Of the inference, see `keras_acl.optimize`; `None` for the model's own.
-        loading: How the videos are read.
+        batch_sizes: Clips per batch, ascending.
+        seconds: Seconds spent on each row, after its first step.
+        precision: Precision of the inference, see `keras_acl.optimize`; `None` for the model's own.
+        loading: Options of reading the videos.
 
     Yields:
         A `Rate` as soon as it is known.
@@ -228,7 +228,7 @@ def _seconds_a_call(
     seconds: float,
     average: Callable[[list[float]], float] = statistics.median,
 ) -> float:
-    """What a call takes on average, after one that compiles."""
+    """Seconds that a call takes on average, after one that compiles."""
     call()
     times: list[float] = []
     while len(times) < REPEATS or sum(times) < seconds:

@@ -70,7 +70,7 @@ def test_import_mistakes(call, tmp_path):
     assert "add --two-stream" in err
     code, _, err = call("import", slow, "--labels", "kinetics400", "--to", tmp_path / "x")
     assert code == 1
-    assert "Expected one label a class: 13. Received: 400 labels" in err
+    assert "Expected one label for each class: 13. Received: 400 labels" in err
     code, _, err = call("import", slow, "--labels", "nowhere.txt", "--to", tmp_path / "x")
     assert code == 1
     assert "There is no file nowhere.txt. There are no labels 'nowhere.txt'" in err

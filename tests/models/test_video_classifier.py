@@ -66,7 +66,7 @@ def test_model_knows_its_input():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", "b"], "one label a class: 3. Received: 2 labels"),
+        (["a", "b"], "each class: 3. Received: 2 labels"),
         (["a", "b", "a"], "every label once. Received twice: a"),
     ],
 )

@@ -56,5 +56,5 @@ def test_checkpoint_of_another_size():
 def test_wrong_number_of_labels(monkeypatch):
     preset = dataclasses.replace(find_preset("slow_r50_4x16_k400"), labels="kinetics400")
     monkeypatch.setattr(building, "read_labels", lambda name: LABELS[:5])
-    with pytest.raises(ValueError, match="one label a class"):
+    with pytest.raises(ValueError, match="one label for each class"):
         build_preset(preset, [FOLDER / "ptv_slow.pyth"])

@@ -121,7 +121,7 @@ def test_speed_ratio_and_labels_can_be_given():
     assert model.speed_ratio == 4
     assert model.labels == tuple(labels)
     assert not report.notes
-    with pytest.raises(ValueError, match=r"Expected one label a class: 13. Received: 2"):
+    with pytest.raises(ValueError, match=r"Expected one label for each class: 13. Received: 2"):
         import_checkpoint(FOLDER / "ptv_slow.pyth", labels=["a", "b"])
 
 
