@@ -21,7 +21,7 @@ from keras_acl.data.video_list import split
 class DatasetOptions(TypedDict, total=False):
     """Keywords of `VideoDataset` that every function here takes as well.
 
-    Args:
+    Attributes:
         training: Whether to shuffle, draw random clips and augment; True by default.
         augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of everything random; 0 by default.

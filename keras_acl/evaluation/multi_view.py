@@ -28,7 +28,7 @@ NOT_FINITE = "the model's scores of it are not finite"
 class EvaluationOptions(TypedDict, total=False):
     """How `evaluate_views` computes; no result depends on it.
 
-    Args:
+    Attributes:
         batch_size: Views computed at once. By default 3 on a CPU, where more are no faster and
             take more memory, and 30 on a GPU or TPU.
         shard: (index, count): evaluate every `count`-th video, so that several processes with the
