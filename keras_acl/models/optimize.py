@@ -28,9 +28,9 @@ def optimize(
             say `"float16"`. `None`: the one that the model computes in.
         constant_weights: Compile the convolutions' weights into TensorFlow's functions on a CPU,
             which then need not reorder them at every call. For services that run for long: some
-            percent faster, but compiling a function of the copy (`predict` for a new batch
-            size, `explain`, `features`) takes seconds longer, with a peak of memory some 14 times
-            the size of the weights. Not saved with the copy, which refuses other weights, nor kept by
+            percent faster, but compiling a function of the copy (`predict` for a new batch size,
+            `explain`, `features`) takes seconds longer, with a peak of memory some 14 times the
+            size of the weights. Not saved with the copy, which refuses other weights, nor kept by
             another `optimize`; without effect on other devices and backends.
 
     Returns:

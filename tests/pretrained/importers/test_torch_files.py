@@ -83,7 +83,7 @@ def test_unknown_classes_beside_good_tensors(tmp_path):
     torch.save(content, tmp_path / "run.pth")
     raw = read_checkpoint(tmp_path / "run.pth")
     np.testing.assert_array_equal(raw.tensors["weight"], [1, 1])
-    assert any(name.endswith("test_reading.HistoryBuffer") for name in raw.placeholders)
+    assert any(name.endswith("test_torch_files.HistoryBuffer") for name in raw.placeholders)
     assert "resample_rate=8" in raw.texts
 
 
