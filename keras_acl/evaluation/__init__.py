@@ -1,4 +1,4 @@
-"""Evidence: many views a video, raw scores, and every number that can be computed from them."""
+"""Evidence: many views per video, raw scores, and every number that can be computed from them."""
 
 from typing import TYPE_CHECKING
 

@@ -49,7 +49,7 @@ def attention_strip(
         names: Names of these classes in the rows.
 
     Returns:
-        The frames, and for each class a row a stream.
+        The frames, and for each class one row per stream.
 
     Raises:
         DecodingError: If the video cannot be read.

@@ -18,7 +18,7 @@ from keras_acl.training import recipes
 
 LIMIT, INFERENCE, TRAINING = "matrix products alone", "inference", "training"
 DATA, TOGETHER = "data", "training from data"
-NO_MORE = 1.03  # times as many clips a second as before, or else it brought nothing
+NO_MORE = 1.03  # times as many clips per second as before, or else it brought nothing
 PATIENCE = 2  # batch sizes that brought nothing, and larger ones are not tried
 SHARED = 0.9  # of the slower one's rate: below it the two are in each other's way
 REPEATS = 3  # at least, and as many as fit into the time

@@ -1,4 +1,4 @@
-"""Copies of folders of videos that decode fast: smaller, two key frames a second, no sound."""
+"""Copies of folders of videos that decode fast: smaller, two key frames per second, no sound."""
 
 import contextlib
 import dataclasses
