@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from types import SimpleNamespace
 
 import data_files
@@ -235,6 +236,8 @@ def test_a_contender_alone_tells_its_memory_and_time(tmp_path, eager, monkeypatc
 
 
 def test_training(bench, eager, monkeypatch):
+    # pytest takes the folder tests/training for a package of that name.
+    monkeypatch.setitem(sys.modules, "training", training)
     few = {"no consistency": {"consistency_weight": None}, "AC": {"scales": (1.0,)}}
     monkeypatch.setattr(training, "VARIANTS", few)
     monkeypatch.setattr(training, "importlib", SimpleNamespace(util=SimpleNamespace(find_spec=len)))
