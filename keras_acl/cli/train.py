@@ -11,7 +11,28 @@ from keras_acl.cli.terminal import errors, no_startup_noise, screen
 
 Option = typer.Option
 Source = Annotated[
-    Path, typer.Argument(exists=True, help="Folder of class folders, or a CSV (path,label).")
+    Path,
+    typer.Argument(
+        exists=True,
+        help="Folder of class folders, or a CSV (path,label); or a folder of train/ and val/, "
+        "with test/ or without, each a folder of class folders.",
+    ),
+]
+Validation = Annotated[
+    Path | None,
+    Option(
+        exists=True,
+        help="Folder or CSV of the validation videos.",
+        show_default="FOLDER/val, or some are split off",
+    ),
+]
+Test = Annotated[
+    Path | None,
+    Option(
+        exists=True,
+        help="Folder or CSV of test videos, scored at the end.",
+        show_default="FOLDER/test if it is split",
+    ),
 ]
 RunFolder = Annotated[Path | None, Option(help="Run folder.", show_default="runs/NAME")]
 NetworkName = Annotated[
@@ -33,7 +54,10 @@ LearningRate = Annotated[
     ),
 ]
 Consistency = Annotated[float, Option(min=0, help="λ of the paper.")]
-ValidationSplit = Annotated[float, Option(min=0.01, max=0.9)]
+ValidationSplit = Annotated[
+    float | None,
+    Option(min=0.01, max=0.9, help="Share kept for validation.", show_default="0.2"),
+]
 Flip = Annotated[bool, Option(help="Mirror clips at random.")]
 Accumulate = Annotated[
     int, Option(min=1, help="Batches per step: larger ones than the memory holds.")
@@ -53,7 +77,9 @@ def train(
     span: Span = None,
     learning_rate: LearningRate = None,
     consistency_weight: Consistency = 1.5,
-    validation_split: ValidationSplit = 0.2,
+    validation: Validation = None,
+    test: Test = None,
+    validation_split: ValidationSplit = None,
     flip: Flip = True,
     accumulate: Accumulate = 1,
     rematerialize: Rematerialize = False,
@@ -77,6 +103,8 @@ def train(
             "consistency_weight": consistency_weight,
         },
         batch_size=batch_size,
+        validation=validation,
+        test=test,
         validation_split=validation_split,
         flip=flip,
         accumulate=accumulate,
@@ -85,7 +113,10 @@ def train(
     )
     output = output or default_folder(folder)
     what = weights or f"the {settings.network} two-stream network"
-    screen.print(f"Training {what} on {folder}; run folder {output}")
+    screen.print(f"Training {what} on {settings.source}; run folder {output}")
+    for side, where in (("Validation", settings.validation), ("Test", settings.test)):
+        if where is not None:
+            screen.print(f"{side} videos: {where}")
     try:
         report = train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
     except KeyboardInterrupt:
@@ -100,7 +131,12 @@ def _show_report(report) -> None:
         f"each (the most frequent class: {report.chance:.1%}); {report.classes} classes, "
         f"{report.videos[0]} training videos, {report.epochs} epochs, {report.seconds:.0f} s."
     )
+    if report.test_accuracy is not None:
+        screen.print(f"Test accuracy {report.test_accuracy:.1%} on {report.test_videos} videos.")
     if report.bad_files:
         screen.print(f"{report.bad_files} unreadable files: {report.folder / 'bad_videos.txt'}")
-    for name in ("model.keras", "curves.png", "predictions.csv", "attention.png"):
+    names = ["model.keras", "curves.png", "predictions.csv", "attention.png"]
+    if report.test_accuracy is not None:
+        names.insert(3, "test_predictions.csv")
+    for name in names:
         screen.print(f"  {report.folder / name}")

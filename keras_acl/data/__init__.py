@@ -6,6 +6,7 @@ Batches for `fit`, `evaluate` and `predict`, in one call:
 
 The same in two steps:
     read_directory, read_csv, read_ucf101, read_kinetics: files -> VideoList
+    read_splits, Splits: a folder with train/, val/ and test/ -> a VideoList for each
     split: VideoList -> training and validation side
     VideoDataset: VideoList -> batches
     Augmentation, LoadingOptions: what varies in training, and how files are read
@@ -30,7 +31,8 @@ from typing import TYPE_CHECKING
 from keras_acl.data.augmentation import Augmentation, read_test_clip, read_training_clip
 from keras_acl.data.bad_videos import BadVideosError, BadVideoWarning
 from keras_acl.data.kinetics import read_kinetics
-from keras_acl.data.sources import read_csv, read_directory
+from keras_acl.data.sources import read_csv, read_directory, read_splits
+from keras_acl.data.split_folders import Splits
 from keras_acl.data.ucf101 import read_ucf101
 from keras_acl.data.video_list import MissingVideosWarning, VideoList, split
 from keras_acl.moving_figures.dataset import FigureClip, MovingFigures, read_mask
@@ -64,6 +66,7 @@ __all__ = [
     "MissingVideosWarning",
     "MovingFigures",
     "ShrinkReport",
+    "Splits",
     "Video",
     "VideoDataset",
     "VideoInfo",
@@ -83,6 +86,7 @@ __all__ = [
     "read_frames",
     "read_kinetics",
     "read_mask",
+    "read_splits",
     "read_test_clip",
     "read_training_clip",
     "read_ucf101",

@@ -1,4 +1,4 @@
-"""Your own videos: a folder, a CSV, or any files -> VideoList.
+"""Your own videos: a folder, a split folder, a CSV, or any files -> VideoList.
 
 Class order is explicit: sorted names, or the order of the `labels` that are handed in.
 """
@@ -6,6 +6,12 @@ Class order is explicit: sorted names, or the order of the `labels` that are han
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_acl.data.split_folders import (
+    Splits,
+    class_folders,
+    find_splits,
+    warn_of_split_names,
+)
 from keras_acl.data.tables import Row, class_index, read_table
 from keras_acl.data.video_list import VideoList, checked_labels, only_present
 from keras_acl.video.files import checked_folder, find_videos, list_files
@@ -31,16 +37,46 @@ def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> V
             not among `labels`, or two labels are the same.
     """
     folder = checked_folder(folder)
-    names = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+    names = [path.name for path in class_folders(folder)]
     found = {name: find_videos(folder / name) for name in names}
     _check_class_folders(folder, found, labels)
+    warn_of_split_names(names if labels is None else (), folder)
     labels = checked_labels(names if labels is None else labels)
     videos = [
         Video(path, label) for label, name in enumerate(labels) for path in found.get(name, ())
     ]
     return VideoList(videos, labels)
+
+
+def read_splits(folder: str | Path, labels: Sequence[str] | None = None) -> Splits:
+    """Read a folder with train/, val/ and test/ below, each a folder of class folders.
+
+    The names may also be training, valid, validation and testing. One of val and test may be
+    missing; the classes of all sides are those of the training side, in one order.
+
+    Args:
+        folder: Folder that holds the sides.
+        labels: Class names in the wanted order, as in `read_directory`.
+
+    Returns:
+        Training, validation and test videos; None for a side that is not there.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it is not split, or a side cannot be read, see `read_directory`.
+
+    Example:
+        >>> train, validation, _ = keras_acl.data.read_splits("dataset")
+        >>> train = keras_acl.data.VideoDataset(train, model.clip)
+    """
+    found = find_splits(folder)
+    if not found:
+        raise ValueError(
+            f"Expected folders train and val or test in {folder}, with the same class folders in "
+            f"each. Received: {', '.join(path.name for path in class_folders(folder)) or 'none'}"
+        )
+    train = read_directory(found.pop("train"), labels)
+    return Splits(train, **{side: read_directory(at, train.labels) for side, at in found.items()})
 
 
 def read_csv(

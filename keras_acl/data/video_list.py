@@ -186,7 +186,8 @@ def split(videos: VideoList, fraction: float = 0.2, seed: int = 0) -> tuple[Vide
     if not train or not validation:
         raise ValueError(
             f"{videos!r} cannot be split: no class has two groups (recordings), one for each side. "
-            "Add videos, or hand in a validation list of your own."
+            "Add videos, or name a validation set of your own: `fit(validation_data=...)`, or on "
+            "the command line --validation FOLDER or CSV."
         )
     return VideoList(train, videos.labels), VideoList(validation, videos.labels)
 

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,6 +70,40 @@ def test_train_without_options_suits_the_device(call, asked, videos):
     rate = training.LEARNING_RATES["small"]
     assert settings.recipe == recipes.finetune(learning_rate=rate, consistency_weight=1.5)
     assert folder == Path("runs/videos")
+
+
+def test_train_uses_a_split_folder_and_says_so(call, asked, videos, tmp_path):
+    for side in ("train", "val", "test"):
+        shutil.copytree(videos, tmp_path / "set" / side)
+    code, out, _ = call("train", tmp_path / "set")
+    assert code == 0
+    [(settings, folder)] = asked
+    assert folder == Path("runs/set")
+    sides = [str(tmp_path / "set" / side) for side in ("train", "val", "test")]
+    assert [settings.source, settings.validation, settings.test] == sides
+    assert f"network on {sides[0]}; run folder" in out
+    assert f"Validation videos: {sides[1]}\nTest videos: {sides[2]}\n" in out
+
+
+def test_train_takes_a_validation_and_a_test_set(call, asked, videos, tmp_path, monkeypatch):
+    (tmp_path / "test.csv").write_text("path,label\n")
+    code, _, _ = call("train", videos, "--validation", videos, "--test", tmp_path / "test.csv")
+    assert code == 0
+    [(settings, _)] = asked
+    assert (settings.validation, settings.test) == (str(videos), str(tmp_path / "test.csv"))
+    code, _, err = call("train", videos, "--validation", videos, "--validation-split", 0.3)
+    assert code == 1
+    assert "nothing to split off" in err
+
+
+def test_train_reports_the_test_accuracy(call, videos, tmp_path, monkeypatch):
+    def train_folder(settings, folder, verbose):
+        return training.RunReport(folder, 2, (8, 2), 3, 0.5, 0.5, 1, 9.0, 4, 0.25)
+
+    monkeypatch.setattr(training, "train_folder", train_folder)
+    _, out, _ = call("train", videos, "--output", tmp_path / "r")
+    assert "Test accuracy 25.0% on 4 videos." in out
+    assert f"  {tmp_path / 'r' / 'test_predictions.csv'}\n" in out
 
 
 def test_train_from_pretrained_weights_takes_their_clip(call, asked, videos):

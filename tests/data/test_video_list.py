@@ -113,7 +113,8 @@ def test_senseless_fractions_are_refused(fraction):
 @pytest.mark.parametrize("videos", [make([3]), make([3], [5]), VideoList([])])
 def test_a_side_without_videos_is_refused(videos):
     with pytest.raises(
-        ValueError, match=r"VideoList\(.*\) cannot be split: no class has two groups"
+        ValueError,
+        match=r"VideoList\(.*\) cannot be split: no class has two groups .* --validation FOLDER",
     ):
         split(videos)
 

@@ -19,7 +19,8 @@ from keras_acl.training.runs.settings import (
     claim_folder,
     finished_epochs,
 )
-from keras_acl.training.runs.train import read_videos, train_folder
+from keras_acl.training.runs.train import train_folder
+from keras_acl.training.runs.videos import RunVideos, read_run_videos, read_videos
 
 __all__ = [
     "CLIPS",
@@ -27,6 +28,7 @@ __all__ = [
     "NETWORKS",
     "RunReport",
     "RunSettings",
+    "RunVideos",
     "choose_network",
     "claim_folder",
     "clip_for",
@@ -34,6 +36,7 @@ __all__ = [
     "default_folder",
     "finished_epochs",
     "plan_run",
+    "read_run_videos",
     "read_videos",
     "train_folder",
 ]

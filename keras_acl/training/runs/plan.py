@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_acl.clip import ClipSpec
+from keras_acl.data.split_folders import find_splits
 from keras_acl.pretrained.find_folder import find_folder
 from keras_acl.pretrained.metadata import read_metadata
 from keras_acl.system.devices import has_accelerator
@@ -37,7 +38,8 @@ def plan_run(
     """Settings of a fine-tuning run, with what is not said chosen for the device and the network.
 
     Args:
-        source: Folder of class folders, or a CSV file.
+        source: Folder of class folders, or a CSV file; or a folder with train/ and val/ or test/
+            below, which are then the sides of the run where no others are named.
         network: "small", "r50", "r101", or "auto": r50 on a GPU or TPU, small on a CPU.
         weights: What to start from, as in `load_pretrained`; it brings its own network.
         clip: Fields of `ClipSpec` other than the network's usual ones; `None` is the usual one.
@@ -45,7 +47,8 @@ def plan_run(
         **settings: Other fields of `RunSettings`, such as `batch_size`.
 
     Raises:
-        ValueError: If both weights and a network are named, or an argument is out of its range.
+        ValueError: If both weights and a network are named, a share to split off and a validation
+            set, or an argument is out of its range.
     """
     if weights is not None and network != "auto":
         raise ValueError(
@@ -58,13 +61,31 @@ def plan_run(
     if weights is None:
         told.setdefault("learning_rate", LEARNING_RATES[name])
     return RunSettings(
-        source=str(source),
+        **_sources(source, settings),
         network=name,
         clip=clip_for(name, **changes) if weights is None else clip_of(weights, **changes),
         recipe=recipes.finetune(**{"seed": settings.get("seed", 0), **told}),
         weights=weights,
         **settings,
     )
+
+
+def _sources(source: str | Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Take what names the videos out of `settings`, and look for sides in the source."""
+    found = find_splits(source) if Path(source).is_dir() else {}
+    sides: dict[str, Any] = {"source": str(found.get("train", source))}
+    for side in ("validation", "test"):
+        told = settings.pop(side, None) or found.get(side)
+        sides[side] = None if told is None else str(told)
+    share = settings.pop("validation_split", None)
+    if share is None:
+        return sides
+    if sides["validation"] is not None:
+        raise ValueError(
+            "A validation set leaves nothing to split off. Received: "
+            f"validation_split={share}, validation={sides['validation']}"
+        )
+    return {**sides, "validation_split": share}
 
 
 def default_folder(source: str | Path) -> Path:

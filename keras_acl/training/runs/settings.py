@@ -3,10 +3,11 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data import VideoList
+from keras_acl.data import Video
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.dotted_names import dotted_names
 from keras_acl.training import recipes
@@ -30,6 +31,8 @@ class RunSettings:
             network is then that one, whatever `network` says.
         accumulate: Batches whose gradients make one step.
         rematerialize: Whether the inside of blocks is computed twice instead of being kept.
+        validation: Source of the validation videos; without it, `source` is split.
+        test: Source of the test videos, which are scored at the end; None for none.
     """
 
     source: str
@@ -43,6 +46,8 @@ class RunSettings:
     weights: str | None = None
     accumulate: int = 1
     rematerialize: bool = False
+    validation: str | None = None
+    test: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +63,8 @@ class RunReport:
         chance: Share of the most frequent class among them.
         bad_files: Files that could not be read.
         seconds: Time this call took.
+        test_videos: Number of test videos; 0 without a test set.
+        test_accuracy: As `accuracy`, on the test videos; None without a test set.
     """
 
     folder: Path
@@ -68,9 +75,11 @@ class RunReport:
     chance: float
     bad_files: int
     seconds: float
+    test_videos: int = 0
+    test_accuracy: float | None = None
 
 
-def claim_folder(folder: Path, settings: RunSettings, videos: VideoList) -> None:
+def claim_folder(folder: Path, settings: RunSettings, videos: Sequence[Video]) -> None:
     """Write down what a run depends on, or check that it is what the run in `folder` began with.
 
     A folder without a finished epoch has nothing to lose and is taken over.
@@ -80,7 +89,7 @@ def claim_folder(folder: Path, settings: RunSettings, videos: VideoList) -> None
     """
     file = folder / "settings.json"
     listed = "\n".join(f"{video.path}\t{video.label}" for video in videos)
-    digest = hashlib.sha256(listed.encode()).hexdigest()
+    digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
     # The list counts, too: with other videos, the split would mix what was kept apart.
     record = {**dataclasses.asdict(settings), "videos": f"{len(videos)}, list sha256 {digest[:12]}"}
     text = json.dumps(record, indent=2)

@@ -16,9 +16,6 @@ from keras_acl.data import (
     Video,
     VideoDataset,
     VideoList,
-    read_csv,
-    read_directory,
-    split,
 )
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained.load import load_pretrained
@@ -27,20 +24,17 @@ from keras_acl.training import recipes
 from keras_acl.training.history import plot_history, read_history
 from keras_acl.training.runs.plan import NETWORKS
 from keras_acl.training.runs.settings import RunReport, RunSettings, claim_folder, finished_epochs
+from keras_acl.training.runs.videos import read_run_videos
 
 MAX_BAD_FRACTION = 0.05
-
-
-def read_videos(source) -> VideoList:
-    """Read a folder of class folders, or a CSV file by its ending."""
-    return read_csv(source) if str(source).lower().endswith(".csv") else read_directory(source)
 
 
 def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
     """Train a network, or go on with the run that the folder holds.
 
     Writes `model.keras`, `history.csv`, `curves.png`, `predictions.csv`, `attention.png`,
-    `bad_videos.txt` (if any), `settings.json`, TensorBoard logs and the state to resume from.
+    `test_predictions.csv` (with a test set), `bad_videos.txt` (if any), `settings.json`,
+    TensorBoard logs and the state to resume from.
 
     Args:
         settings: What to train.
@@ -57,37 +51,37 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
         BadVideosError: If too many files cannot be read.
     """
     begin, folder = time.monotonic(), Path(folder)
-    videos = read_videos(settings.source)
-    if len(videos.labels) < 2:
-        raise ValueError(
-            "A classifier needs at least two classes, each a folder of videos. Received: "
-            f"{len(videos.labels)} in {settings.source}"
-        )
-    train_videos, test_videos = split(videos, settings.validation_split, settings.seed)
-    claim_folder(folder, settings, videos)
-    train, test = _datasets(train_videos, test_videos, settings, folder)
+    videos = read_run_videos(settings)
+    claim_folder(folder, settings, videos.listed)
+    train, validation = _datasets(videos.train, videos.validation, settings, folder)
     keras.utils.set_random_seed(settings.seed)
-    model = _network(settings, videos.labels)
+    model = _network(settings, train.labels)
     callbacks = _compile(model, train, settings, folder)
-    with contextlib.closing(train), contextlib.closing(test):
-        _fit(model, train, test, settings, callbacks, verbose)
-        scores = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(test, verbose=0)))
-    _check_finite(folder, settings)
-    with written_whole(folder / "model.keras") as beside:
-        model.save(beside)
-    plot_history(read_history(folder / "history.csv"), folder / "curves.png")
-    accuracy = _write_predictions(folder / "predictions.csv", test, scores)
-    _draw_attention(model, test, folder / "attention.png")
-    counts = np.bincount([video.label or 0 for video in test_videos])
+    with contextlib.closing(train), contextlib.closing(validation):
+        _fit(model, train, validation, settings, callbacks, verbose)
+        _check_finite(folder, settings)
+        with written_whole(folder / "model.keras") as beside:
+            model.save(beside)
+        plot_history(read_history(folder / "history.csv"), folder / "curves.png")
+        accuracy = _score(model, validation, folder / "predictions.csv")
+    _draw_attention(model, validation, folder / "attention.png")
+    test_accuracy = None
+    if videos.test is not None:
+        test = _dataset(videos.test, settings, folder, MAX_BAD_FRACTION)
+        with contextlib.closing(test):
+            test_accuracy = _score(model, test, folder / "test_predictions.csv")
+    counts = np.bincount([video.label or 0 for video in videos.validation])
     return RunReport(
         folder=folder,
-        classes=len(videos.labels),
-        videos=(len(train_videos), len(test_videos)),
+        classes=len(train.labels),
+        videos=(len(videos.train), len(videos.validation)),
         epochs=settings.recipe.epochs,
         accuracy=accuracy,
         chance=float(counts.max() / counts.sum()),
-        bad_files=len(train.bad_files) + len(test.bad_files),
+        bad_files=len(train.bad_files) + len(validation.bad_files),
         seconds=time.monotonic() - begin,
+        test_videos=len(videos.test or ()),
+        test_accuracy=test_accuracy,
     )
 
 
@@ -114,41 +108,50 @@ def _compile(model, train: VideoDataset, settings: RunSettings, folder: Path) ->
     )
 
 
-def _datasets(train_videos, test_videos, settings, folder) -> tuple[VideoDataset, VideoDataset]:
+def _datasets(
+    train: VideoList, validation: VideoList, settings: RunSettings, folder: Path
+) -> tuple[VideoDataset, VideoDataset]:
     # Each side may have all the bad files that the whole may: chance decides where they go.
-    allowed = MAX_BAD_FRACTION * (len(train_videos) + len(test_videos))
-
-    def dataset(videos, training):
-        loading = LoadingOptions(
-            bad_files=folder / "bad_videos.txt",
-            max_bad_fraction=min(1.0, allowed / len(videos)),
-        )
-        augmentation = Augmentation(flip=0.5 if settings.flip else 0.0)
-        return VideoDataset(
-            videos,
-            settings.clip,
-            settings.batch_size,
-            training=training,
-            augmentation=augmentation,
-            seed=settings.seed,
-            loading=loading,
-        )
-
-    return dataset(train_videos, True), dataset(test_videos, False)
+    allowed = MAX_BAD_FRACTION * (len(train) + len(validation))
+    shares = [min(1.0, allowed / len(videos)) for videos in (train, validation)]
+    return (
+        _dataset(train, settings, folder, shares[0], training=True),
+        _dataset(validation, settings, folder, shares[1]),
+    )
 
 
-def _fit(model, train, test, settings, callbacks, verbose) -> None:
+def _dataset(
+    videos: VideoList,
+    settings: RunSettings,
+    folder: Path,
+    max_bad_fraction: float,
+    training: bool = False,
+) -> VideoDataset:
+    return VideoDataset(
+        videos,
+        settings.clip,
+        settings.batch_size,
+        training=training,
+        augmentation=Augmentation(flip=0.5 if settings.flip else 0.0),
+        seed=settings.seed,
+        loading=LoadingOptions(
+            bad_files=folder / "bad_videos.txt", max_bad_fraction=max_bad_fraction
+        ),
+    )
+
+
+def _fit(model, train, validation, settings, callbacks, verbose) -> None:
     try:
         model.fit(
             train,
-            validation_data=test,
+            validation_data=validation,
             epochs=settings.recipe.epochs,
             callbacks=callbacks,
             verbose=verbose,
         )
     except Exception:
         # TensorFlow wraps what a data set raises in an error of its own.
-        for data in (train, test):
+        for data in (train, validation):
             if data.error is not None:
                 raise data.error from None
         raise
@@ -163,8 +166,9 @@ def _check_finite(folder: Path, settings: RunSettings) -> None:
         )
 
 
-def _write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:
-    """Write one line per video and return the accuracy over those that could be read."""
+def _score(model, test: VideoDataset, file: Path) -> float:
+    """Predict, write one line per video and return the accuracy over those that could be read."""
+    scores = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(test, verbose=0)))
     hits = []
     with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)

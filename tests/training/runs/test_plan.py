@@ -40,3 +40,30 @@ def test_weights_bring_their_own_network():
 @pytest.mark.parametrize("source", ["some/videos", "some/videos.csv", "some/videos/"])
 def test_a_run_is_named_after_its_source(source):
     assert training.default_folder(source) == Path("runs/videos")
+
+
+@pytest.fixture
+def divided(tmp_path):
+    for side in ("train", "val", "test"):
+        (tmp_path / side / "run").mkdir(parents=True)
+        (tmp_path / side / "run" / "1.mp4").touch()
+    return tmp_path
+
+
+def test_a_split_folder_gives_the_sides_of_the_run(divided):
+    settings = training.plan_run(divided, "small")
+    sides = (settings.source, settings.validation, settings.test)
+    assert sides == tuple(str(divided / side) for side in ("train", "val", "test"))
+
+
+def test_a_named_side_counts_more_than_a_found_one(divided):
+    settings = training.plan_run(divided, "small", validation=divided / "test", test="b.csv")
+    sides = (settings.source, settings.validation, settings.test)
+    assert sides == (str(divided / "train"), str(divided / "test"), "b.csv")
+
+
+def test_a_validation_set_leaves_nothing_to_split_off(divided):
+    with pytest.raises(ValueError, match=r"validation_split=0\.3, validation=.*val"):
+        training.plan_run(divided, "small", validation_split=0.3)
+    settings = training.plan_run(divided / "train", "small", validation_split=0.3)
+    assert (settings.validation_split, settings.validation) == (0.3, None)

@@ -136,6 +136,26 @@ def test_the_same_call_again_trains_nothing_and_reports_the_same(run, videos):
         np.testing.assert_array_equal(mine, yours)
 
 
+@pytest.mark.usefixtures("_one_stream")
+def test_named_sets_are_validated_and_tested_on(videos, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1, precise_batches=0)
+    lists = {"validation": ["left/0000", "up/0001"], "test": ["right/0002"]}
+    for side, names in lists.items():
+        lines = [f"{videos / name}.mp4,{name.split('/')[0]}" for name in names]
+        (tmp_path / f"{side}.csv").write_text("\n".join(["path,label", *lines]))
+    train = tmp_path / "train.csv"
+    rest = [f"{videos}/{label}/{n:04}.mp4,{label}" for label in LABELS for n in (3, 4)]
+    train.write_text("\n".join(["path,label", *rest]))
+    sides = {side: str(tmp_path / f"{side}.csv") for side in lists}
+    settings = settings_for(train, recipe=recipe, **sides)
+    report = training.train_folder(settings, tmp_path / "run", verbose=0)
+    assert (report.videos, report.test_videos) == ((6, 2), 1)
+    for name, side in (("predictions", "validation"), ("test_predictions", "test")):
+        rows = rows_of(tmp_path / "run" / f"{name}.csv")
+        assert [row["path"] for row in rows] == [f"{videos / each}.mp4" for each in lists[side]]
+    assert report.test_accuracy == (rows[0]["label"] == rows[0]["predicted"])
+
+
 # What goes wrong
 
 
