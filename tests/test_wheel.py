@@ -46,6 +46,7 @@ def test_wheel_holds_the_weights_and_nothing_of_the_tests(wheel):
         "weights/acl_r50_4x16_k400/README.md",
         "pretrained/labels/kinetics400.txt",
         "report/page.html.j2",
+        "py.typed",
     ):
         assert f"keras_acl/{name}" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"keras_acl"}

@@ -66,7 +66,7 @@ def explain(
                 bad += 1
                 errors.print(str(error), style="red")
             else:
-                screen.print(f"{path}: {found.label} {found.score:.1%}: {file} {found.sheet.name}")
+                screen.print(f"{path}: {found.label} {found.score:.1%}: {file} {found.sheet}")
             progress(done, len(paths))
     if bad:
         raise typer.Exit(1)

@@ -3,38 +3,58 @@
 import os
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
+from keras_acl import __version__
 from keras_acl.cli import attention, evaluate, predict, speed, train, videos, weights
 from keras_acl.cli.terminal import errors, show_warning
 
 app = typer.Typer(
-    help="Video action recognition that shows where it looks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    train.train,
-    predict.predict,
-    evaluate.evaluate,
-    evaluate.report,
-    attention.explain,
-    attention.attention,
-    predict.features,
-    speed.bench,
-    speed.costs,
-    speed.summary,
-    videos.shrink,
-    videos.check_videos,
-    videos.synthesize,
-    weights.presets,
-    weights.import_,
-    weights.publish,
-):
-    app.command(command.__name__.strip("_").replace("_", "-"))(command)
+# As they are listed: what most people come for stands first.
+VERBS = {
+    "From your videos to a report": (
+        train.train,
+        predict.predict,
+        evaluate.evaluate,
+        attention.explain,
+        evaluate.report,
+    ),
+    "More about a model": (
+        attention.attention,
+        predict.features,
+        speed.summary,
+        speed.bench,
+        speed.costs,
+    ),
+    "Video files": (videos.check_videos, videos.shrink, videos.synthesize),
+    "Weights": (weights.presets, weights.import_, weights.publish),
+}
+for panel, commands in VERBS.items():
+    for command in commands:
+        name = command.__name__.strip("_").replace("_", "-")
+        app.command(name, rich_help_panel=panel)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"keras-acl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def keras_acl(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Video action recognition that shows where it looks."""
 
 
 def main() -> None:
@@ -42,7 +62,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.showwarning = show_warning
     try:
-        app()
+        app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
         errors.print(
             f"Error: {error}. The extras are imagenet, jax, parquet and torch.", style="red"

@@ -98,7 +98,7 @@ def presets(
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return
-    table = Table("name", "accuracy", "GMACs", "parameters", "licence", "source")
+    table = Table("name", "top-1 / top-5 in %", "GMACs", "params", "licence")
     for column in table.columns[2:4]:
         column.justify = "right"
     protocols: list[str] = []
@@ -110,18 +110,21 @@ def presets(
                 protocols.append(how)
             top5 = "" if row.top5 is None else f" / {row.top5:.2f}"
             accuracy = f"{row.top1:.2f}{top5} [{protocols.index(how) + 1}]"
-        name = row.name if not row.alias else f"{row.alias} = {row.name}"
         table.add_row(
-            name,
+            f"{row.alias}\n= {row.name}" if row.alias else row.name,
             accuracy,
             f"{row.multiply_adds / 1e9:.2f}",
             f"{row.parameters / 1e6:.2f} M",
             row.licence,
-            row.source,
         )
     screen.print(table)
     for number, how in enumerate(protocols, 1):
-        screen.print(f"[{number}] top-1 / top-5 in per cent: {how}")
+        screen.print(f"[{number}] {how}", soft_wrap=False)
+    screen.print("\nWhere they come from:")
+    for row in rows:
+        # An address has a line of its own, so that a narrow terminal leaves it whole.
+        sources = row.source.split(" and ")
+        screen.print("\n  ".join([row.alias or row.name, *sources]))
 
 
 def _read_names(labels: str) -> tuple[str, ...]:

@@ -40,7 +40,8 @@ def test_explain_writes_a_video_and_a_sheet_of_each(call, model, figures, tmp_pa
         f"{label}_0000_attention.{ending}" for label in LABELS for ending in ("mp4", "png")
     )
     assert len(out.splitlines()) == 3
-    assert "right_0000_attention.mp4 right_0000_attention.png" in out.splitlines()[1]
+    written = [tmp_path / "out" / f"right_0000_attention.{ending}" for ending in ("mp4", "png")]
+    assert f": {written[0]} {written[1]}" in out.splitlines()[1]
 
 
 def test_explain_compares_two_models_in_a_gif(call, model, figures, tmp_path):

@@ -1,12 +1,14 @@
+import re
 import subprocess
 import sys
 
 import pytest
 
+import keras_acl
+from keras_acl.cli.main import app
 from keras_acl.video import check as checking
 
-VERBS = ["train", "predict", "check-videos", "summary", "synthesize"]
-VERBS += ["import", "publish", "presets", "shrink", "bench"]
+VERBS = [command.name for command in app.registered_commands]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -16,10 +18,37 @@ def test_every_verb_has_help_with_an_example(call, verb):
     assert f"Example: keras-acl {verb}" in out
 
 
-def test_help_lists_the_verbs(call):
+def test_help_lists_the_verbs_by_use(call):
     code, out, _ = call("-h")
     assert code == 0
-    assert all(verb in out for verb in VERBS)
+    listed = re.findall(r"^│ ([a-z][a-z-]+) ", out, flags=re.MULTILINE)
+    assert listed == VERBS
+    assert listed[:5] == ["train", "predict", "evaluate", "explain", "report"]
+
+
+def test_version(call):
+    assert call("--version")[:2] == (0, f"keras-acl {keras_acl.__version__}\n")
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "keras_acl", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: keras-acl [OPTIONS]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [("keras-acl pr", ["predict", "presets"]), ("keras-acl predict --ti", ["--timeline"])],
+)
+def test_the_shell_completes_verbs_and_options(call, monkeypatch, words, completions):
+    assert "--install-completion" in call("--help")[1]
+    monkeypatch.setenv("_KERAS_ACL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    code, out, _ = call()
+    assert code == 0
+    assert out.split() == completions
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train", "nowhere"]])

@@ -5,6 +5,7 @@ from pretrained.importers.parity import FOLDER, assert_close, clip, expected
 from tiny_network import two_stream
 
 from keras_acl import load_pretrained, pretrained
+from keras_acl.cli import weights
 from keras_acl.models import SlowClassifier, TwoStreamClassifier
 from keras_acl.pretrained.importers.import_report import ImportReport
 from keras_acl.pretrained.presets import PRESETS
@@ -99,3 +100,16 @@ def test_publish_checks_before_it_talks_to_anybody(call, tmp_path):
     code, _, err = call("publish", tmp_path, "nonsense")
     assert code == 1
     assert "Expected user/repo. Received: nonsense" in err
+
+
+def test_presets_fit_a_narrow_terminal(call, monkeypatch):
+    monkeypatch.setattr(weights.screen, "width", 80)
+    _, out, _ = call("presets")
+    longest = (
+        "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/SLOWFAST_8x8_R101.pyth"
+    )
+    shown = [line.strip() for line in out.splitlines()]
+    assert longest in shown  # an address is not cut
+    assert max(len(line) for line in shown if "://" not in line and "python" not in line) <= 80
+    names = {cell.strip("│= ").split(" ")[0] for cell in shown}
+    assert names >= {preset.name for preset in PRESETS}  # nor a name
