@@ -80,7 +80,10 @@ def read_splits(folder: str | Path, labels: Sequence[str] | None = None) -> Spli
 
 
 def read_csv(
-    file: str | Path, labels: Sequence[str] | None = None, root: str | Path | None = None
+    file: str | Path,
+    labels: Sequence[str] | None = None,
+    root: str | Path | None = None,
+    subset: str | None = None,
 ) -> VideoList:
     """Read a CSV with the columns path, label and, where wanted, start, end (seconds) and group.
 
@@ -91,19 +94,26 @@ def read_csv(
         file: CSV with a header line.
         labels: Class names in the wanted order, such as `model.labels`; see above for the default.
         root: Folder that the paths are relative to; the CSV's own by default.
+        subset: Only rows with this in the column subset, as `"validation"` in a run's `split.csv`.
 
     Returns:
         The videos in the order of the file; `missing` names those that are not on disk.
 
     Raises:
         FileNotFoundError: If there is no such file, or none of its videos is on disk.
-        ValueError: If a column is missing, or a row has an unknown class or wrong times.
+        ValueError: If a column or the subset is missing, or a row has an unknown class or wrong
+            times.
     """
     file = Path(file)
     root = file.parent if root is None else checked_folder(root)
-    rows = read_table(file, ("path", "label"))
+    rows = read_table(file, ("path", "label", *(() if subset is None else ("subset",))))
     labels = _labels_of(rows) if labels is None else checked_labels(labels)
     indices = {name: index for index, name in enumerate(labels)}
+    if subset is not None:
+        present = {row.cells["subset"]: None for row in rows}
+        if subset not in present:
+            raise ValueError(f"{file} has no subset {subset!r}. Received: {', '.join(present)}")
+        rows = [row for row in rows if row.cells["subset"] == subset]
     return only_present([_csv_video(row, root, indices) for row in rows], labels, file)
 
 

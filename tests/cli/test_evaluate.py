@@ -8,7 +8,7 @@ from tiny_network import CLIP, NETWORK
 from keras_acl.data import MovingFigures
 from keras_acl.evaluation import Scores
 from keras_acl.models import TwoStreamClassifier
-from keras_acl.pretrained import save_pretrained
+from keras_acl.pretrained import load_pretrained, save_pretrained
 
 FIGURES = MovingFigures("motion", 0, frames=16, size=40)
 
@@ -39,6 +39,27 @@ def test_evaluate_a_folder(call, saved, tmp_path):
     values = json.loads(out)
     assert values["scored"] == 8
     assert values["top1"] == pytest.approx((scores.probabilities.argmax(1) == scores.truth).mean())
+
+
+@pytest.mark.filterwarnings("always::keras_acl.evaluation.source.TrainedOnWarning")
+def test_a_run_alone_is_measured_on_what_it_held_out(call, saved, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    load_pretrained(saved / "model").save(run / "model.keras")
+    videos = sorted((saved / "videos").rglob("*.mp4"))
+    sides = ["train" if index % 4 else "validation" for index in range(8)]
+    rows = [f"{v},{v.parent.name},{side}" for v, side in zip(videos, sides, strict=True)]
+    (run / "split.csv").write_text("\n".join(["path,label,subset", *rows]))
+    views = ("--clips", 1, "--crops", 1)
+    code, out, err = call("evaluate", run, *views)
+    assert (code, err) == (0, "")
+    assert "2 videos asked for, 2 found" in out
+    assert Scores.load(run).paths == tuple(map(str, videos[::4]))
+    assert call("report", run, "--output", tmp_path / "report.html", "--hardest", 0)[0] == 0
+    code, _, err = call("evaluate", run, saved / "videos", *views, "--output", tmp_path / "all")
+    assert code == 0
+    assert "6 of these 8 videos were trained on" in err
+    assert err.count("\n") == 1
 
 
 def test_parts_of_an_evaluation_meet(call, saved, tmp_path):

@@ -1,8 +1,6 @@
 """One training run on a folder of videos: from files to a saved model and its pictures."""
 
 import contextlib
-import csv
-import math
 import time
 from pathlib import Path
 
@@ -13,10 +11,10 @@ from keras_acl.attention import attention_maps, save_contact_sheet
 from keras_acl.data import (
     Augmentation,
     LoadingOptions,
-    Video,
     VideoDataset,
     VideoList,
 )
+from keras_acl.evaluation.held_out import SPLIT
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained.load import load_pretrained
 from keras_acl.system.atomic_write import written_whole
@@ -24,6 +22,7 @@ from keras_acl.training import recipes
 from keras_acl.training.history import plot_history, read_history
 from keras_acl.training.runs.plan import NETWORKS
 from keras_acl.training.runs.settings import RunReport, RunSettings, claim_folder, finished_epochs
+from keras_acl.training.runs.tables import write_predictions, write_split
 from keras_acl.training.runs.videos import read_run_videos
 
 MAX_BAD_FRACTION = 0.05
@@ -32,9 +31,9 @@ MAX_BAD_FRACTION = 0.05
 def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
     """Train a network, or go on with the run that the folder holds.
 
-    Writes `model.keras`, `history.csv`, `curves.png`, `predictions.csv`, `attention.png`,
-    `test_predictions.csv` (with a test set), `bad_videos.txt` (if any), `settings.json`,
-    TensorBoard logs and the state to resume from.
+    Writes `model.keras`, `history.csv`, `curves.png`, `split.csv`, `predictions.csv`,
+    `attention.png`, `test_predictions.csv` (with a test set), `bad_videos.txt` (if any),
+    `settings.json`, TensorBoard logs and the state to resume from.
 
     Args:
         settings: What to train.
@@ -53,6 +52,7 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     begin, folder = time.monotonic(), Path(folder)
     videos = read_run_videos(settings)
     claim_folder(folder, settings, videos.listed)
+    write_split(folder / SPLIT, videos.subsets)
     train, validation = _datasets(videos.train, videos.validation, settings, folder)
     keras.utils.set_random_seed(settings.seed)
     model = _network(settings, train.labels)
@@ -169,23 +169,7 @@ def _check_finite(folder: Path, settings: RunSettings) -> None:
 def _score(model, test: VideoDataset, file: Path) -> float:
     """Predict, write one line per video and return the accuracy over those that could be read."""
     scores = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(test, verbose=0)))
-    hits = []
-    with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(["path", "label", "predicted", "score"])
-        for video, row in zip(test.videos, scores, strict=True):
-            label = _label_of(test, video)
-            if video.path in test.bad_files:
-                writer.writerow([video.path, label, "", ""])
-                continue
-            best = int(row.argmax())
-            hits.append(best == video.label)
-            writer.writerow([video.path, label, test.labels[best], f"{row[best]:.4f}"])
-    return float(np.mean(hits)) if hits else math.nan
-
-
-def _label_of(test: VideoDataset, video: Video) -> str:
-    return test.labels[video.label or 0]
+    return write_predictions(file, test, scores)
 
 
 def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:
@@ -195,5 +179,5 @@ def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> No
     chosen = [readable[place] for place in places]
     clips = np.stack([test[i // test.batch_size][0][i % test.batch_size] for i in chosen])
     videos = [test.videos[i] for i in chosen]
-    titles = [f"{Path(video.path).name}, {_label_of(test, video)}" for video in videos]
+    titles = [f"{Path(video.path).name}, {test.labels[video.label or 0]}" for video in videos]
     save_contact_sheet(file, clips, attention_maps(model, clips), model.labels, titles)

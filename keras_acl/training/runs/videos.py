@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_acl.data import Video, VideoList, read_csv, read_directory, split
+from keras_acl.evaluation.held_out import TEST, TRAINED, VALIDATION
 from keras_acl.training.runs.settings import RunSettings
 
 
@@ -24,6 +25,12 @@ class RunVideos(NamedTuple):
     validation: VideoList
     test: VideoList | None
     listed: tuple[Video, ...]
+
+    @property
+    def subsets(self) -> dict[str, VideoList]:
+        """The sides by the names that they have in `split.csv`."""
+        held_out = {} if self.test is None else {TEST: self.test}
+        return {TRAINED: self.train, VALIDATION: self.validation, **held_out}
 
 
 def read_videos(source: str | Path, labels: Sequence[str] | None = None) -> VideoList:

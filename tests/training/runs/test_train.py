@@ -74,6 +74,7 @@ def test_a_run_leaves_everything_in_its_folder(run):
         "model.keras",
         "predictions.csv",
         "settings.json",
+        "split.csv",
         "tensorboard",
     }
     assert latest_state(run.folder / "checkpoint")[0] == 2
