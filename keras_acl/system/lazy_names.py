@@ -4,6 +4,8 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
+from keras_acl.system.quiet_start import quiet_start
+
 
 def lazy_names(
     package: str, places: Mapping[str, str], modules: Iterable[str] = ()
@@ -24,9 +26,11 @@ def lazy_names(
 
     def get(name: str) -> object:
         if name in places:
-            return getattr(importlib.import_module(places[name]), name)
+            with quiet_start():
+                return getattr(importlib.import_module(places[name]), name)
         if name in public:
-            return importlib.import_module(f"{package}.{name}")
+            with quiet_start():
+                return importlib.import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names() -> list[str]:
