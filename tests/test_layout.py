@@ -12,7 +12,12 @@ ROOMS = 20
 LINES = 60
 ARGUMENTS = 8
 # A network's constructor says all that a network can be; a command's arguments are its options.
-CONSTRUCTORS = {"models/two_stream.py", "models/slowfast.py", "models/slow.py"}
+CONSTRUCTORS = {
+    "models/two_stream.py",
+    "models/slowfast.py",
+    "models/slow.py",
+    "models/video_classifier.py",
+}
 
 
 def functions(file: Path):

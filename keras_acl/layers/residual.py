@@ -17,10 +17,12 @@ class ConvolutionOptions(TypedDict, total=False):
     Args:
         form: Form of separable convolutions, see `PaddedConv3D`; `"auto"` by default.
         folded: Whether batch normalisation is folded into them; not by default.
+        clips_per_group: Clips that share batch statistics, see `ClipBatchNormalization`.
     """
 
     form: str
     folded: bool
+    clips_per_group: int | None
 
 
 def conv_norm(
@@ -38,11 +40,11 @@ def conv_norm(
 
     Folded, the convolution has a bias instead of the normalisation behind it.
     """
-    folded = options.pop("folded", False)
+    folded, group = options.pop("folded", False), options.pop("clips_per_group", None)
     x = PaddedConv3D(filters, kernel_size, strides, folded, name=f"{name}_conv", **options)(x)
     if not folded:
         gamma = "zeros" if zero_gamma else "ones"
-        x = ClipBatchNormalization(gamma_initializer=gamma, name=f"{name}_bn")(x)
+        x = ClipBatchNormalization(group, gamma_initializer=gamma, name=f"{name}_bn")(x)
     return x if activation is None else keras.layers.Activation(activation, name=f"{name}_relu")(x)
 
 

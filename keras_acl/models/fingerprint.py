@@ -7,7 +7,14 @@ import keras
 import numpy as np
 
 # Arguments of a model that its scores do not depend on.
-ONLY_IN_TRAINING = {"name", "trainable", "dropout", "consistency", "consistency_weight"}
+ONLY_IN_TRAINING = {
+    "name",
+    "trainable",
+    "dropout",
+    "clips_per_group",
+    "consistency",
+    "consistency_weight",
+}
 ONLY_FOR_SPEED = {"form", "folded"}
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
-from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.video_classifier import VideoClassifier, streams_of
 from keras_acl.system.devices import fast_bfloat16, has_accelerator, tensorflow
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", None)
@@ -59,7 +59,7 @@ def optimize(
     if "consistency_weight" in config:
         config["consistency_weight"] = None
     copy = type(model).from_config(config)
-    for stream, folded in zip(_streams(model), _streams(copy), strict=True):
+    for stream, folded in zip(streams_of(model), streams_of(copy), strict=True):
         _fold(stream, folded)
     copy.classifier.set_weights(model.classifier.get_weights())
     if hasattr(model, "card"):
@@ -67,10 +67,6 @@ def optimize(
     if constant_weights and tensorflow() is not None and not has_accelerator():
         _make_constant(copy)
     return copy
-
-
-def _streams(model: VideoClassifier) -> list[keras.Model]:
-    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
 
 
 def _fold(stream: keras.Model, folded: keras.Model) -> None:
@@ -89,7 +85,7 @@ def _fold(stream: keras.Model, folded: keras.Model) -> None:
 
 def _make_constant(model: VideoClassifier) -> None:
     """Have the kernels compiled in, and refuse values that compiled functions would not see."""
-    for stream in _streams(model):
+    for stream in streams_of(model):
         for layer in stream.layers:
             if isinstance(layer, PaddedConv3D):
                 layer.constant_kernel = True

@@ -8,9 +8,10 @@ from keras import ops
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import SCAM, PackPathways, slow_frame_indices
+from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet_streams import resnet_stream, spatial_kernels
 from keras_acl.models.scam_scales import check_scales, features_at_scales
-from keras_acl.models.video_classifier import ClassifierOptions, VideoClassifier
+from keras_acl.models.video_classifier import VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -31,8 +32,8 @@ class SlowClassifier(VideoClassifier):
         speed_ratio: α; 1 uses every frame.
         scales: The M input scales of SCAM, the first being 1.0; `(1.0,)` is Slow-only.
         frame_indices: How the frames are chosen, see `slow_frame_indices`.
-        **options: What all classifiers take: labels, mean, std, dropout, form, folded, name, dtype
-            and trainable; see `ClassifierOptions`.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded,
+            clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
     Call arguments:
         clip: RGB clips, uint8 or float, values 0-255.

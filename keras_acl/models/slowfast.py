@@ -6,8 +6,9 @@ import keras
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PackPathways
+from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet_streams import slowfast_streams
-from keras_acl.models.video_classifier import ClassifierOptions, VideoClassifier
+from keras_acl.models.video_classifier import VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -30,8 +31,8 @@ class SlowFastClassifier(VideoClassifier):
             `keras_acl.layers.lateral_fusion`.
         fusion_kernel: Temporal kernel of the fusion's convolutions.
         frame_indices: How the slow frames are chosen, see `slow_frame_indices`.
-        **options: What all classifiers take: labels, mean, std, dropout, form, folded, name, dtype
-            and trainable; see `ClassifierOptions`.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded,
+            clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
     Call arguments:
         clip: RGB clips, uint8 or float, values 0-255.

@@ -13,6 +13,7 @@ from keras_acl.layers import (
     PackPathways,
     slow_frame_indices,
 )
+from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet_streams import (
     resnet_stream,
     spatial_kernels,
@@ -20,7 +21,7 @@ from keras_acl.models.resnet_streams import (
     temporal_width,
 )
 from keras_acl.models.scam_scales import check_scales, features_at_scales
-from keras_acl.models.video_classifier import ClassifierOptions, VideoClassifier
+from keras_acl.models.video_classifier import VideoClassifier
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -46,8 +47,8 @@ class TwoStreamClassifier(VideoClassifier):
         consistency_weight: λ of Eq. 4. `None` leaves the term out of the training graph.
         consistency: An `AttentionConsistency` layer; its options are those of Eq. 2 and 3.
         frame_indices: How the spatial stream's frames are chosen, see `slow_frame_indices`.
-        **options: What all classifiers take: labels, mean, std, dropout, form, folded, name, dtype
-            and trainable; see `ClassifierOptions`.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded,
+            clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
     Call arguments:
         clip: RGB clips, uint8 or float, values 0-255.

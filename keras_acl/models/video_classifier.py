@@ -5,43 +5,18 @@ import dataclasses
 import gc
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import TypedDict
+from typing import Self
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
+from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.residual import ConvolutionOptions
 from keras_acl.models.rematerialize import rematerialized
-from keras_acl.system.devices import warn_of_slow_convolutions
-
-
-class ClassifierOptions(TypedDict, total=False):
-    """Arguments that the constructors of all three classifiers take, all of them optional.
-
-    Args:
-        labels: Class names in the order of the logits; kept with the model.
-        mean: Subtracted from pixels scaled to [0, 1]: 0.45, or one value for each channel.
-        std: Divides them: 0.225, or one value for each channel.
-        dropout: Dropout rate before the dense layer: 0.5.
-        form: Form of the separable convolutions: `"auto"`; see `keras_acl.layers.PaddedConv3D`.
-        folded: Whether batch normalisation is folded into the convolutions, for inference only;
-            see `keras_acl.optimize`.
-        name: Name, as in every Keras model.
-        dtype: Type or policy, as in every Keras model.
-        trainable: Whether weights are trained, as in every Keras model.
-    """
-
-    labels: Sequence[str] | None
-    mean: float | Sequence[float]
-    std: float | Sequence[float]
-    dropout: float
-    form: str
-    folded: bool
-    name: str
-    dtype: str | keras.DTypePolicy
-    trainable: bool
+from keras_acl.system.devices import compile_with_xla, warn_of_slow_convolutions
+from keras_acl.system.keras_internals import all_layers
 
 
 class VideoClassifier(keras.Model):
@@ -56,6 +31,7 @@ class VideoClassifier(keras.Model):
         dropout: Dropout rate before the dense layer.
         form: Form of the separable convolutions.
         folded: Whether batch normalisation is folded into the convolutions.
+        clips_per_group: Clips that share batch statistics in training.
         **kwargs: Name, dtype and trainable, as in every Keras model.
 
     Attributes:
@@ -79,6 +55,7 @@ class VideoClassifier(keras.Model):
         dropout: float = 0.5,
         form: str = "auto",
         folded: bool = False,
+        clips_per_group: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -89,6 +66,7 @@ class VideoClassifier(keras.Model):
         self.mean, self.std = mean, std
         self.form = form
         self.folded = folded
+        self._clips_per_group = clips_per_group
         scale, offset = _rescaling(mean, std)
         with self.own_precision():
             self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
@@ -121,7 +99,26 @@ class VideoClassifier(keras.Model):
     @property
     def convolutions(self) -> ConvolutionOptions:
         """How the streams' convolutions are computed."""
-        return {"form": self.form, "folded": self.folded}
+        return {
+            "form": self.form,
+            "folded": self.folded,
+            "clips_per_group": self.clips_per_group,
+        }
+
+    @property
+    def clips_per_group(self) -> int | None:
+        """Clips that share batch statistics in training; `None` for the whole batch.
+
+        Setting it sets every layer, for the next `compile`; it is saved with the model.
+        """
+        return self._clips_per_group
+
+    @clips_per_group.setter
+    def clips_per_group(self, value: int | None) -> None:
+        self._clips_per_group = value
+        for layer in all_layers(self):
+            if isinstance(layer, ClipBatchNormalization):
+                layer.clips_per_group = value
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -137,6 +134,61 @@ class VideoClassifier(keras.Model):
         if training and self.rematerialize:
             return rematerialized(stream, frames, own)
         return stream(frames, training=own)
+
+    def compile(self, *args, run_eagerly=False, jit_compile="auto", **kwargs):
+        """Compile as any Keras model; `jit_compile="auto"` uses XLA where the device gains by it.
+
+        On a CPU, TensorFlow's graph is several times faster than its XLA, which Keras would take.
+        """
+        if jit_compile == "auto":
+            jit_compile = compile_with_xla() and not run_eagerly
+        super().compile(*args, run_eagerly=run_eagerly, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compile as saved, but for XLA: this may be another backend or device."""
+        config = keras.saving.deserialize_keras_object(config)
+        self.compile(**{**config, "jit_compile": "auto"})
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        """Export for another engine as any Keras model, without a call before.
+
+        What is exported computes in float32, whatever the model computes in: ONNX Runtime, LiteRT
+        and OpenVINO do not load what Keras makes of other precisions.
+
+        Args:
+            filepath: Path of the artefact: a folder, or a file named `.onnx`, `.xml`, `.tflite`.
+            format: `"tf_saved_model"`, `"onnx"`, `"openvino"`, `"litert"` or `"torch"`.
+            verbose: Whether Keras says where the artefact is.
+            input_signature: What it takes. By default uint8 clips of shape
+                `(None, clip.frames, clip.size, clip.size, 3)`, under the name "clip".
+            **kwargs: What Keras' exporter of the format takes.
+        """
+        clip, size = self.clip, self.clip.size
+        if input_signature is None:
+            shape = (None, clip.frames, size, size, 3)
+            input_signature = [keras.InputSpec(dtype="uint8", shape=shape, name="clip")]
+        model = self if self.dtype_policy.name == "float32" else self.copy_with(dtype="float32")
+        super(VideoClassifier, model).export(
+            str(filepath), format, verbose, input_signature, **kwargs
+        )
+
+    def copy_with(self, **changes) -> Self:
+        """A copy with other arguments of the constructor, and the same weights and card.
+
+        Args:
+            **changes: Arguments; only those that leave the weights' shapes as they are.
+        """
+        copy = type(self).from_config({**self.get_config(), **changes})
+        for ours, theirs in zip(streams_of(self), streams_of(copy), strict=True):
+            theirs.set_weights(ours.get_weights())
+        copy.classifier.set_weights(self.classifier.get_weights())
+        if hasattr(self, "card"):
+            copy.card = self.card
+        return copy
 
     def fit(self, *args, **kwargs):
         """Train as any Keras model.
@@ -214,6 +266,7 @@ class VideoClassifier(keras.Model):
             "dropout": self.dropout.rate,
             "form": self.form,
             "folded": self.folded,
+            "clips_per_group": self.clips_per_group,
         }
 
     @classmethod
@@ -236,6 +289,11 @@ class FullPrecisionDense(keras.layers.Dense):
     def add_weight(self, *args, **kwargs):
         """Add a weight that is never cast."""
         return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+
+def streams_of(model: VideoClassifier) -> list[keras.Model]:
+    """The networks inside a classifier that hold all its weights but the dense layer's."""
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
 
 
 def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:

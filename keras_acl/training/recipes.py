@@ -7,9 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_acl.data.video_list import check_same_classes
-from keras_acl.layers import ClipBatchNormalization
-from keras_acl.system.devices import compile_with_xla, has_accelerator
-from keras_acl.system.keras_internals import all_layers
+from keras_acl.system.devices import has_accelerator
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.losses import Crossentropy, TopAccuracy
@@ -120,14 +118,11 @@ class Recipe:
                 "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."
             )
         model.rematerialize = rematerialize
-        for layer in all_layers(model):
-            if isinstance(layer, ClipBatchNormalization):
-                layer.clips_per_group = self.batch_norm_clips
+        model.clips_per_group = self.batch_norm_clips
         model.compile(
             optimizer=self._optimizer(data, gradient_accumulation_steps),
             loss=Crossentropy(self.label_smoothing),
             metrics=classification_metrics(model.num_classes),
-            jit_compile=compile_with_xla(),
         )
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
         model.optimizer.build(model.trainable_variables)

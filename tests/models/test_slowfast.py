@@ -101,6 +101,7 @@ def test_config_holds_every_argument():
         dropout=0.1,
         form="native",
         folded=True,
+        clips_per_group=4,
     )
     copy = check_config(model)
     copy.set_weights(model.get_weights())

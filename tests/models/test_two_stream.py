@@ -131,6 +131,7 @@ def test_config_holds_every_argument():
         dropout=0.1,
         form="native",
         folded=True,
+        clips_per_group=4,
         name="mine",
     )
     copy = check_config(model)

@@ -2,9 +2,12 @@ import keras
 import numpy as np
 import pytest
 from harness import dtype_of, to_numpy
-from tiny_network import LABELS, predict, random_clips, slow
+from tiny_network import LABELS, predict, random_clips, slow, slowfast, two_stream
 
+from keras_acl.layers import ClipBatchNormalization
+from keras_acl.models import video_classifier
 from keras_acl.models.video_classifier import FullPrecisionDense, check_labels
+from keras_acl.system.keras_internals import all_layers
 
 
 @pytest.mark.parametrize(
@@ -144,3 +147,42 @@ def test_global_image_format_is_ignored():
 def test_other_keyword_arguments_are_refused():
     with pytest.raises(ValueError, match="widht"):
         slow(widht=8)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("fast", [True, False])
+def test_xla_is_chosen_again_where_a_file_is_loaded(fast, tmp_path, monkeypatch):
+    model = slow()
+    monkeypatch.setattr(video_classifier, "compile_with_xla", lambda: not fast)
+    model.compile("sgd", "mse")
+    assert model.jit_compile is not fast
+    model.save(tmp_path / "model.keras")
+    monkeypatch.setattr(video_classifier, "compile_with_xla", lambda: fast)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.jit_compile is fast
+    assert loaded.optimizer.built
+
+
+def test_xla_can_still_be_asked_for():
+    model = slow()
+    model.compile("sgd", "mse", jit_compile=True)
+    assert model.jit_compile
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert not model.jit_compile
+
+
+def groups(model) -> set:
+    layers = all_layers(model)
+    return {layer.clips_per_group for layer in layers if isinstance(layer, ClipBatchNormalization)}
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("build", [two_stream, slowfast, slow])
+def test_the_group_of_batch_statistics_is_kept_on_reload(build, tmp_path):
+    model = build()
+    assert groups(model) == {None}
+    model.clips_per_group = 4
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.clips_per_group == 4
+    assert groups(loaded) == groups(model) == {4}
