@@ -1,5 +1,6 @@
 """Quiet, headless and deterministic: what every test process needs before Keras is imported."""
 
+import logging
 import os
 import signal
 import sys
@@ -40,6 +41,9 @@ def call(monkeypatch, capsys):
 
     from keras_acl import cli
 
+    logger = logging.getLogger("keras_acl")
+    level, handlers = logger.level, list(logger.handlers)
+
     def run(*arguments) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["keras-acl", *map(str, arguments)])
         code = 0
@@ -51,7 +55,9 @@ def call(monkeypatch, capsys):
         assert "Traceback" not in printed.err
         return code, printed.out, printed.err
 
-    return run
+    yield run
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session")

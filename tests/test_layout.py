@@ -75,3 +75,14 @@ def test_tests_stand_where_the_code_stands():
             if not any(about.startswith(f"{name}_") for name in holds):
                 stray.append(place.as_posix())
     assert not stray
+
+
+def test_the_library_does_not_print():
+    """It logs, so that whoever uses it chooses where that goes; the command line has consoles."""
+    printing = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert not printing

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from keras_acl.cli.options import AsJson, SavedModel, VideoFiles, load_for_inference, output_names
+from keras_acl.cli.options import (
+    AsJson,
+    InferencePrecision,
+    SavedModel,
+    VideoFiles,
+    load_for_inference,
+    output_names,
+)
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
 # Measures in the table; the JSON has the others, too.
@@ -39,6 +46,7 @@ def explain(
         int | None, typer.Option(min=1, help="Clips shown.", show_default="the whole video")
     ] = None,
     gif: Annotated[bool, typer.Option("--gif", help="GIF instead of mp4.")] = False,
+    precision: InferencePrecision = None,
 ) -> None:
     """Write videos that show where each stream looks, and a contact sheet of each.
 
@@ -52,7 +60,7 @@ def explain(
         from keras_acl.attention.explanation import find_class
         from keras_acl.data import DecodingError
 
-    loaded = [load_for_inference(name) for name in (model, compare) if name is not None]
+    loaded = [load_for_inference(name, precision) for name in (model, compare) if name is not None]
     for one in loaded:
         find_class(one, label)
     second = loaded[1] if compare is not None else None
@@ -80,6 +88,7 @@ def attention(
             help="A CSV (path,start,end,left,top,right,bottom), or a folder of moving figures."
         ),
     ],
+    precision: InferencePrecision = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how much of a model's attention falls where the action is.
@@ -93,7 +102,7 @@ def attention(
     with no_startup_noise():
         from keras_acl.attention import measure_boxes
 
-    loaded = load_for_inference(model)
+    loaded = load_for_inference(model, precision)
     with progress_bar("measuring") as progress:
         found = measure_boxes(loaded, boxes, progress)
     if as_json:

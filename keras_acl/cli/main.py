@@ -2,14 +2,14 @@
 
 import os
 import sys
-import warnings
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from keras_acl import __version__
 from keras_acl.cli import attention, evaluate, predict, speed, train, videos, weights
-from keras_acl.cli.terminal import errors, show_warning
+from keras_acl.cli.options import with_options
+from keras_acl.cli.terminal import logger, start_logging
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,10 +35,20 @@ VERBS = {
     "Video files": (videos.check_videos, videos.shrink, videos.synthesize),
     "Weights": (weights.presets, weights.import_, weights.publish),
 }
+COMPUTING = {
+    train.train,
+    predict.predict,
+    predict.features,
+    evaluate.evaluate,
+    evaluate.report,
+    attention.explain,
+    attention.attention,
+    speed.bench,
+}
 for panel, commands in VERBS.items():
     for command in commands:
         name = command.__name__.strip("_").replace("_", "-")
-        app.command(name, rich_help_panel=panel)(command)
+        app.command(name, rich_help_panel=panel)(with_options(command, command in COMPUTING))
 
 
 def _show_version(wanted: bool) -> None:
@@ -60,14 +70,16 @@ def keras_acl(
 def main() -> None:
     """Run the command line; a user's mistake is one line, not a stack trace."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.showwarning = show_warning
+    start_logging()
     try:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
-        errors.print(
-            f"Error: {error}. The extras are imagenet, jax, parquet and torch.", style="red"
-        )
-        sys.exit(1)
+        _fail(f"{error}. The extras are imagenet, jax, parquet and torch.")
     except (ValueError, OSError, RuntimeError) as error:
-        errors.print(f"Error: {error}", style="red")
-        sys.exit(1)
+        _fail(error)
+
+
+def _fail(error: object) -> NoReturn:
+    logger.error("%s", error)
+    logger.debug("Where it arose:", exc_info=True)
+    sys.exit(1)

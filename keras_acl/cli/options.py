@@ -1,11 +1,16 @@
 """What several commands have in common."""
 
 import collections
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
+
+from keras_acl.cli.terminal import no_startup_noise, set_verbosity
+from keras_acl.system.choose_device import choose_device
 
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 
@@ -21,14 +26,84 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Files read at a time.", show_default="one per CPU core"),
 ]
+InferencePrecision = Annotated[
+    Literal["float32", "bfloat16", "float16"] | None,
+    typer.Option("--precision", help="What it computes in.", show_default="the model's"),
+]
+TrainingPrecision = Annotated[
+    Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
+    typer.Option(
+        "--precision",
+        help="Keras' dtype policy.",
+        show_default="mixed_bfloat16 on a GPU, else float32",
+    ),
+]
+
+# Of many commands alike; `with_options` adds them and deals with them.
+EVERYWHERE = "For every command"
+VERBOSITY = {
+    "verbose": Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", rich_help_panel=EVERYWHERE, help="Say more; show where errors arise."
+        ),
+    ],
+    "quiet": Annotated[
+        bool,
+        typer.Option("--quiet", "-q", rich_help_panel=EVERYWHERE, help="Results and errors only."),
+    ],
+}
+DEVICE = {
+    "device": Annotated[
+        str | None,
+        typer.Option(
+            "--device", help="cpu, gpu, or gpu:1 for the second one.", show_default="gpu, if any"
+        ),
+    ]
+}
 
 
-def load_for_inference(name: str):
-    """Load what `SavedModel` takes, optimised in the precision that it computes in."""
+def with_options(command: Callable[..., None], computes: bool) -> Callable[..., None]:
+    """A command with the options that many have, which take effect before it begins.
+
+    Args:
+        command: The command.
+        computes: Whether it runs a network, so that a device may be chosen.
+    """
+    options: Mapping[str, Any] = {**(DEVICE if computes else {}), **VERBOSITY}
+
+    @functools.wraps(command)
+    def run(device: str | None = None, verbose: bool = False, quiet: bool = False, **own) -> None:
+        set_verbosity(verbose, quiet)
+        if device is not None:
+            choose_device(device)  # before anything imports Keras
+            if device != "cpu":
+                with no_startup_noise():
+                    from keras_acl.system.devices import check_gpu
+
+                check_gpu()
+        command(**own)
+
+    signature = inspect.signature(command)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+        for (name, option), default in zip(
+            options.items(), [None, False, False][-len(options) :], strict=True
+        )
+    ]
+    # Typer reads the options out of the signature.
+    run.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+        parameters=[*signature.parameters.values(), *added]
+    )
+    return run
+
+
+def load_for_inference(name: str, precision: str | None = None):
+    """Load what `SavedModel` takes, optimised; by default in the precision that it computes in."""
     from keras_acl.models import optimize
     from keras_acl.pretrained import load_any
 
-    return optimize(load_any(name), precision=None)
+    return optimize(load_any(name), precision=precision)
 
 
 def output_names(paths: Sequence[str | Path]) -> list[str]:

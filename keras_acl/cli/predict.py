@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from keras_acl.cli.options import (
     AsJson,
+    InferencePrecision,
     SavedModel,
     VideoFiles,
     Workers,
@@ -38,6 +39,7 @@ def predict(
     clips: Clips = None,
     top: Top = None,
     workers: Workers = None,
+    precision: InferencePrecision = None,
     as_json: AsJson = False,
     timeline: InParts = False,
     stride: Stride = None,
@@ -56,14 +58,14 @@ def predict(
             raise ValueError(
                 "--clips, --top and --workers do not go with --timeline, which sees everything"
             )
-        _show_timelines(model, paths, stride, threshold, output, as_json)
+        _show_timelines(model, paths, stride, threshold, output, as_json, precision)
         return
     if (stride, threshold, output) != (None, None, None):
         raise ValueError("--stride, --threshold and --output belong to --timeline: add it")
     with no_startup_noise():
         from keras_acl.inference.predict import predict_videos
 
-    loaded = load_for_inference(model)
+    loaded = load_for_inference(model, precision)
     with progress_bar("predicting") as progress:
         predictions = predict_videos(loaded, paths, clips or 3, progress, workers)
     _show_predictions(predictions, loaded.class_names, top or 3, as_json)
@@ -102,6 +104,7 @@ def _show_timelines(
     threshold: float | None,
     output: Path | None,
     as_json: bool,
+    precision: str | None,
 ) -> None:
     """Print what happens when in long recordings; `predict --timeline`.
 
@@ -112,6 +115,7 @@ def _show_timelines(
         threshold: Moments whose best score is below it are in no segment; `None` is 0.3.
         output: Folder for NAME.csv, NAME.json and NAME.png of each video.
         as_json: JSON instead of a table.
+        precision: As in `load_for_inference`.
 
     Raises:
         ValueError: If two videos would write the same files.
@@ -123,7 +127,7 @@ def _show_timelines(
         from keras_acl.inference.timeline import predict_timeline
         from keras_acl.inference.timeline_plot import plot_timeline
 
-    loaded = load_for_inference(model)
+    loaded = load_for_inference(model, precision)
     rows = []
     for number, path in enumerate(paths):
         try:
@@ -180,6 +184,7 @@ def features(
     clips: Annotated[int, Option(min=1, help="Clips per video.")] = 1,
     average: Annotated[bool, Option(help="One vector per video, or one per clip.")] = True,
     workers: Workers = None,
+    precision: InferencePrecision = None,
 ) -> None:
     """Write the pooled features that the dense layer sees, video by video.
 
@@ -194,7 +199,7 @@ def features(
 
     check_output(output)
     found = list_videos(videos)
-    loaded = load_for_inference(model)
+    loaded = load_for_inference(model, precision)
     with progress_bar("reading") as progress:
         unfinished = output.with_name(f"{output.name}.unfinished.npz")
         extracted = extract(

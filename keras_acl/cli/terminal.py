@@ -1,8 +1,10 @@
 """What the command line writes to: consoles, progress bars, warnings as one line."""
 
 import contextlib
+import logging
 import os
 import sys
+import warnings
 
 from rich.console import Console
 from rich.progress import (
@@ -15,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
 UNWRAPPED = 1000  # columns where there is no terminal: a path must stay on one line
 
 
@@ -30,6 +33,7 @@ def _console(stderr: bool = False) -> Console:
     )
 
 
+logger = logging.getLogger("keras_acl")
 screen = _console()
 errors = _console(stderr=True)
 
@@ -58,14 +62,21 @@ def progress_bar(name: str, unit: str | None = None):
     if unit is not None:
         columns.append(SpeedColumn(unit))
     columns.append(TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
+    hidden = not errors.is_terminal or not logger.isEnabledFor(logging.INFO)
+    with Progress(*columns, console=errors, disable=hidden) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextlib.contextmanager
 def no_startup_noise():
-    """Hide what TensorFlow's libraries write to the terminal while Keras is first imported."""
+    """Hide what TensorFlow's libraries write to the terminal while Keras is first imported.
+
+    With --verbose they may.
+    """
+    if logger.isEnabledFor(logging.DEBUG):
+        yield
+        return
     sys.stderr.flush()
     terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -77,6 +88,46 @@ def no_startup_noise():
         os.close(nowhere)
 
 
+class LineHandler(logging.Handler):
+    """Log records as lines on standard error, in the colour of their level."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; the level is named from a warning on."""
+        named = record.levelno >= logging.WARNING
+        level = f"{record.levelname.capitalize()}: " if named else ""
+        errors.print(f"{level}{self.format(record)}", style=COLOURS.get(record.levelno))
+
+
+def start_logging() -> None:
+    """Let the package's log and Python's warnings come out as lines, from information on."""
+    if not any(isinstance(handler, LineHandler) for handler in logger.handlers):
+        logger.addHandler(LineHandler())
+    logger.setLevel(logging.INFO)
+    warnings.showwarning = show_warning
+
+
+def set_verbosity(verbose: bool, quiet: bool) -> None:
+    """Choose how much is said: --verbose shows everything, --quiet errors only.
+
+    Raises:
+        ValueError: If both are asked for.
+    """
+    if verbose and quiet:
+        raise ValueError("--verbose and --quiet exclude each other: leave one out")
+    if verbose:
+        logger.setLevel(logging.DEBUG)
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+    elif quiet:
+        logger.setLevel(logging.ERROR)
+
+
+def keras_verbosity() -> int:
+    """`verbose` for Keras: a bar in a terminal, a line for each epoch elsewhere, or silence."""
+    if not logger.isEnabledFor(logging.INFO):
+        return 0
+    return 1 if sys.stdout.isatty() else 2
+
+
 def show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """A warning as one line, for `warnings.showwarning`."""
-    errors.print(f"Warning: {message}", style="yellow")
+    logger.warning("%s", message)

@@ -1,13 +1,12 @@
 """The command that trains."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from keras_acl.cli.options import INTERRUPTED
-from keras_acl.cli.terminal import errors, no_startup_noise, screen
+from keras_acl.cli.options import INTERRUPTED, TrainingPrecision
+from keras_acl.cli.terminal import errors, keras_verbosity, no_startup_noise, screen
 
 Option = typer.Option
 Source = Annotated[
@@ -84,6 +83,7 @@ def train(
     accumulate: Accumulate = 1,
     rematerialize: Rematerialize = False,
     seed: Annotated[int, Option(min=0)] = 0,
+    precision: TrainingPrecision = None,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
 
@@ -110,6 +110,7 @@ def train(
         accumulate=accumulate,
         rematerialize=rematerialize,
         seed=seed,
+        precision=precision,
     )
     output = output or default_folder(folder)
     what = weights or f"the {settings.network} two-stream network"
@@ -118,7 +119,7 @@ def train(
         if where is not None:
             screen.print(f"{side} videos: {where}")
     try:
-        report = train_folder(settings, output, verbose=1 if sys.stdout.isatty() else 2)
+        report = train_folder(settings, output, verbose=keras_verbosity())
     except KeyboardInterrupt:
         errors.print("\nInterrupted. The same command goes on after the last finished epoch.")
         raise typer.Exit(INTERRUPTED) from None

@@ -32,6 +32,19 @@ def has_accelerator() -> bool:
     return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
 
 
+def check_gpu() -> None:
+    """Check that there is the GPU that somebody asked for.
+
+    Raises:
+        ValueError: If Keras' backend finds none.
+    """
+    if not has_accelerator():
+        raise ValueError(
+            f"{_backend()}, Keras' backend, finds no such GPU. Leave the device out, choose "
+            "cpu, or another backend with KERAS_BACKEND."
+        )
+
+
 def compile_with_xla() -> bool:
     """The default of `jit_compile`: XLA wherever it is faster.
 

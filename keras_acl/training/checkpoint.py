@@ -1,6 +1,7 @@
 """Runs that can be resumed: one state after every epoch."""
 
 import json
+import logging
 import math
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from keras_acl.system.devices import has_global_dropout_state
 from keras_acl.system.keras_internals import set_first_epoch
 
 LABELS = "labels.json"
+logger = logging.getLogger("keras_acl")
 
 
 class ResumableCheckpoint(keras.callbacks.Callback):
@@ -46,8 +48,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             return
         epoch, file = saved
         self._check_labels(file)
-        if self.params.get("verbose"):
-            print(f"Going on after epoch {epoch} ({file})")
+        logger.info("Going on after epoch %d (%s)", epoch, file)
         self.model.optimizer.build(self.model.trainable_variables)
         try:
             self.model.load_weights(file)

@@ -6,8 +6,10 @@ import pytest
 
 import keras_acl
 from keras_acl.cli.main import app
+from keras_acl.system import devices
 from keras_acl.video import check as checking
 
+COMPUTING = ["train", "predict", "features", "evaluate", "report", "explain", "attention", "bench"]
 VERBS = [command.name for command in app.registered_commands]
 
 
@@ -110,3 +112,23 @@ def test_a_model_that_is_not_there_is_one_line(call, model, message):
         code, _, err = call(*arguments)
         assert code == 1
         assert message in err
+
+
+def test_a_gpu_that_is_not_there_is_one_line(call, monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "has_accelerator", lambda: False)
+    for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "KERAS_TORCH_DEVICE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    code, _, err = call("predict", "demo", tmp_path, "--device", "gpu:1")
+    assert code == 1
+    assert "finds no such GPU" in err
+    code, _, err = call("predict", "demo", tmp_path, "--device", "tpu")
+    assert code == 1
+    assert "Received: tpu" in err
+
+
+def test_options_that_all_have(call):
+    for verb in VERBS:
+        out = call(verb, "--help")[1]
+        assert all(option in out for option in ("--verbose", "-v", "--quiet", "-q"))
+        assert ("--device" in out) == (verb in COMPUTING)

@@ -1,6 +1,12 @@
 import pytest
 
-from keras_acl.cli.options import output_names
+from keras_acl.cli import attention, predict
+from keras_acl.cli.options import load_for_inference, output_names
+
+
+def test_a_model_is_loaded_in_the_precision_that_is_asked_for():
+    assert load_for_inference("demo").compute_dtype == "float32"
+    assert load_for_inference("demo", "bfloat16").compute_dtype == "bfloat16"
 
 
 def test_outputs_have_names_of_their_own(tmp_path):
@@ -10,3 +16,21 @@ def test_outputs_have_names_of_their_own(tmp_path):
     assert len(set(output_names(paths))) == 3
     with pytest.raises(ValueError, match=r"0\.mp4, .*0\.avi"):
         output_names([paths[0], paths[0].with_suffix(".avi")])
+
+
+@pytest.mark.parametrize("verb", ["predict", "features", "explain", "attention"])
+def test_every_verb_that_takes_a_precision_uses_it(
+    call, monkeypatch, numbered_video, tmp_path, verb
+):
+    asked = []
+
+    def load(name, precision=None):
+        asked.append(precision)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(predict, "load_for_inference", load)
+    monkeypatch.setattr(attention, "load_for_inference", load)
+    output = () if verb != "features" else ("--output", tmp_path / "features.npz")
+    code, _, err = call(verb, "demo", numbered_video, *output, "--precision", "bfloat16")
+    assert (code, err) == (1, "Error: enough\n")
+    assert asked == ["bfloat16"]

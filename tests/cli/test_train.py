@@ -208,7 +208,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(videos, tmp_path, monkeypatch)
     training.train_folder(settings, tmp_path / "whole", verbose=0)
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert "Going on after epoch" in out
+    assert "Going on after epoch" in err
     assert "Validation accuracy" in out
     whole, resumed = (load_model(tmp_path / name).get_weights() for name in ("whole", "killed"))
     for mine, other in zip(whole, resumed, strict=True):

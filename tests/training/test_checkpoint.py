@@ -182,11 +182,12 @@ def test_a_state_of_other_classes_is_refused(tmp_path):
         fit(model, tmp_path)
 
 
-def test_a_resumed_run_says_so(tmp_path, capsys):
+def test_a_resumed_run_says_so(tmp_path, caplog):
     fit(dropout_model(seed=1), tmp_path, epochs=2)
     callbacks = [ResumableCheckpoint(tmp_path)]
-    dropout_model(seed=1).fit(Noise(), epochs=2, callbacks=callbacks, shuffle=False, verbose=2)
-    assert f"Going on after epoch 2 ({tmp_path}" in capsys.readouterr().out
+    with caplog.at_level("INFO", logger="keras_acl"):
+        dropout_model(seed=1).fit(Noise(), epochs=2, callbacks=callbacks, shuffle=False, verbose=0)
+    assert f"Going on after epoch 2 ({tmp_path}" in caplog.text
 
 
 def test_what_an_interrupted_save_left_is_ignored(tmp_path):

@@ -33,6 +33,7 @@ class RunSettings:
         rematerialize: Whether the inside of blocks is computed twice instead of being kept.
         validation: Source of the validation videos; without it, `source` is split.
         test: Source of the test videos, which are scored at the end; None for none.
+        precision: Keras' dtype policy; None: mixed_bfloat16 on a GPU or TPU, else float32.
     """
 
     source: str
@@ -48,6 +49,7 @@ class RunSettings:
     rematerialize: bool = False
     validation: str | None = None
     test: str | None = None
+    precision: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

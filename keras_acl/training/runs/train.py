@@ -86,7 +86,7 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
 
 
 def _network(settings: RunSettings, labels: tuple[str, ...]):
-    dtype = recipes.mixed_precision_policy()
+    dtype = settings.precision or recipes.mixed_precision_policy()
     if settings.weights is not None:
         return load_pretrained(settings.weights, labels=labels, clip=settings.clip, dtype=dtype)
     return TwoStreamClassifier(

@@ -270,3 +270,9 @@ def test_a_run_starts_from_saved_weights(videos, tmp_path):
     pairs = (model.spatial_stream.trainable_weights for model in (before, after))
     for old, new in zip(*pairs, strict=True):
         np.testing.assert_allclose(old, new, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_network_computes_in_the_precision_asked_for(videos, precision):
+    settings = settings_for(videos, precision=precision)
+    assert train_module._network(settings, LABELS).dtype_policy.name == precision

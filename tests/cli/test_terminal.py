@@ -1,0 +1,72 @@
+import logging
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from keras_acl.cli.terminal import keras_verbosity, logger, set_verbosity, start_logging
+
+PROBLEM = "There is no video file in"
+
+
+@pytest.fixture
+def _logging(monkeypatch):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    level, handlers = logger.level, list(logger.handlers)
+    start_logging()
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("_logging")
+@pytest.mark.parametrize(
+    ("verbose", "quiet", "shown"),
+    [
+        (False, False, ["told", "Warning: careful", "Warning: python", "Error: wrong"]),
+        (True, False, ["detail", "told", "Warning: careful", "Warning: python", "Error: wrong"]),
+        (False, True, ["Error: wrong"]),
+    ],
+)
+def test_how_much_is_said(capsys, verbose, quiet, shown):
+    set_verbosity(verbose, quiet)
+    logger.debug("detail")
+    logger.info("told")
+    logger.warning("careful")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("python", stacklevel=1)
+    logger.error("wrong")
+    assert capsys.readouterr().err.splitlines() == shown
+
+
+@pytest.mark.usefixtures("_logging")
+def test_keras_is_silent_with_quiet():
+    assert keras_verbosity() == 2  # no terminal here
+    set_verbosity(False, True)
+    assert keras_verbosity() == 0
+
+
+@pytest.mark.usefixtures("_logging")
+def test_logging_starts_once():
+    start_logging()
+    assert len([each for each in logger.handlers if type(each).__name__ == "LineHandler"]) == 1
+    assert logger.level == logging.INFO
+
+
+@pytest.mark.parametrize("option", ["-q", "--quiet", "-v", None])
+def test_only_verbose_shows_where_an_error_arose(tmp_path, option):
+    command = [sys.executable, "-m", "keras_acl", "check-videos", str(tmp_path)]
+    done = subprocess.run([*command, option] if option else command, capture_output=True, text=True)
+    assert done.returncode == 1
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith(f"Error: {PROBLEM}")
+    assert ("Traceback (most recent call last):" in rest) == (option == "-v")
+
+
+def test_verbose_and_quiet_exclude_each_other(call, tmp_path):
+    code, _, err = call("check-videos", tmp_path, "-v", "-q")
+    assert code == 1
+    assert err.splitlines() == ["Error: --verbose and --quiet exclude each other: leave one out"]
