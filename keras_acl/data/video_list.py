@@ -97,33 +97,6 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def check_same_classes(
-    labels: Sequence[str], known: Sequence[str] | None, count: int, owner: str = "The data"
-) -> None:
-    """Refuse data whose classes are not those of a model, in the model's order.
-
-    Args:
-        labels: Class names of the data; empty where they are not known, and nothing is checked.
-        known: Class names of the model, `model.labels`; None where it has no names.
-        count: Number of the model's classes.
-        owner: Name of the data, for the error.
-
-    Raises:
-        ValueError: If number, names or order differ.
-    """
-    if not labels or (len(labels) == count and tuple(labels) == tuple(known or labels)):
-        return
-    raise ValueError(
-        f"{owner} must have the model's classes in the model's order: pass labels=model.labels to "
-        f"the reader. Received: {len(labels)} classes for a model of {count}: "
-        f"{_shown(labels)} for {_shown(known or ())}"
-    )
-
-
-def _shown(labels: Sequence[str]) -> str:
-    return f"({', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''})"
-
-
 def only_present(listed: Iterable[Video], labels: Sequence[str], source: str | Path) -> VideoList:
     """The listed videos that are on disk; the others become `missing`.
 

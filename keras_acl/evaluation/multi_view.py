@@ -8,13 +8,14 @@ from typing import TypedDict, Unpack
 import keras
 import numpy as np
 
-from keras_acl.data.video_list import VideoList, check_same_classes
+from keras_acl.data.video_list import VideoList
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.resume import Journal
 from keras_acl.evaluation.scores import Protocol, Scores
 from keras_acl.evaluation.view_means import ViewMeans
 from keras_acl.evaluation.view_scorer import ViewScorer
 from keras_acl.models import optimize
+from keras_acl.models.class_names import check_same_classes
 from keras_acl.models.compiled_call import predict_padded
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.system.devices import has_accelerator

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import gc
 import inspect
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -14,9 +15,12 @@ from keras import ops
 from keras_acl.clip import ClipSpec
 from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.residual import ConvolutionOptions
+from keras_acl.models.class_names import check_same_classes, names_of
 from keras_acl.models.rematerialize import rematerialized
 from keras_acl.system.devices import compile_with_xla, warn_of_slow_convolutions
 from keras_acl.system.keras_internals import all_layers
+
+logger = logging.getLogger("keras_acl")
 
 
 class VideoClassifier(keras.Model):
@@ -190,19 +194,32 @@ class VideoClassifier(keras.Model):
             copy.card = self.card
         return copy
 
-    def fit(self, *args, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """Train as any Keras model.
 
+        A model without labels takes those of the data, if they are a `VideoDataset` that has them.
+
         Raises:
-            ValueError: If batch normalisation is folded away: such a network is for inference.
+            ValueError: If batch normalisation is folded away: such a network is for inference. If
+                the data have other classes than the model, or in another order.
         """
         self._check_trainable()
-        history = super().fit(*args, **kwargs)
+        self._take_labels(x, kwargs.get("validation_data"))
+        history = super().fit(x, *args, **kwargs)
         if self.stop_training:
             # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
             # at the interpreter's end for threads that run no more.
             gc.collect()
         return history
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Evaluate as any Keras model.
+
+        Raises:
+            ValueError: If the data have other classes than the model, or in another order.
+        """
+        check_same_classes(names_of(x), self.labels, self.num_classes)
+        return super().evaluate(x, *args, **kwargs)
 
     def train_on_batch(self, *args, **kwargs):
         """Train on one batch as any Keras model.
@@ -212,6 +229,17 @@ class VideoClassifier(keras.Model):
         """
         self._check_trainable()
         return super().train_on_batch(*args, **kwargs)
+
+    def _take_labels(self, data, validation_data) -> None:
+        """Check that all data have the model's classes; where it has no names, take those."""
+        labels = names_of(data)
+        check_same_classes(labels, self.labels, self.num_classes, "The training data")
+        known = self.labels or labels
+        validated = names_of(validation_data)
+        check_same_classes(validated, known, self.num_classes, "The validation data")
+        if labels and self.labels is None:
+            self._labels = check_labels(labels, self.num_classes)
+            logger.info("%s: the labels are those of the data: %s", self.name, ", ".join(labels))
 
     def _check_trainable(self) -> None:
         if self.folded:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_acl.data.video_list import check_same_classes
+from keras_acl.models.class_names import check_same_classes, names_of
 from keras_acl.system.devices import has_accelerator
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
@@ -106,7 +106,7 @@ class Recipe:
             >>> callbacks = recipe.compile(model, train, run_folder="runs/first")
             >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
         """
-        check_same_classes(getattr(data, "labels", ()), model.labels, model.num_classes)
+        check_same_classes(names_of(data), model.labels, model.num_classes)
         if gradient_accumulation_steps < 1:
             raise ValueError(
                 "Expected gradient_accumulation_steps >= 1. "

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from keras_acl.data.video_list import (
     MissingVideosWarning,
     VideoList,
-    check_same_classes,
     only_present,
     split,
 )
@@ -117,25 +116,6 @@ def test_a_side_without_videos_is_refused(videos):
         match=r"VideoList\(.*\) cannot be split: no class has two groups .* --validation FOLDER",
     ):
         split(videos)
-
-
-@pytest.mark.parametrize("known", [None, (), ["a", "b"], ("a", "b")])
-@pytest.mark.parametrize("labels", [(), ("a", "b")])
-def test_the_same_classes_or_unknown_ones_pass(labels, known):
-    check_same_classes(labels, known, 2)
-
-
-@pytest.mark.parametrize(
-    ("labels", "known", "received"),
-    [
-        ("ab", None, r"2 classes for a model of 3: \(a, b\) for \(\)"),
-        ("bca", "abc", r"3 classes for a model of 3: \(b, c, a\) for \(a, b, c\)"),
-        ("abcd", "abc", r"4 classes for a model of 3: \(a, b, c, \.\.\.\) for \(a, b, c\)"),
-    ],
-)
-def test_other_classes_than_the_models_are_refused(labels, known, received):
-    with pytest.raises(ValueError, match=f"^Scores must have .* Received: {received}$"):
-        check_same_classes(labels, known, 3, "Scores")
 
 
 def test_only_present_counts_the_holes(tmp_path):

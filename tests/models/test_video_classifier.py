@@ -1,12 +1,24 @@
+import logging
+
 import keras
 import numpy as np
 import pytest
 from harness import dtype_of, to_numpy
-from tiny_network import LABELS, predict, random_clips, slow, slowfast, two_stream
+from tiny_network import (
+    LABELS,
+    TARGETS,
+    compiled,
+    predict,
+    random_clips,
+    slow,
+    slowfast,
+    two_stream,
+)
 
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.models import video_classifier
 from keras_acl.models.video_classifier import FullPrecisionDense, check_labels
+from keras_acl.pretrained import load_pretrained, save_pretrained
 from keras_acl.system.keras_internals import all_layers
 
 
@@ -186,3 +198,53 @@ def test_the_group_of_batch_statistics_is_kept_on_reload(build, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.clips_per_group == 4
     assert groups(loaded) == groups(model) == {4}
+
+
+class Named(keras.utils.PyDataset):
+    """One batch that knows the names of its classes."""
+
+    def __init__(self, labels=LABELS):
+        super().__init__()
+        self.labels = labels
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return random_clips(), TARGETS
+
+
+@pytest.mark.backends
+def test_a_model_without_labels_takes_those_of_the_data_and_keeps_them(tmp_path, caplog):
+    model = compiled(slow(labels=None), eager=True)
+    with caplog.at_level(logging.INFO, "keras_acl"):
+        model.fit(Named(), validation_data=Named(), verbose=0)
+    assert model.labels == model.class_names == LABELS
+    assert [record.name for record in caplog.records] == ["keras_acl"]
+    assert "left, right, up" in caplog.text
+    model.save(tmp_path / "a.keras")
+    assert keras.saving.load_model(tmp_path / "a.keras", compile=False).labels == LABELS
+    save_pretrained(model, tmp_path / "folder")
+    assert load_pretrained(tmp_path / "folder").labels == LABELS
+    caplog.clear()
+    model.fit(Named(), verbose=0)
+    assert not caplog.records
+
+
+def test_other_labels_than_the_models_are_refused_before_anything_is_trained():
+    turned, two = Named(LABELS[::-1]), Named(("fight", "no_fight"))
+    for data, validation, owner, received in [
+        (turned, None, "training", "class 0 is 'up' in the data and 'left' in the model"),
+        (Named(), turned, "validation", "class 0 is 'up'"),
+        (two, None, "training", r"2 classes \(fight, no_fight\) for a model of 3 classes \(left"),
+    ]:
+        with pytest.raises(ValueError, match=f"^The {owner} data must have .*{received}"):
+            slow().fit(data, validation_data=validation)
+    model = slow(labels=None)
+    with pytest.raises(ValueError, match="3 classes without names"):
+        model.fit(two)
+    with pytest.raises(ValueError, match=r"^The validation data"):
+        model.fit(Named(), validation_data=turned)
+    assert model.labels is None
+    with pytest.raises(ValueError, match="class 0 is 'up'"):
+        slow().evaluate(turned)

@@ -1,0 +1,52 @@
+"""Class names of data and of models: are they the same, in the same order?"""
+
+from collections.abc import Sequence
+
+SHOWN = 3
+
+
+def names_of(data) -> tuple[str, ...]:
+    """Class names that a data set knows, such as `VideoDataset.labels`; empty where it has none."""
+    labels = getattr(data, "labels", ())
+    if not isinstance(labels, tuple | list) or not all(isinstance(name, str) for name in labels):
+        return ()
+    return tuple(labels)
+
+
+def check_same_classes(
+    labels: Sequence[str], known: Sequence[str] | None, count: int, owner: str = "The data"
+) -> None:
+    """Refuse data whose classes are not those of a model, in the model's order.
+
+    Args:
+        labels: Class names of the data; empty where they are not known, and nothing is checked.
+        known: Class names of the model, `model.labels`; None where it has no names.
+        count: Number of the model's classes.
+        owner: Name of the data, for the error.
+
+    Raises:
+        ValueError: If number, names or order differ.
+    """
+    if not labels or (len(labels) == count and tuple(labels) == tuple(known or labels)):
+        return
+    advice = "pass labels=model.labels to the reader"
+    if not known or set(labels) != set(known):
+        advice += (
+            ", or make a model of the data's classes: load_pretrained(..., labels=data.labels)"
+        )
+    model = f"{count} classes {_shown(known)}" if known else f"{count} classes without names"
+    if known and len(labels) == count:
+        index, (name, other) = next(
+            (place, pair)
+            for place, pair in enumerate(zip(labels, known, strict=True))
+            if pair[0] != pair[1]
+        )
+        model += f"; class {index} is {name!r} in the data and {other!r} in the model"
+    raise ValueError(
+        f"{owner} must have the model's classes in the model's order: {advice}. "
+        f"Received: {len(labels)} classes {_shown(labels)} for a model of {model}"
+    )
+
+
+def _shown(labels: Sequence[str]) -> str:
+    return f"({', '.join(labels[:SHOWN])}{', ...' if len(labels) > SHOWN else ''})"
