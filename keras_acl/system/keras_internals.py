@@ -4,9 +4,10 @@ Whoever moves to a new release of either finds here what may break. Elsewhere in
 names are the package's own; a test holds that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 
 
 def all_layers(model: keras.Layer) -> list[keras.Layer]:
@@ -33,6 +34,14 @@ def variable_index(optimizer: keras.Optimizer, variable) -> int:
     `update_step` gets the variable alone, on TensorFlow under another name than the model's.
     """
     return optimizer._get_variable_index(variable)
+
+
+def learning_rates(optimizer: keras.Optimizer, steps: Sequence[int]) -> np.ndarray:
+    """Learning rates of steps of an optimiser, which itself tells that of the next one only."""
+    rate = optimizer._learning_rate
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return np.full(len(steps), float(optimizer.learning_rate))
+    return keras.ops.convert_to_numpy(rate(np.asarray(steps, "float32")))
 
 
 def first_output(layer: keras.Layer):

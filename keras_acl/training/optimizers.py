@@ -1,29 +1,46 @@
 """The optimiser and learning-rate schedule of the published recipes."""
 
 import math
+import re
+from collections.abc import Mapping
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_acl.system.keras_internals import variable_index
+from keras_acl.system.devices import replicas
+from keras_acl.system.keras_internals import learning_rates, variable_index
+
+WITHOUT_RATE = "momenta_without_rate"  # what says so in a saved state
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
 class CoupledSGD(keras.optimizers.SGD):
-    """SGD whose weight decay is part of the gradient, as in torch and in the published recipes.
+    """SGD as torch and PySlowFast compute it, which is that of the published recipes.
 
-    Keras' `weight_decay` shrinks weights beside the step; the recipes add it to the gradient, so
-    that momentum sees it too: g ← g + weight_decay · w. The same as `regularizers.L2(weight_decay
-    / 2)` on these weights, without showing in the loss. Scale and offset of batch normalisation
-    (variables named `gamma` and `beta`) are not decayed.
+    Two things differ from Keras' own. Weight decay is added to the gradient, so that momentum sees
+    it too: g ← g + weight_decay · w. And the rate multiplies what momentum has gathered, v ← m · v
+    + g, w ← w − rate · v, where Keras gathers steps that hold the rates of their time; the two are
+    the same only while the rate stands still. Scale and offset of batch normalisation (variables
+    named `gamma` and `beta`) are not decayed.
 
     Args:
         learning_rate: A float or a schedule.
         momentum: Defaults to 0.9.
         nesterov: Defaults to `True`.
         coupled_weight_decay: The factor; 1e-4 in the recipes.
+        rate_factors: Some variables' own rates, as factors of the learning rate: regular
+            expressions and their factors. The first that is found in a variable's path counts; 1
+            where there is none.
         name: Name of the optimiser.
         **kwargs: The other arguments of `keras.optimizers.SGD`.
+
+    Raises:
+        ValueError: If a factor is negative, or gradients are to be accumulated on several replicas
+            of `tf.distribute`, which Keras cannot.
+
+    Example:
+        >>> CoupledSGD(0.1, rate_factors={"classifier/": 1.0, "": 0.1})  # the others at 0.01
     """
 
     def __init__(
@@ -32,6 +49,7 @@ class CoupledSGD(keras.optimizers.SGD):
         momentum=0.9,
         nesterov=True,
         coupled_weight_decay=1e-4,
+        rate_factors: Mapping[str, float] | None = None,
         name="coupled_sgd",
         **kwargs,
     ):
@@ -39,24 +57,75 @@ class CoupledSGD(keras.optimizers.SGD):
             learning_rate=learning_rate, momentum=momentum, nesterov=nesterov, name=name, **kwargs
         )
         self.coupled_weight_decay = coupled_weight_decay
+        self.rate_factors = dict(rate_factors or {})
+        if any(factor < 0 for factor in self.rate_factors.values()):
+            raise ValueError(f"Expected factors >= 0. Received: rate_factors={self.rate_factors}")
+        if self.gradient_accumulation_steps and replicas() > 1:
+            raise ValueError(
+                "Keras cannot accumulate gradients on several replicas. Received: "
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps} on {replicas()} "
+                "of them. Leave it out, or use one device."
+            )
 
     def build(self, variables):
-        """Create the momenta, and note which variables decay."""
+        """Create the momenta, and note which variables decay and how fast each learns."""
         if not self.built:
             # Here, as the variables that TensorFlow hands to `update_step` have other names.
             self._decayed = tuple(is_decayed(variable) for variable in variables)
+            self._factors = tuple(self._factor(variable.path) for variable in variables)
         super().build(variables)
+
+    def _factor(self, path: str) -> float:
+        found = (factor for name, factor in self.rate_factors.items() if re.search(name, path))
+        return next(found, 1.0)
 
     def update_step(self, gradient, variable, learning_rate):
         """Step on the gradient of loss and decay."""
-        if self._decayed[variable_index(self, variable)]:
-            decay = ops.cast(self.coupled_weight_decay, gradient.dtype)
-            gradient = ops.add(gradient, ops.multiply(decay, ops.cast(variable, gradient.dtype)))
-        super().update_step(gradient, variable, learning_rate)
+        index = variable_index(self, variable)
+        gradient = ops.cast(gradient, variable.dtype)
+        if self._decayed[index]:
+            decay = ops.cast(self.coupled_weight_decay, variable.dtype)
+            gradient = ops.add(gradient, ops.multiply(decay, variable))
+        step = gradient
+        if self.momentum:
+            momentum = ops.cast(self.momentum, variable.dtype)
+            velocity = self.momentums[index]
+            moved = ops.add(ops.multiply(momentum, velocity), gradient)
+            self.assign(velocity, moved)
+            step = ops.add(gradient, ops.multiply(momentum, moved)) if self.nesterov else moved
+        rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
+        self.assign_sub(variable, ops.multiply(rate, step))
+
+    def save_own_variables(self, store):
+        """Save the state, and that its momenta are without the rate."""
+        super().save_own_variables(store)
+        store[WITHOUT_RATE] = np.array(True)
+
+    def load_own_variables(self, store):
+        """Load a state; momenta of 0.1.0, which held the rate, are rid of it."""
+        values = {name: store[name] for name in store.keys()}  # noqa: SIM118, no mapping
+        converted = values.pop(WITHOUT_RATE, None) is not None
+        super().load_own_variables(values)
+        if not converted and len(values) == len(self.variables):
+            factor = -1 / self._gathered_rate()
+            for velocity in self.momentums:
+                velocity.assign(ops.multiply(velocity, ops.cast(factor, velocity.dtype)))
+
+    def _gathered_rate(self) -> float:
+        """Mean rate of the steps so far, weighted as momentum weighs their gradients."""
+        every = self.gradient_accumulation_steps or 1
+        steps = range(int(self.iterations) * every - 1, -1, -every)
+        rates = [float(rate) for rate in learning_rates(self, steps)]
+        weights = self.momentum ** np.arange(len(rates))
+        return float(np.average(rates, weights=weights)) if rates else 1.0
 
     def get_config(self):
         """Arguments of the constructor."""
-        return {**super().get_config(), "coupled_weight_decay": self.coupled_weight_decay}
+        return {
+            **super().get_config(),
+            "coupled_weight_decay": self.coupled_weight_decay,
+            "rate_factors": self.rate_factors,
+        }
 
 
 def is_decayed(variable) -> bool:
