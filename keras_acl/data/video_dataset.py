@@ -113,6 +113,11 @@ class VideoDataset(keras.utils.PyDataset):
         """Path to reason of the files that could not be read so far."""
         return dict(self._bad.found)
 
+    @property
+    def pass_size(self) -> int:
+        """Clips per pass."""
+        return self._pass_size
+
     def __len__(self) -> int:
         """Batches per pass."""
         return -(-self._pass_size // self.batch_size)

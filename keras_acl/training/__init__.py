@@ -1,6 +1,7 @@
 """How networks are trained.
 
 * `recipes`: what `compile` and `fit` need, flat and typed.
+* `fine_tuning`: frozen streams and balanced classes.
 * `losses`, `optimizers`: cross-entropy and accuracy, SGD and its schedule.
 * `consistency_loss`, `precise_batch_norm`, `checkpoint`: the callbacks.
 * `history`: the log of a run, read and drawn.

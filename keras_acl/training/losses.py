@@ -4,6 +4,8 @@ With mixup the training labels are class probabilities while the validation labe
 numbers; Keras' own losses and metrics take one kind or the other.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -16,6 +18,8 @@ class Crossentropy(keras.losses.Loss):
 
     Args:
         label_smoothing: ε; of every label's weight, ε is spread evenly over all classes.
+        class_weights: Factor of each class's clips, L of them, as `class_weight` in `fit` but for
+            soft labels, too; `None` weighs all alike.
         name: Name of the loss.
         **kwargs: Dtype and reduction of every Keras loss.
 
@@ -27,13 +31,20 @@ class Crossentropy(keras.losses.Loss):
         ValueError: If `label_smoothing` is not in [0, 1).
     """
 
-    def __init__(self, label_smoothing: float = 0.0, name="crossentropy", **kwargs):
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+        name="crossentropy",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"Expected 0 <= label_smoothing < 1. Received: label_smoothing={label_smoothing}"
             )
         self.label_smoothing = label_smoothing
+        self.class_weights = None if class_weights is None else list(class_weights)
 
     def call(self, y_true, y_pred):
         """Return one value per clip; NaN for a label that is no class, which nothing else shows."""
@@ -41,11 +52,19 @@ class Crossentropy(keras.losses.Loss):
         values = keras.losses.categorical_crossentropy(
             weights, y_pred, from_logits=True, label_smoothing=self.label_smoothing
         )
-        return ops.where(ops.any(weights > 0, axis=-1), values, float("nan"))
+        values = ops.where(ops.any(weights > 0, axis=-1), values, float("nan"))
+        if self.class_weights is None:
+            return values
+        factors = ops.cast(self.class_weights, values.dtype)
+        return values * ops.sum(weights * factors, axis=-1)
 
     def get_config(self):
         """Arguments of the constructor."""
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "class_weights": self.class_weights,
+        }
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

@@ -37,16 +37,30 @@ class PreciseBatchNorm(keras.callbacks.Callback):
         self.data = data
         self.batches = batches
         self._forward = None
+        self._estimated = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Forget the estimate: the weights move."""
+        self._estimated = False
 
     def on_test_begin(self, logs=None):
         """Estimate; called by `fit` before it validates."""
+        self._estimate()
+
+    def _estimate(self) -> None:
         if self._forward is None:
             self._forward = training_forward(self.model)
         with _borrowed_pass(self.data):
             precise_statistics(self._forward, self.data, self.batches)
+        self._estimated = True
 
     def on_train_end(self, logs=None):
-        """Let the compiled forward pass go."""
+        """Estimate for weights that `fit` has replaced by their average; let what is compiled go.
+
+        Where it validated, the estimate was of the average already.
+        """
+        if self.model.optimizer.use_ema and not self._estimated:
+            self._estimate()
         self._forward = None
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import keras
 
 from keras_acl.models.class_names import check_same_classes, names_of
-from keras_acl.system.devices import has_accelerator
+from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
+from keras_acl.training.fine_tuning import FREEZABLE, balanced_weights, freeze_streams
 from keras_acl.training.losses import Crossentropy, TopAccuracy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
 
 REFERENCE_BATCH = 64  # the batch that learning rates are quoted for
+HEAD = "(^|/)classifier/"  # in the paths of the dense layer's variables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,19 @@ class Recipe:
             graph is built: JAX and torch. TensorFlow knows it for arrays only; there the batch of
             one replica is one group, so give each replica this many clips.
         label_smoothing: Off in the published recipes.
+        freeze: What is not trained: `"streams"` (all but the dense layer), `"spatial"`,
+            `"temporal"` or `"none"`; `None` leaves every layer's `trainable` as it is. Batch
+            normalisation of what is frozen keeps its running statistics.
+        head_rate: How many times faster the dense layer learns than the streams, which learn at
+            the learning rate divided by this.
+        balance: Whether the loss weighs the clips of each class so that all classes weigh the
+            same: by n / (L · n_c), n_c of n training videos being of the class. In validation,
+            too.
+        ema: Momentum of the moving average of the weights over steps, as Keras' `ema_momentum`:
+            validation and the trained model use that average. `None` for none. It takes the place
+            of averaging the weights of the last epochs.
+        patience: Epochs without a better validation accuracy after which training stops; `None`
+            trains them all.
         seed: Seed of dropout; the data set has its own.
     """
 
@@ -50,13 +65,27 @@ class Recipe:
     precise_batches: int = 0
     batch_norm_clips: int | None = None
     label_smoothing: float = 0.0
+    freeze: str | None = None
+    head_rate: float = 1.0
+    balance: bool = False
+    ema: float | None = None
+    patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.learning_rate <= 0:
+        if self.epochs < 1 or self.learning_rate <= 0 or self.head_rate <= 0:
             raise ValueError(
-                "Expected epochs >= 1 and learning_rate > 0. Received: "
-                f"epochs={self.epochs}, learning_rate={self.learning_rate}"
+                "Expected epochs >= 1, learning_rate > 0 and head_rate > 0. Received: "
+                f"epochs={self.epochs}, learning_rate={self.learning_rate}, "
+                f"head_rate={self.head_rate}"
+            )
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"Expected 0 < ema < 1, such as 0.99. Received: ema={self.ema}")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"Expected patience >= 1. Received: patience={self.patience}")
+        if self.freeze not in (None, *FREEZABLE):
+            raise ValueError(
+                f"Expected freeze to be one of {', '.join(FREEZABLE)}. Received: {self.freeze}"
             )
 
     def schedule(self, steps_per_epoch: int, batch_size: int) -> WarmupCosine:
@@ -99,7 +128,9 @@ class Recipe:
 
         Raises:
             ValueError: If the data have other classes than the model, or the same in another order,
-                or the model cannot be rematerialised, or there are no batches to accumulate.
+                or the model cannot be rematerialised or has no such stream to freeze, or there are
+                no batches to accumulate, no labels to balance, or batches that replicas of
+                `tf.distribute` cannot share evenly.
 
         Example:
             >>> recipe = keras_acl.recipes.finetune(epochs=10)
@@ -117,11 +148,13 @@ class Recipe:
                 f"A {type(model).__name__} cannot be rematerialised: its pathways are one graph. "
                 "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."
             )
+        check_replicas(model, data)
+        freeze_streams(model, self.freeze)
         model.rematerialize = rematerialize
         model.clips_per_group = self.batch_norm_clips
         model.compile(
             optimizer=self._optimizer(data, gradient_accumulation_steps),
-            loss=Crossentropy(self.label_smoothing),
+            loss=self._loss(model, data),
             metrics=classification_metrics(model.num_classes),
         )
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
@@ -134,12 +167,20 @@ class Recipe:
             if data is None
             else self.schedule(len(data), data.batch_size * accumulated)
         )
+        ema = self.ema or 0.0
         return CoupledSGD(
             rate,
             momentum=self.momentum,
             coupled_weight_decay=self.weight_decay,
+            rate_factors=None if self.head_rate == 1 else {HEAD: 1.0, "": 1 / self.head_rate},
             gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+            use_ema=self.ema is not None,
+            ema_momentum=ema ** (1 / accumulated),  # Keras averages after every batch
         )
+
+    def _loss(self, model, data) -> Crossentropy:
+        weights = balanced_weights(data, model.num_classes) if self.balance else None
+        return Crossentropy(self.label_smoothing, weights)
 
     def _callbacks(self, model, data, run_folder) -> list:
         callbacks: list = [keras.callbacks.TerminateOnNaN()]
@@ -147,6 +188,8 @@ class Recipe:
             weight = self.consistency_weight
             weight = model.initial_consistency_weight if weight is None else weight
             callbacks.append(ConsistencyLoss(weight, self.consistency_warmup_epochs))
+        if self.ema is not None:
+            callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.precise_batches and data is not None:
             callbacks.append(PreciseBatchNorm(data, self.precise_batches))
         if run_folder is not None:
@@ -158,6 +201,10 @@ class Recipe:
                 callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             # Last: a state that exists has its line in the log.
             callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, self.seed))
+        if self.patience is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=self.patience)
+            )
         return callbacks
 
 
@@ -202,6 +249,20 @@ def finetune(**changes) -> Recipe:
         precise_batches=20,
     )
     return dataclasses.replace(recipe, **changes)
+
+
+def check_replicas(model, data) -> None:
+    """Refuse batches that replicas cannot share evenly: Keras would weigh their clips unequally."""
+    count = replicas(model)
+    batch_size, size = getattr(data, "batch_size", None), getattr(data, "pass_size", None)
+    if count == 1 or not batch_size or not size:
+        return
+    if batch_size % count or size % batch_size:
+        raise ValueError(
+            f"{count} replicas need batches of one size, a multiple of {count}. Received: "
+            f"batch_size={batch_size} for {size} clips. Use such a batch size and "
+            "LoadingOptions(drop_remainder=True), or one device."
+        )
 
 
 def classification_metrics(num_classes: int) -> list:

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from harness import BASE_LOSS, check_config
+from harness import BASE_LOSS, check_config, to_numpy
 
 from keras_acl.training.losses import Crossentropy, TopAccuracy
 
@@ -26,8 +26,25 @@ def test_label_smoothing_by_hand():
     expected = -(0.9 * np.log(0.75) + 0.1 * np.log(0.25))  # ε = 0.2: targets 0.9, 0.1
     loss = Crossentropy(label_smoothing=0.2)
     assert float(loss(np.array([0]), LOGITS)) == pytest.approx(expected, rel=1e-5)
-    copy = check_config(loss, BASE_LOSS)
+    copy = Crossentropy.from_config(loss.get_config())
     assert float(copy(np.array([0]), LOGITS)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [[1.0, 0.0], [0.0, 1.0]]])
+def test_classes_are_weighted_as_in_fit(labels):
+    logits = np.repeat(LOGITS, 2, axis=0)
+    loss = Crossentropy(0.2, class_weights=[0.5, 3.0], reduction=None)
+    plain = Crossentropy(0.2, reduction=None)(np.array(labels), logits)
+    weighted = loss(np.array(labels), logits)
+    np.testing.assert_allclose(to_numpy(weighted), to_numpy(plain) * [0.5, 3.0], rtol=1e-6)
+    check_config(loss, BASE_LOSS)
+
+
+def test_soft_labels_are_weighted_by_their_shares():
+    values = -(0.3 * np.log(0.75) + 0.7 * np.log(0.25))
+    loss = Crossentropy(class_weights=[0.5, 3.0])
+    found = float(loss(np.array([[0.3, 0.7]]), LOGITS))
+    assert found == pytest.approx(values * (0.3 * 0.5 + 0.7 * 3.0), rel=1e-5)
 
 
 @pytest.mark.parametrize("label_smoothing", [-0.1, 1.0])

@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from harness import to_numpy
 from tiny_network import CLIP, LABELS, random_clips, two_stream, write_figures
 
 from keras_acl import recipes
@@ -13,7 +14,13 @@ from keras_acl.system.keras_internals import all_layers
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.optimizers import CoupledSGD
-from keras_acl.training.precise_batch_norm import PreciseBatchNorm
+from keras_acl.training.precise_batch_norm import (
+    PreciseBatchNorm,
+    precise_statistics,
+    training_forward,
+)
+from keras_acl.training.recipes import check_replicas
+from keras_acl.video.video import Video
 
 
 class Batches:
@@ -29,9 +36,9 @@ class Batches:
         return (self.clips[2 * index : 2 * index + 2],)
 
 
-def test_a_recipe_is_frozen_and_has_a_dozen_fields():
+def test_a_recipe_is_frozen_and_has_few_fields():
     fields = [field.name for field in dataclasses.fields(recipes.Recipe)]
-    assert len(fields) <= 12
+    assert len(fields) <= 17
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipes.finetune().epochs = 3
 
@@ -69,8 +76,17 @@ def test_a_short_run_warms_up_for_half_of_it_at_most():
     assert float(schedule(40)) == pytest.approx(0, abs=1e-8)
 
 
-@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("learning_rate", 0.0)])
-def test_recipes_that_train_nothing_are_refused(name, value):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("learning_rate", 0.0),
+        ("head_rate", 0.0),
+        ("ema", 1.0),
+        ("patience", 0),
+    ],
+)
+def test_values_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name}={value}"):
         recipes.finetune(**{name: value})
 
@@ -104,6 +120,100 @@ def test_one_call_compiles_and_hands_back_the_callbacks_in_order(tmp_path):
     # six steps of a cosine to zero: nothing is left of 0.1 · 2 / 64
     assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-7)
     assert (tmp_path / "history.csv").read_text().count("\n") == 3
+
+
+def test_what_can_be_frozen_is_said():
+    with pytest.raises(ValueError, match=r"streams, spatial, temporal, none\. Received: stream"):
+        recipes.finetune(freeze="stream")
+
+
+@pytest.mark.backends
+def test_frozen_streams_keep_weights_and_running_statistics():
+    model = two_stream()
+    callbacks = recipes.finetune(freeze="streams", epochs=1).compile(model, Batches())
+    streams = (model.spatial_stream, model.temporal_stream)
+    before = [np.copy(w) for stream in streams for w in stream.get_weights()]
+    head = model.classifier.get_weights()[0].copy()
+    model.fit(Batches.clips, np.zeros(6), batch_size=2, callbacks=callbacks, verbose=0)
+    after = [w for stream in streams for w in stream.get_weights()]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.abs(model.classifier.get_weights()[0] - head).max() > 1e-4
+
+
+def test_streams_learn_slower_than_the_head():
+    model = two_stream()
+    recipes.finetune(head_rate=10.0, learning_rate=0.8).compile(model)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
+    names = ("kernel", "bias", "gamma")
+    variables = [model.classifier.kernel, model.classifier.bias]
+    variables += [v for v in model.spatial_stream.trainable_variables if v.name == "gamma"][:1]
+    before = [to_numpy(v).copy() for v in variables]
+    grads = [keras.ops.ones(v.shape) for v in model.trainable_variables]
+    model.optimizer.coupled_weight_decay = 0.0
+    model.optimizer.apply(grads, model.trainable_variables)
+    moved = [np.mean(b - to_numpy(v)) for b, v in zip(before, variables, strict=True)]
+    np.testing.assert_allclose(moved, [0.19, 0.19, 0.019], rtol=1e-3, err_msg=str(names))
+
+
+def test_classes_of_a_data_set_are_balanced():
+    data, model = Batches(), two_stream()
+    data.videos = [Video(f"{i}.mp4", label=label) for i, label in enumerate([0, 0, 0, 0, 1, 2])]
+    recipes.finetune(balance=True).compile(model, data)
+    assert model.loss.class_weights == [0.5, 2.0, 2.0]
+    with pytest.raises(ValueError, match="class_weight to fit"):
+        recipes.finetune(balance=True).compile(model)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("validate", [True, False])
+def test_the_moving_average_of_the_weights_is_validated_and_kept(validate):
+    model = two_stream(seed=1)
+    recipe = recipes.finetune(ema=0.5, epochs=2, learning_rate=2.0, precise_batches=3)
+    callbacks = recipe.compile(model, Batches())
+    data = (Batches.clips, np.array([0, 1, 2, 0, 1, 2]))
+    options = {"batch_size": 2, "callbacks": callbacks, "verbose": 0, "shuffle": False}
+    history = model.fit(*data, epochs=2, validation_data=data if validate else None, **options)
+    averages = [to_numpy(v) for v in model.optimizer.variables if v.name.endswith("_average")]
+    for variable, average in zip(model.trainable_variables, averages, strict=True):
+        np.testing.assert_allclose(to_numpy(variable), average, rtol=1e-4, atol=1e-6)
+    # Running statistics are those of the average.
+    before = [to_numpy(v).copy() for v in model.non_trainable_variables if "moving" in v.name]
+    precise_statistics(training_forward(model), Batches(), 3)
+    after = [to_numpy(v) for v in model.non_trainable_variables if "moving" in v.name]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    if validate:
+        loss = model.evaluate(*data, batch_size=2, verbose=0, return_dict=True)["loss"]
+        assert history.history["val_loss"][-1] == pytest.approx(loss, rel=1e-3)
+
+
+def test_the_average_is_over_steps_however_many_batches_they_take():
+    model = two_stream()
+    recipes.finetune(ema=0.5).compile(model, gradient_accumulation_steps=4)
+    assert model.optimizer.use_ema
+    assert model.optimizer.ema_momentum**4 == pytest.approx(0.5)  # Keras averages every batch
+
+
+def test_training_stops_when_validation_gets_no_better():
+    model = two_stream()
+    callbacks = recipes.finetune(patience=2, learning_rate=1e-9).compile(model)
+    data = (Batches.clips, np.array([0, 1, 2, 0, 1, 2]))
+    history = model.fit(
+        *data, batch_size=6, epochs=9, validation_data=data, callbacks=callbacks, verbose=0
+    )
+    assert len(history.epoch) == 3
+
+
+@pytest.mark.parametrize(("batch_size", "pass_size"), [(8, 20), (3, 18)])
+def test_replicas_want_batches_that_they_can_share(monkeypatch, batch_size, pass_size):
+    monkeypatch.setattr("keras_acl.training.recipes.replicas", lambda model: 2)
+    data = Batches()
+    data.batch_size, data.pass_size = batch_size, pass_size
+    with pytest.raises(ValueError, match=f"batch_size={batch_size} for {pass_size} clips.*drop_r"):
+        check_replicas(None, data)
+    data.batch_size, data.pass_size = 6, 18
+    check_replicas(None, data)
 
 
 def test_without_data_and_folder_the_rate_is_constant_and_nothing_is_written():
