@@ -96,6 +96,16 @@ class CoupledSGD(keras.optimizers.SGD):
         rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
         self.assign_sub(variable, ops.multiply(rate, step))
 
+    def finalize_variable_values(self, var_list):
+        """Replace weights by their moving average, if there is one.
+
+        In memory of their own: Keras on JAX would let both have the same, and its compiled steps
+        free what they are given.
+        """
+        super().finalize_variable_values(var_list)
+        for variable in var_list if self.use_ema else ():
+            variable.assign(ops.copy(variable))
+
     def save_own_variables(self, store):
         """Save the state, and that its momenta are without the rate."""
         super().save_own_variables(store)
