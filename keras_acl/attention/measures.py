@@ -5,24 +5,31 @@ import numpy as np
 from keras_acl.attention.maps import AttentionMaps, stretch
 
 IOU_THRESHOLD = 0.5
+TIE = 1e-5  # share of a map's range within which places are equally strong: rounding, no more
 
 
 def pointing_game(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Whether each map's strongest place lies in its mask (Zhang et al., 2016).
+
+    Where several places are equally strong, as along the border of an upsampled map, it is the
+    share of them that lies in the mask: the chance to hit it if one is drawn. The first one alone
+    would give a mirrored clip another score.
 
     Args:
         maps: (B, H, W), or (B, T, H, W) for the strongest place and time of a clip; any range.
         masks: Masks of the same shape, bool.
 
     Returns:
-        (B,) bool.
+        (B,) in [0, 1]; 0 or 1 where one place is the strongest.
 
     Raises:
         ValueError: If the shapes differ.
     """
     _check(maps, masks)
-    strongest = maps.reshape(len(maps), -1).argmax(axis=1)
-    return masks.reshape(len(masks), -1)[np.arange(len(maps)), strongest]
+    axes = tuple(range(1, maps.ndim))
+    low, high = maps.min(axis=axes, keepdims=True), maps.max(axis=axes, keepdims=True)
+    strongest = maps >= high - TIE * (high - low)
+    return (strongest & masks).sum(axis=axes) / strongest.sum(axis=axes)
 
 
 def energy_inside(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -147,7 +154,7 @@ def measure(maps: AttentionMaps, masks: np.ndarray) -> dict[str, np.ndarray]:
         compared["frames"] = (maps.temporal, masks)
     found = {}
     for name, pair in compared.items():
-        found[f"{name}_pointing"] = pointing_game(*pair).astype(np.float64)
+        found[f"{name}_pointing"] = pointing_game(*pair)
         found[f"{name}_energy"] = energy_inside(*pair)
         found[f"{name}_iou"] = mask_iou(*pair)
     if maps.temporal is not None:

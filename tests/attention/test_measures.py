@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from keras_acl.attention import (
     stream_correlation,
     stream_distance,
 )
+from keras_acl.attention.maps import stretch
 
 MAPS = np.array([[[0.0, 1.0], [3.0, 0.0]], [[2.0, 2.0], [0.0, 4.0]]])
 MASKS = np.array([[[False, False], [True, False]], [[True, True], [False, False]]])
@@ -24,6 +26,27 @@ def point(row: int, column: int, side: int = 5) -> np.ndarray:
 
 def test_pointing_game_asks_where_the_strongest_place_is():
     assert pointing_game(MAPS, MASKS).tolist() == [True, False]
+
+
+def test_places_that_are_equally_strong_share_the_point():
+    maps = np.array([[[2.0, 2.0], [0.0, 2.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    np.testing.assert_allclose(pointing_game(maps, MASKS), [0, 1 / 2])
+    assert pointing_game(maps, ~MASKS).tolist() == [1, 1 / 2]
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_a_mirrored_clip_points_to_the_same(axis):
+    # The border of an upsampled map is flat: its strongest places are many.
+    rng = np.random.default_rng(0)
+    coarse = rng.uniform(size=(16, 2, 3, 3)).astype("float32").reshape(-1, 3, 3, 1)
+    maps = keras.ops.image.resize(coarse, (24, 24), "bilinear", data_format="channels_last")
+    maps = stretch(keras.ops.convert_to_numpy(maps).reshape(16, 2, 24, 24))
+    masks = np.zeros(maps.shape, bool)
+    masks[:, :, :7, 2:9] = True  # crosses plateaus
+    found = pointing_game(maps, masks)
+    flipped = pointing_game(np.flip(maps, axis), np.flip(masks, axis))
+    np.testing.assert_allclose(flipped, found)
+    assert 0 < found.mean() < 1
 
 
 def test_energy_inside_is_the_share_in_the_mask():
