@@ -127,7 +127,8 @@ def network(variant: str, labels, budget: Budget, weight: float = 1.5) -> keras.
         channel_ratio=2,
         scales=(1.0, 0.5) if variant == "ac_scam" else (1.0,),
         consistency_weight=None if variant == "no_fusion" else weight,
-        consistency=AttentionConsistency(**options.get(variant, {})),
+        # The committed runs were made before maps without contrast counted less.
+        consistency=AttentionConsistency(minimum_contrast=0.0, **options.get(variant, {})),
         **common,
     )
 

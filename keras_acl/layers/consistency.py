@@ -12,6 +12,10 @@ STREAMS = ("spatial", "temporal", None)
 
 # Keeps square roots and divisions finite, and their gradients too, on a constant map.
 EPSILON = 1e-6
+# Contrast in logits from which a map is compared at full weight.
+MINIMUM_CONTRAST = 0.1
+# The same as a share of the map's largest value: what is below is rounding (bfloat16: 2⁻⁸).
+MINIMUM_SHARE = 0.01
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -25,6 +29,12 @@ class AttentionConsistency(keras.layers.Layer):
     the network off. The defaults compare the shape of the labelled class's maps instead. The
     printed form is `AttentionConsistency(normalize=None, classes="all")`.
 
+    A map without contrast looks nowhere, so it contributes nothing. Normalised maps are divided by
+    their contrast, but never by less than `minimum_contrast`, and where one of the two has less,
+    the distance counts by that share (of which no gradient is taken). So the gradient with respect
+    to a map, in logits, is at most about 1 / `minimum_contrast` / (H·W), however small the dense
+    weights are. Maps with more contrast than that are compared as if there were no such minimum.
+
     Args:
         temporal: How frames become one map, the three ways of section 3.3: `"weighted"` (the sum,
             Eq. 2), `"mean"`, or `"random"` (one random frame of every clip).
@@ -34,6 +44,10 @@ class AttentionConsistency(keras.layers.Layer):
         stop_gradient: `"spatial"` or `"temporal"`: the stream that is not pulled. `None` pulls
             both.
         seed: Seed of `temporal="random"`.
+        minimum_contrast: Contrast, in logits, from which a normalised map counts fully: its range
+            over (x, y) with `"min_max"`, its root mean square with `"l2"`. At least one hundredth
+            of the map's largest magnitude. 0 for neither: then a map without contrast has a
+            gradient of up to 1e6, and training may explode.
         dtype: float32 also under mixed precision.
         **kwargs: Name and the other arguments of every Keras layer.
 
@@ -48,7 +62,7 @@ class AttentionConsistency(keras.layers.Layer):
         `(batch, classes)`, float32, ≥ 0.
 
     Raises:
-        ValueError: For an unknown option.
+        ValueError: For an unknown option or a negative contrast.
 
     Example:
         >>> distances = AttentionConsistency()((S, temporal_features, temporal_kernel))
@@ -61,6 +75,7 @@ class AttentionConsistency(keras.layers.Layer):
         classes: str = "labelled",
         stop_gradient: str | None = None,
         seed: int | None = None,
+        minimum_contrast: float = MINIMUM_CONTRAST,
         dtype="float32",
         **kwargs,
     ):
@@ -73,11 +88,16 @@ class AttentionConsistency(keras.layers.Layer):
         ):
             if value not in known:
                 raise ValueError(f"Expected `{name}` to be one of {known}. Received: {value!r}")
+        if minimum_contrast < 0:
+            raise ValueError(
+                f"Expected `minimum_contrast` to be 0 or more. Received: {minimum_contrast}"
+            )
         self.temporal = temporal
         self.normalize = normalize
         self.classes = classes
         self.stop_gradient = stop_gradient
         self.seed = seed
+        self.minimum_contrast = minimum_contrast
         self.activation_maps = ClassActivationMaps(dtype=dtype)
         if temporal == "random":
             self.seed_generator = keras.random.SeedGenerator(seed)
@@ -96,15 +116,18 @@ class AttentionConsistency(keras.layers.Layer):
             S = ops.stop_gradient(S)
         elif self.stop_gradient == "temporal":
             T = ops.stop_gradient(T)
-        difference = normalize_maps(T, self.normalize) - normalize_maps(S, self.normalize)
-        _, height, width, _ = ops.shape(difference)
-        return _norm(difference, keepdims=False) / ops.cast(height * width, difference.dtype)
+        T, share_of_T = normalize_maps(T, self.normalize, self.minimum_contrast)
+        S, share_of_S = normalize_maps(S, self.normalize, self.minimum_contrast)
+        _, height, width, _ = ops.shape(T)
+        distance = _norm(T - S) / ops.cast(height * width, T.dtype)
+        return share_of_T * share_of_S * distance
 
     def _over_time(self, features):
         """(B, T, H, W, C) -> (B, H, W, C)."""
-        if self.temporal == "weighted":
+        if self.temporal == "weighted" and self.normalize is None:
             return ops.sum(features, axis=1)
-        if self.temporal == "mean":
+        # Normalised, sum and mean are the same map; the mean's contrast is in logits.
+        if self.temporal in ("weighted", "mean"):
             return ops.mean(features, axis=1)
         batch, frames = ops.shape(features)[0], features.shape[1]
         scores = keras.random.uniform((batch, frames), seed=self.seed_generator)
@@ -120,6 +143,7 @@ class AttentionConsistency(keras.layers.Layer):
             "classes": self.classes,
             "stop_gradient": self.stop_gradient,
             "seed": self.seed,
+            "minimum_contrast": self.minimum_contrast,
         }
 
 
@@ -166,16 +190,36 @@ def label_weights(labels, num_classes: int):
     return ops.one_hot(labels, num_classes, dtype="float32")
 
 
-def normalize_maps(maps, kind: str | None):
-    """Normalise maps (B, H, W, L) over (x, y): `"min_max"` to [0, 1], `"l2"` to unit norm."""
-    if kind == "min_max":
-        low = ops.min(maps, axis=(1, 2), keepdims=True)
-        high = ops.max(maps, axis=(1, 2), keepdims=True)
-        return (maps - low) / (high - low + EPSILON)
+def normalize_maps(maps, kind: str | None, minimum_contrast: float = MINIMUM_CONTRAST) -> tuple:
+    """Normalise maps (B, H, W, L) over (x, y), as far as they have contrast.
+
+    Args:
+        maps: Maps of any sign.
+        kind: `"min_max"` to [0, 1], `"l2"` to unit norm, `None` to leave them as they are.
+        minimum_contrast: See `AttentionConsistency`.
+
+    Returns:
+        The maps, and how far each counts: (B, L) in [0, 1], without a gradient; 1 for `None`.
+    """
+    if kind is None:
+        return maps, 1.0
+    low = ops.min(maps, axis=(1, 2), keepdims=True)
+    high = ops.max(maps, axis=(1, 2), keepdims=True)
+    least = ops.zeros_like(low)
+    if minimum_contrast > 0:
+        size = ops.stop_gradient(ops.maximum(ops.abs(low), ops.abs(high)))
+        least = ops.maximum(MINIMUM_SHARE * size, minimum_contrast)
     if kind == "l2":
-        return maps / _norm(maps, keepdims=True)
-    return maps
+        low = ops.zeros_like(low)
+        contrast = _norm(maps, keepdims=True)
+        _, height, width, _ = ops.shape(maps)
+        least = least * ops.sqrt(ops.cast(height * width, maps.dtype))  # of a norm, not of a mean
+    else:
+        contrast = high - low + EPSILON
+    normalized = (maps - low) / ops.maximum(contrast, least)
+    share = contrast / ops.maximum(contrast, least)
+    return normalized, ops.stop_gradient(ops.squeeze(share, axis=(1, 2)))
 
 
-def _norm(maps, keepdims: bool):
+def _norm(maps, keepdims: bool = False):
     return ops.sqrt(ops.sum(ops.square(maps), axis=(1, 2), keepdims=keepdims) + EPSILON**2)

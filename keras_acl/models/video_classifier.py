@@ -20,6 +20,8 @@ from keras_acl.models.rematerialize import rematerialized
 from keras_acl.system.devices import compile_with_xla, warn_of_slow_convolutions
 from keras_acl.system.keras_internals import all_layers
 
+CALLBACKS_PLACE = 4  # of `callbacks` among the arguments of `fit` after `x`
+
 logger = logging.getLogger("keras_acl")
 
 
@@ -41,12 +43,15 @@ class VideoClassifier(keras.Model):
     Attributes:
         rematerialize: Whether training computes the inside of every block twice instead of keeping
             it. Not saved with the model.
+        fit_callbacks: Callbacks that `fit` adds where the caller gives none of their class. What
+            `load_pretrained` compiles has some; compiling anew takes them away. Not saved.
 
     Raises:
         ValueError: If the number of labels is not `num_classes`, or a name stands twice.
     """
 
     rematerialize = False
+    fit_callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
     def __init__(
         self,
@@ -146,6 +151,7 @@ class VideoClassifier(keras.Model):
         """
         if jit_compile == "auto":
             jit_compile = compile_with_xla() and not run_eagerly
+        self.fit_callbacks = ()
         super().compile(*args, run_eagerly=run_eagerly, jit_compile=jit_compile, **kwargs)
 
     def compile_from_config(self, config):
@@ -205,12 +211,23 @@ class VideoClassifier(keras.Model):
         """
         self._check_trainable()
         self._take_labels(x, kwargs.get("validation_data"))
-        history = super().fit(x, *args, **kwargs)
+        history = super().fit(x, *args, **self._with_callbacks(args, kwargs))
         if self.stop_training:
             # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
             # at the interpreter's end for threads that run no more.
             gc.collect()
         return history
+
+    def _with_callbacks(self, args: tuple, kwargs: dict) -> dict:
+        given = kwargs.get("callbacks") or []
+        if len(args) > CALLBACKS_PLACE or isinstance(given, keras.callbacks.CallbackList):
+            return kwargs
+        given = list(given) if isinstance(given, list | tuple) else [given]
+        kinds = {type(callback) for callback in given}
+        return {
+            **kwargs,
+            "callbacks": [each for each in self.fit_callbacks if type(each) not in kinds] + given,
+        }
 
     def evaluate(self, x=None, *args, **kwargs):
         """Evaluate as any Keras model.

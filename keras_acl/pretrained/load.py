@@ -47,7 +47,8 @@ def load_pretrained(
 
     Returns:
         The model with `clip`, `labels` and `card`, compiled by `recipes.finetune()` with the
-        constant learning rate of a batch of 8: ready for `predict`, `evaluate` and a short `fit`.
+        constant learning rate of a batch of 8: ready for `predict`, `evaluate` and a short `fit`,
+        over whose first epochs the weight of the consistency term grows (`model.fit_callbacks`).
         `recipes.finetune().compile(model, data)` gives the schedule and its callbacks.
 
     Raises:
@@ -75,7 +76,7 @@ def load_pretrained(
     if not keeps_head:
         _say_what_was_kept(metadata.card.name, model, saved_count)
     model.card = metadata.card
-    recipes.finetune().compile(model)
+    model.fit_callbacks = tuple(recipes.finetune().compile(model))
     return model
 
 

@@ -7,8 +7,10 @@ class ConsistencyLoss(keras.callbacks.Callback):
     """Set λ, the weight of the consistency term (Eq. 4), epoch by epoch.
 
     The term pulls both streams together, so it helps once the spatial stream knows something;
-    a warm-up lets the classification loss begin. The weight changes without a recompile. The
-    unweighted term is shown as `consistency` in the progress bar, the history and TensorBoard.
+    a warm-up lets the classification loss begin. The weight changes without a recompile. Epochs
+    are counted over several calls of `fit` with one callback; at the end of each call λ is `weight`
+    (0 after `end_epoch`), so that a saved model is not left with a part of it. The unweighted
+    term is shown as `consistency` in the progress bar, the history and TensorBoard.
 
     Args:
         weight: λ.
@@ -32,6 +34,8 @@ class ConsistencyLoss(keras.callbacks.Callback):
         self.weight = weight
         self.warmup_epochs = warmup_epochs
         self.end_epoch = end_epoch
+        self._trained: keras.Model | None = None
+        self._epochs = 0  # that this model has been trained for
 
     def on_train_begin(self, logs=None):
         """Check that there is a term to weigh."""
@@ -44,6 +48,20 @@ class ConsistencyLoss(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Set the weight of this epoch."""
+        if self.model is not self._trained:
+            self._trained, self._epochs = self.model, 0
+        self._epochs = max(epoch, self._epochs)
+        self._assign(self._epochs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Count the epoch."""
+        self._epochs += 1
+
+    def on_train_end(self, logs=None):
+        """Leave the weight that λ grows to."""
+        self._assign(max(self._epochs, self.warmup_epochs))
+
+    def _assign(self, epoch: int) -> None:
         value = weight_at_epoch(epoch, self.weight, self.warmup_epochs, self.end_epoch)
         self.model.consistency_weight.assign(value)
 

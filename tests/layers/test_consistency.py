@@ -111,6 +111,65 @@ def test_constant_maps_are_harmless(normalize, level):
         assert np.isfinite(gradient).all()
 
 
+def gradient_norms(size: float, normalize: str, dtype: str, **options) -> list[float]:
+    """Norms of the gradients with respect to both maps, whose contrast is 4 times `size`."""
+    layer = AttentionConsistency(normalize=normalize, **options)
+
+    def total(S, features):
+        S, features = ops.cast(S, dtype), ops.cast(features, dtype)
+        return ops.sum(layer((S, features, np.ones((1, 1), "float32"))))
+
+    maps = size * S[..., :1], size * FEATURES
+    return [float(np.linalg.norm(gradient)) for gradient in gradients(total, *maps)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("normalize", ["min_max", "l2"])
+@pytest.mark.parametrize("size", [0.0, 1e-12, 1e-6, 1e-3, 1e-2, 0.1, 1.0, 100.0])
+def test_gradients_are_bounded_however_small_the_maps(size, normalize, dtype):
+    # The Jacobian of (m - min) / max(range, c) has a norm of (1 + 2.5 sqrt(H·W)) / c at most.
+    bound = (1 + 2.5 * 2) / 0.1 / 4
+    for norm in gradient_norms(size, normalize, dtype):
+        assert norm <= bound
+
+
+@pytest.mark.parametrize("normalize", ["min_max", "l2"])
+def test_without_a_minimum_they_are_not(normalize):
+    assert max(gradient_norms(1e-5, normalize, "float32", minimum_contrast=0.0)) > 1e3
+
+
+@pytest.mark.parametrize("normalize", ["min_max", "l2"])
+def test_a_map_without_contrast_contributes_nothing(normalize):
+    layer = AttentionConsistency(normalize=normalize)
+    nothing = np.zeros_like(KERNEL)  # the dense rows of a stream that no class reads yet
+
+    def total(S, features, kernel):
+        return ops.sum(layer((S, features, kernel)))
+
+    np.testing.assert_allclose(distances(kernel=nothing, normalize=normalize), 0, atol=1e-5)
+    for gradient in gradients(total, S, FEATURES, nothing):
+        np.testing.assert_allclose(gradient, 0, atol=1e-4)
+
+
+def test_little_contrast_counts_by_its_share():
+    # T in logits is half the sum: [[0, .01], [.01, .02]] of class 0 has .02 / .1 of the contrast;
+    # divided by .1 it is [[0, .1], [.1, .2]]; S is [[0, 1], [1, .5]].
+    expected = 0.2 * np.sqrt(0.9**2 + 0.9**2 + 0.3**2) / 4
+    assert distances(features=0.01 * FEATURES)[0, 0] == pytest.approx(expected, rel=1e-3)
+    # Less than a hundredth of the map's largest value is rounding: 1 / (.01 · 200) counts half.
+    level = np.array([[200, 199], [199, 199]], "float32")[None, ..., None]
+    of_level = distances(level, FEATURES, KERNEL[:, :1])[0, 0]
+    # S is [[.5, 0], [0, 0]], T [[0, .5], [.5, 1]]
+    assert of_level == pytest.approx(0.5 * np.sqrt(4 * 0.25 + 0.75) / 4, rel=1e-3)
+
+
+@pytest.mark.parametrize("normalize", ["min_max", "l2"])
+def test_maps_with_contrast_do_not_notice_the_minimum(normalize):
+    np.testing.assert_array_equal(
+        distances(normalize=normalize), distances(normalize=normalize, minimum_contrast=0.0)
+    )
+
+
 def test_equal_maps_are_consistent():
     same = np.stack([[[0, 2], [2, 4]], [[0, 4], [4, 8]]], axis=-1).astype("float32")[None]
     for normalize in ("min_max", "l2", None):
@@ -131,7 +190,7 @@ def test_float32_inside_under_mixed_precision():
 
 
 def test_config():
-    layer = AttentionConsistency("random", "l2", "all", "spatial", seed=7)
+    layer = AttentionConsistency("random", "l2", "all", "spatial", seed=7, minimum_contrast=0.2)
     check_layer(layer, (S, FEATURES, KERNEL))
 
 
@@ -142,6 +201,7 @@ def test_config():
         ({"normalize": "softmax"}, r"`normalize` to be one of .*None\). Received: 'softmax'"),
         ({"classes": "top"}, r"`classes` to be one of \('labelled', 'all'\). Received: 'top'"),
         ({"stop_gradient": True}, r"`stop_gradient` to be one of .* Received: True"),
+        ({"minimum_contrast": -0.1}, r"`minimum_contrast` to be 0 or more. Received: -0.1"),
     ],
 )
 def test_errors(options, message):

@@ -1,17 +1,22 @@
 import logging
 
+import keras
 import numpy as np
 import pytest
 from harness import to_numpy
 from hub_server import Fault
 from saved import CARD, edit, logits, make_slow, make_slowfast, make_two_stream
-from tiny_network import CLIP, LABELS, random_clips
+from tiny_network import CLIP, LABELS, random_clips, two_stream
 
 from keras_acl.clip import ClipSpec
+from keras_acl.layers import AttentionConsistency
 from keras_acl.pretrained.load import load_pretrained
 from keras_acl.pretrained.save import save_pretrained
 from keras_acl.speed.cost import count_parameters
+from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.losses import Crossentropy
+
+WARM_STARTS = [(), ("scam",), ("l2",), ("other classes", "scam")]
 
 
 @pytest.mark.backends
@@ -23,6 +28,44 @@ def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved)
     assert isinstance(loaded.loss, Crossentropy)
     results = loaded.evaluate(random_clips(3), np.array([0, 1, 2]), verbose=0, return_dict=True)
     assert set(results) == {"loss", "accuracy"}
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("ramp", [True, False])
+@pytest.mark.parametrize("options", WARM_STARTS, ids=lambda options: "-".join(map(str, options)))
+def test_training_goes_well_although_the_temporal_rows_are_zero(options, ramp, tmp_path):
+    changes = {"num_classes": 4} if "other classes" in options else {}
+    scales = (1.0, 0.5) if "scam" in options else (1.0,)
+    normalize = "l2" if "l2" in options else "min_max"
+    start = two_stream(scales=scales, consistency=AttentionConsistency(normalize=normalize))
+    model = load_pretrained(save_pretrained(start, tmp_path / "start"), **changes)
+    kernel, bias = model.classifier.get_weights()
+    spatial = model.spatial_stream.output_shape[-1]
+    kernel[spatial:] = 0.0
+    model.classifier.set_weights([kernel, bias])
+    if not ramp:
+        model.fit_callbacks = ()
+    labels = np.arange(8) % 3
+    clips = random_clips(8) // 4 + (60 * labels).astype("uint8")[:, None, None, None, None]
+    loss = model.fit(clips, labels, epochs=8, batch_size=4, verbose=0).history["loss"]
+    assert max(loss) < 3
+    assert np.mean(loss[-2:]) < loss[0]
+    assert 0 < np.abs(model.classifier.get_weights()[0][spatial:]).max() < 0.5
+    assert float(model.consistency_weight.value) == model.initial_consistency_weight
+
+
+@pytest.mark.backends
+def test_the_term_begins_slowly_unless_the_caller_says_otherwise(saved):
+    model = load_pretrained(saved)
+    weights = []
+    seen = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: weights.append(float(model.consistency_weight.value))
+    )
+    clips, labels = random_clips(2), np.array([0, 2])
+    model.fit(clips, labels, epochs=1, callbacks=seen, verbose=0)
+    model.fit(clips, labels, epochs=2, callbacks=[seen], verbose=0)
+    model.fit(clips, labels, callbacks=[seen, ConsistencyLoss(0.3)], verbose=0)
+    np.testing.assert_allclose(weights, [0.0, 0.75, 1.5, 0.3])
 
 
 @pytest.mark.backends

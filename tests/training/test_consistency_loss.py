@@ -100,6 +100,24 @@ def test_a_two_stream_network_built_without_the_term_is_refused():
         callback.on_train_begin()
 
 
+def test_epochs_are_counted_over_several_fits_and_the_weight_is_left_whole():
+    model = two_stream(scales=(1.0,))
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    callback = ConsistencyLoss(2.0, warmup_epochs=2)
+    weights = []
+    seen = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: weights.append(float(model.consistency_weight.value))
+    )
+    clips, labels = random_clips(2), np.array([0, 2])
+    for epochs in (1, 2):
+        model.fit(clips, labels, epochs=epochs, callbacks=[callback, seen], verbose=0)
+        assert float(model.consistency_weight.value) == 2.0  # what a saved model holds
+    assert weights == [0.0, 1.0, 2.0]
+    callback.set_model(two_stream(seed=1))
+    callback.on_epoch_begin(0)
+    assert float(callback.model.consistency_weight.value) == 0.0  # another model, from the start
+
+
 @pytest.mark.parametrize("arguments", [{"weight": -1.0}, {"warmup_epochs": -2}])
 def test_negative_weights_and_epochs_are_refused(arguments):
     (name, value), *_ = arguments.items()

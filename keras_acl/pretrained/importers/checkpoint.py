@@ -78,8 +78,10 @@ def warm_start(
     """Start the paper's network from public checkpoints.
 
     With both files the temporal stream is the fast pathway of the SlowFast network, which never
-    receives anything from the slow one; the spatial stream is the Slow network; the dense rows are
-    [Slow | zeros]. The model then *is* the Slow network, until it is trained.
+    receives anything from the slow one; the spatial stream is the Slow network. The dense layer
+    has the rows that each stream had where it was trained, and the Slow network's bias: its logits
+    are those of the Slow network plus what the fast pathway adds to the SlowFast network's. Both
+    streams have class activation maps from the beginning; the sum was never trained as a whole.
 
     With a SlowFast file alone both streams are its pathways. The slow one was trained with lateral
     inputs, which are cut off: a start for training, not a model. The report says so.
@@ -128,14 +130,14 @@ def _fill_from_one(model, slowfast: Network) -> tuple[tuple[Source, ...], str]:
 
 def _fill_from_two(model, slow: Network, slowfast: Network) -> tuple[tuple[Source, ...], str]:
     temporal = {name: value for name, value in slowfast.tensors.items() if name.startswith("fast_")}
-    kernel = slow.tensors["classifier/kernel"]  # (C of the spatial stream, L)
-    zeros = np.zeros((model.classifier.kernel.shape[0] - len(kernel), kernel.shape[1]))
-    rows = np.concatenate([kernel, zeros]).astype("float32")  # [spatial | temporal]
+    spatial_rows = slow.tensors["classifier/kernel"]  # (C of the spatial stream, L)
+    temporal_rows = slowfast.tensors["classifier/kernel"][len(spatial_rows) :]
+    rows = np.concatenate([spatial_rows, temporal_rows])  # [spatial | temporal]
     tensors = {**slow.tensors, **temporal, "classifier/kernel": rows}
     fill(model, tensors, f"{slow.path} with {slowfast.path}")
     return (slow.source(), slowfast.source(r"(?!fast_)", NOT_TEMPORAL)), (
-        "The dense rows of the temporal stream are zero: until it is trained, the network "
-        "computes what the Slow network computes."
+        "A start for training: the logits are those of the Slow network plus the fast pathway's "
+        "share of the SlowFast network's, and were never trained together."
     )
 
 
