@@ -20,12 +20,13 @@ from keras_acl.video.frame_table import probe
 from keras_acl.video.read import read_frames
 
 COLUMNS = 6  # columns of the contact sheet
+MOST_BYTES = 5_000_000  # of a film inside a notebook
 AT_ONCE = 64  # frames decoded for display at a time
 
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """The class and the files of an explanation. A notebook shows the contact sheet.
+    """The class and the files of an explanation. A notebook shows both, the film if it is short.
 
     Args:
         path: The video.
@@ -46,10 +47,13 @@ class Explanation:
     sheet: Path
 
     def _repr_html_(self) -> str:
-        shown = [f"{self.label} {self.score:.0%}: {self.video}"]
+        shown: list[str] = []
         if self.sheet.is_file():
-            shown.insert(0, html.image(self.sheet.read_bytes(), "png"))
-        return html.lines(shown)
+            shown.append(html.image(self.sheet.read_bytes(), "png"))
+        if self.video.is_file() and self.video.stat().st_size <= MOST_BYTES:
+            form = html.image if self.video.suffix.lower() == ".gif" else html.video
+            shown.append(form(self.video.read_bytes(), self.video.suffix.lower().lstrip(".")))
+        return html.lines([*shown, f"{self.label} {self.score:.0%}: {self.video}"])
 
 
 def explain(

@@ -1,5 +1,6 @@
 """A report of one run or of the difference of two: one HTML page that needs nothing else."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,28 @@ from keras_acl.report.attention_strips import attention_strip
 from keras_acl.report.one_run import HardVideo, Strips, hardest_videos, run_context
 from keras_acl.report.run import Run, read_run
 from keras_acl.report.two_runs import comparison_context, display_names
+from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.video import DecodingError
 
 TEMPLATE = "page.html.j2"
 HARDEST = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A page that was written. A notebook shows it.
+
+    Args:
+        file: The page.
+    """
+
+    file: Path
+
+    def _repr_html_(self) -> str:
+        if not self.file.is_file():
+            return html.lines([f"{self.file} is not there any more."])
+        return html.page(self.file.read_text(encoding="utf-8"))
 
 
 def write_report(
@@ -29,7 +47,7 @@ def write_report(
     model: str | Path | None = None,
     hardest: int = HARDEST,
     progress: Callable[[int, int], object] | None = None,
-) -> None:
+) -> Report:
     """Write a page of metrics, charts, and the hardest videos with where the model looked.
 
     Styles, charts and pictures are inside; nothing is loaded from anywhere, and there is no script.
@@ -46,6 +64,9 @@ def write_report(
         hardest: Hardest videos shown.
         progress: Called as `progress(done, total)` after each of them.
 
+    Returns:
+        The `Report`.
+
     Raises:
         FileNotFoundError: If there are no scores, or no such model or groups.
         ValueError: If scores are broken, no video has a label and scores, the runs or the model
@@ -58,11 +79,7 @@ def write_report(
         raise ValueError(f"The number of hardest videos is 0 or more. Received: {hardest}")
     runs = [read_run(path) for path in (run, other) if path is not None]
     labels = runs[0].scores.labels
-    if groups is None:
-        groups = known_groups(labels)
-    elif not isinstance(groups, Mapping):
-        groups = read_groups(groups, labels)
-    check_groups(groups, labels)
+    groups = _groups(groups, labels)
     names, difference = (runs[0].name,), None
     if other is not None:  # before the strips take their time: it may be an error
         names = display_names(runs[0], runs[1])
@@ -77,9 +94,20 @@ def write_report(
         run_context(one, groups, videos, shown, f"run{number}")
         for number, (one, videos, shown) in enumerate(zip(runs, hard, strips, strict=True), 1)
     ]
-    page = render(contexts, names, difference)
     with written_whole(file) as beside:
-        beside.write_text(page, encoding="utf-8")
+        beside.write_text(render(contexts, names, difference), encoding="utf-8")
+    return Report(Path(file))
+
+
+def _groups(
+    groups: str | Path | Mapping[str, Sequence[str]] | None, labels: Sequence[str]
+) -> Mapping[str, Sequence[str]]:
+    if groups is None:
+        groups = known_groups(labels)
+    elif not isinstance(groups, Mapping):
+        groups = read_groups(groups, labels)
+    check_groups(groups, labels)
+    return groups
 
 
 def render(

@@ -56,6 +56,23 @@ def image(data: bytes, kind: str) -> Markup:
     return Markup('<img src="data:image/{};base64,{}">').format(kind, text)
 
 
+def video(data: bytes, kind: str) -> Markup:
+    """A film inside the page, which starts when somebody wants it.
+
+    Args:
+        data: The film's file.
+        kind: Its format: "mp4".
+    """
+    text = base64.b64encode(data).decode("ascii")
+    return Markup('<video controls loop src="data:video/{};base64,{}"></video>').format(kind, text)
+
+
+def page(document: str) -> Markup:
+    """A whole HTML document inside the page, whose styles stay inside it."""
+    form = '<iframe sandbox srcdoc="{}" style="width:100%;height:600px;border:0"></iframe>'
+    return Markup(form).format(document)
+
+
 def picture(pixels: np.ndarray) -> Markup:
     """A frame inside the page, uint8 (H, W, 3)."""
     from PIL import Image

@@ -86,6 +86,7 @@ def test_gif_and_the_label_asked_for(model, tmp_path):
     assert 0.1 < colourless.mean() < 0.5  # frames are grey here, the two rows below are not
     shown = report._repr_html_()
     assert base64.b64encode(report.sheet.read_bytes()).decode() in shown
+    assert base64.b64encode(report.video.read_bytes()).decode() in shown
     assert f"up {report.score:.0%}" in shown
     report.sheet.unlink()
     assert "up" in report._repr_html_()
@@ -164,3 +165,15 @@ def test_names_and_times_fit():
     assert explaining._clock(125.31) == "2:05.3"
     assert explaining._shortened("clip.mp4") == "clip.mp4"
     assert len(explaining._shortened("x" * 80 + ".mp4")) == 30
+
+
+def test_a_notebook_shows_a_short_film(tmp_path, monkeypatch):
+    film, sheet = tmp_path / "<b>.MP4", tmp_path / "sheet.png"
+    film.write_bytes(b"film")
+    found = explaining.Explanation("a.mp4", "<up>", 0.5, "up", None, film, sheet)
+    shown = found._repr_html_()
+    assert f'src="data:video/mp4;base64,{base64.b64encode(b"film").decode()}"' in shown
+    assert "&lt;up&gt; 50%" in shown
+    assert "<b>" not in shown
+    monkeypatch.setattr(explaining, "MOST_BYTES", 3)
+    assert "<video" not in found._repr_html_()

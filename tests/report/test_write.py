@@ -1,5 +1,7 @@
 import dataclasses
+import html
 import json
+import re
 
 import numpy as np
 import pytest
@@ -288,3 +290,15 @@ def test_scores_file_itself_is_a_run(tmp_path):
     run = save_run(tmp_path / "run", made_scores())
     assert "some_net on moves" in written(tmp_path, run / "scores.npz").text
     assert Scores.load(run).model == "some_net"
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_a_notebook_shows_the_page_in_a_frame(tmp_path):
+    run = save_run(tmp_path / "run", made_scores(labels=(EVIL[0], *LABELS[1:])))
+    report = write_report(run, tmp_path / "report.html", hardest=0)
+    page = report.file.read_text(encoding="utf-8")
+    shown = report._repr_html_()
+    [inside] = re.findall(r'^<iframe sandbox srcdoc="([^"<>]*)" style="[^"]*"></iframe>$', shown)
+    assert html.unescape(inside) == page
+    report.file.unlink()
+    assert "report.html is not there" in report._repr_html_()
