@@ -75,8 +75,19 @@ def main() -> None:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
         _fail(f"{error}. The extras are imagenet, jax, parquet and torch.")
-    except (ValueError, OSError, RuntimeError) as error:
+    except OSError as error:
+        known = error.filename is not None and error.strerror is not None
+        _fail(f"{error.filename}: {error.strerror}" if known else error)
+    except (ValueError, RuntimeError) as error:
         _fail(error)
+    except MemoryError as error:
+        _fail(f"There is not enough memory. {error}".rstrip())
+    except Exception as error:
+        what = str(error).partition("\n")[0]
+        _fail(
+            f"{type(error).__name__}: {what}. This should not happen; "
+            "with -v the same command says where it did."
+        )
 
 
 def _fail(error: object) -> NoReturn:

@@ -21,6 +21,12 @@ COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
 UNWRAPPED = 1000  # columns where there is no terminal: a path must stay on one line
 
 
+# Where a stream is closed (`>&-`) Python has none; what would take its place is another file.
+for name in ("stdin", "stdout", "stderr"):
+    if getattr(sys, name) is None:
+        setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+
+
 def _console(stderr: bool = False) -> Console:
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return Console(

@@ -197,8 +197,9 @@ class Scores:
         except FileNotFoundError:  # removed just now, by the process that joined the parts
             raise
         except Exception as error:  # numpy and zipfile raise whatever they like on a broken file
+            reason = str(error).partition(". ")[0]  # without numpy's advice to run pickles
             raise ValueError(
-                f"{file} holds no scores of an evaluation: {error}. Is it whole?"
+                f"{file} holds no scores of an evaluation: {reason}. Is it whole?"
             ) from error
 
 

@@ -132,3 +132,38 @@ def test_options_that_all_have(call):
         out = call(verb, "--help")[1]
         assert all(option in out for option in ("--verbose", "-v", "--quiet", "-q"))
         assert ("--device" in out) == (verb in COMPUTING)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FileExistsError(17, "File exists", "a.txt"), "a.txt: File exists"),
+        (OSError("It is gone."), "It is gone."),
+        (MemoryError(), "There is not enough memory."),
+        (KeyError("clip"), "KeyError: 'clip'. This should not happen; with -v the same command"),
+    ],
+)
+def test_every_error_is_one_line(call, tmp_path, monkeypatch, error, line):
+    (tmp_path / "a.mp4").touch()
+
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(checking, "check_videos", fail)
+    code, _, err = call("check-videos", tmp_path)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert err.startswith(f"Error: {line}")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])
+def test_a_closed_stream_breaks_nothing(tmp_path, closed):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    command = f"set -o pipefail; {sys.executable} -m keras_acl check-videos . {closed}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1  # for the video
+    assert "Traceback" not in done.stderr
+    if closed == ">&-":
+        assert done.stderr.splitlines() == ["0 of 1 videos can be decoded."]
+    if closed == "| true":  # nobody listens: it ends
+        assert done.stderr == ""
