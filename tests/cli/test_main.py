@@ -167,3 +167,17 @@ def test_a_closed_stream_breaks_nothing(tmp_path, closed):
         assert done.stderr.splitlines() == ["0 of 1 videos can be decoded."]
     if closed == "| true":  # nobody listens: it ends
         assert done.stderr == ""
+
+
+def test_ctrl_c_before_the_first_line_is_silent():
+    code = (
+        "import sys, types\n"
+        "from keras_acl.__main__ import main\n"
+        "class Interrupted(types.ModuleType):\n"
+        "    def __getattr__(self, name):\n"
+        "        raise KeyboardInterrupt\n"
+        "sys.modules['typer'] = Interrupted('typer')\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
