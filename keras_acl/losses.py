@@ -1,5 +1,5 @@
 """Losses and metrics; the code is in `keras_acl.training.losses`, saved models name this module."""
 
-from keras_acl.training.losses import Crossentropy, TopAccuracy
+from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
 
-__all__ = ["Crossentropy", "TopAccuracy"]
+__all__ = ["Crossentropy", "MeanCrossentropy", "TopAccuracy"]

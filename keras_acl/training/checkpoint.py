@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from keras_acl.system.devices import has_global_dropout_state
 from keras_acl.system.keras_internals import set_first_epoch
 
 LABELS = "labels.json"
+BEST = "best.json"
 logger = logging.getLogger("keras_acl")
 
 
@@ -30,16 +32,29 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         folder: Where the state lives; made if missing.
         data: The training data; its `set_epoch`, if any, is told each epoch.
         seed: Seed of the random state.
+        monitor: Metric by whose highest value an epoch is the best; the state of that one is kept,
+            too, see `best_state`.
+        patience: Epochs without a better one after which training stops, as Keras' `EarlyStopping`
+            does; here a resumed run goes on counting. `None` trains them all.
 
     Raises:
         ValueError: At the start of training, if the saved state does not fit the model.
     """
 
-    def __init__(self, folder, data: Any = None, seed: int = 0):
+    def __init__(
+        self,
+        folder,
+        data: Any = None,
+        seed: int = 0,
+        monitor: str = "val_accuracy",
+        patience: int | None = None,
+    ):
         super().__init__()
         self.folder = Path(folder)
         self.data = data
         self.seed = seed
+        self.monitor = monitor
+        self.patience = patience
 
     def on_train_begin(self, logs=None):
         """Load the newest state."""
@@ -49,15 +64,10 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         epoch, file = saved
         self._check_labels(file)
         logger.info("Going on after epoch %d (%s)", epoch, file)
-        self.model.optimizer.build(self.model.trainable_variables)
-        try:
-            self.model.load_weights(file)
-        except (ValueError, OSError, KeyError) as error:
-            raise ValueError(
-                f"The saved state {file} does not fit this model. Train into another folder, or "
-                f"remove it to start anew. ({str(error).splitlines()[0]})"
-            ) from error
-        set_first_epoch(self.model, epoch)
+        load_state(self.model, file)
+        set_first_epoch(
+            self.model, self.params["epochs"] if self._out_of_patience(epoch) else epoch
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Make this epoch's randomness depend on its number alone."""
@@ -76,11 +86,20 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             return
         with written_whole(self.folder / f"epoch-{epoch + 1:04d}.weights.h5") as beside:
             self.model.save_weights(beside, overwrite=True)
-        with written_whole(self.folder / LABELS) as beside:
-            beside.write_text(json.dumps(getattr(self.model, "labels", None)), encoding="utf-8")
+        _write(self.folder / LABELS, getattr(self.model, "labels", None))
+        best, value = _read_best(self.folder)
+        if logs.get(self.monitor, -math.inf) > value:
+            best = epoch + 1
+            _write(self.folder / BEST, {"epoch": best, self.monitor: float(logs[self.monitor])})
         for number, old in saved_states(self.folder):
-            if number != epoch + 1:
+            if number not in (best, epoch + 1):
                 old.unlink()
+        if self._out_of_patience(epoch + 1):
+            self.model.stop_training = True
+
+    def _out_of_patience(self, epoch: int) -> bool:
+        best, _ = _read_best(self.folder)
+        return self.patience is not None and best > 0 and epoch - best >= self.patience
 
     def _check_labels(self, file: Path):
         """Weights of the same shape may mean other classes."""
@@ -112,6 +131,44 @@ def latest_state(folder) -> tuple[int, Path] | None:
     """Number of finished epochs and the file that holds their state, or `None`."""
     states = saved_states(folder)
     return states[-1] if states else None
+
+
+def best_state(folder) -> tuple[int, Path] | None:
+    """Number of the best epoch so far and the file that holds its state, or `None`."""
+    best, _ = _read_best(Path(folder))
+    return next((state for state in saved_states(folder) if state[0] == best), None)
+
+
+def load_state(model: keras.Model, file: Path) -> None:
+    """Give a compiled model the weights and the optimiser of a state.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    model.optimizer.build(model.trainable_variables)
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of an optimiser that would begin anew.
+            warnings.filterwarnings("error", "Skipping variable loading", UserWarning)
+            model.load_weights(file)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
+        raise ValueError(
+            f"The saved state {file} does not fit this model. Train into another folder, or "
+            f"remove it to start anew. ({str(error).splitlines()[0]})"
+        ) from error
+
+
+def _read_best(folder: Path) -> tuple[int, float]:
+    """Number of the best epoch, 0 for none, and its value."""
+    if not (folder / BEST).exists():
+        return 0, -math.inf
+    epoch, value = json.loads((folder / BEST).read_text(encoding="utf-8")).values()
+    return epoch, value
+
+
+def _write(file: Path, content) -> None:
+    with written_whole(file) as beside:
+        beside.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _random_words(*entropy: int) -> np.ndarray:

@@ -71,6 +71,9 @@ class Crossentropy(keras.losses.Loss):
 class TopAccuracy(keras.metrics.Mean):
     """How often the label, or a soft label's likeliest class, is among the k highest logits.
 
+    Of equal logits the label's comes last, so that a network that says nothing is never right.
+    It is NaN where a logit is.
+
     Args:
         k: How many logits count.
         name: Name of the metric.
@@ -80,15 +83,44 @@ class TopAccuracy(keras.metrics.Mean):
     def __init__(self, k: int = 1, name="accuracy", **kwargs):
         super().__init__(name=name, **kwargs)
         self.k = k
+        self._direction = "up"  # for Keras' callbacks that monitor it
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count the clips of a batch."""
         weights = label_weights(y_true, y_pred.shape[-1])
         labels = ops.argmax(weights, axis=-1)
-        hits = keras.metrics.sparse_top_k_categorical_accuracy(labels, y_pred, k=self.k)
+        score = ops.take_along_axis(y_pred, ops.expand_dims(labels, -1), axis=-1)
+        rank = ops.sum(ops.cast(y_pred >= score, "int32"), axis=-1)  # (B,), 1 for the best
         # A label that is no class has no weight at all, and is no hit.
-        return super().update_state(hits * ops.max(weights, axis=-1) > 0, sample_weight)
+        hits = ops.logical_and(rank <= self.k, ops.max(weights, axis=-1) > 0)
+        known = ops.logical_not(ops.any(ops.isnan(y_pred), axis=-1))
+        values = ops.where(known, ops.cast(hits, "float32"), float("nan"))
+        return super().update_state(values, sample_weight)
 
     def get_config(self):
         """Arguments of the constructor."""
         return {**super().get_config(), "k": self.k}
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class MeanCrossentropy(keras.metrics.Mean):
+    """The cross-entropy alone: in training, `loss` holds the consistency term as well.
+
+    Args:
+        label_smoothing: As in `Crossentropy`.
+        name: Name of the metric.
+        **kwargs: Dtype of every Keras metric.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, name="crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.loss = Crossentropy(label_smoothing)
+        self._direction = "down"
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add the clips of a batch."""
+        return super().update_state(self.loss.call(y_true, y_pred), sample_weight)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "label_smoothing": self.loss.label_smoothing}

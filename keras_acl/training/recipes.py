@@ -11,7 +11,7 @@ from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.fine_tuning import FREEZABLE, balanced_weights, freeze_streams
-from keras_acl.training.losses import Crossentropy, TopAccuracy
+from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
 
@@ -155,7 +155,7 @@ class Recipe:
         model.compile(
             optimizer=self._optimizer(data, gradient_accumulation_steps),
             loss=self._loss(model, data),
-            metrics=classification_metrics(model.num_classes),
+            metrics=classification_metrics(model.num_classes, self.label_smoothing),
         )
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
         model.optimizer.build(model.trainable_variables)
@@ -265,9 +265,10 @@ def check_replicas(model, data) -> None:
         )
 
 
-def classification_metrics(num_classes: int) -> list:
-    """Top-1 as `accuracy`, and top-5 where there are more than five classes."""
-    return [TopAccuracy(1)] + ([TopAccuracy(5, name="top5")] if num_classes > 5 else [])
+def classification_metrics(num_classes: int, label_smoothing: float = 0.0) -> list:
+    """Top-1 as `accuracy`, top-5 where there are more than five classes, and `crossentropy`."""
+    top5 = [TopAccuracy(5, name="top5")] if num_classes > 5 else []
+    return [TopAccuracy(1), *top5, MeanCrossentropy(label_smoothing)]
 
 
 def mixed_precision_policy() -> str:

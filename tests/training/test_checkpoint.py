@@ -6,10 +6,13 @@ import pytest
 
 from keras_acl.training.checkpoint import (
     ResumableCheckpoint,
+    best_state,
     latest_state,
     saved_states,
 )
+from keras_acl.training.losses import Crossentropy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
+from keras_acl.training.recipes import classification_metrics
 
 pytestmark = pytest.mark.backends
 
@@ -221,3 +224,64 @@ def test_states_are_ordered_by_number(tmp_path):
         (tmp_path / f"{name}.weights.h5").touch()
     assert [epoch for epoch, _ in saved_states(tmp_path)] == [9, 10, 10000]
     assert saved_states(tmp_path / "nowhere") == []
+
+
+def end_epochs(folder, values, model, **options):
+    """Tell a callback of epochs with these accuracies; the epochs before are there already."""
+    callback = ResumableCheckpoint(folder, **options)
+    callback.set_model(model)
+    model.optimizer.build(model.trainable_variables)
+    first = (latest_state(folder) or (0,))[0]
+    for epoch, value in enumerate(values, start=first):
+        callback.on_epoch_end(epoch, {"loss": 1.0, "val_accuracy": value})
+        if model.stop_training:
+            break
+
+
+def test_the_best_state_is_kept_beside_the_newest(tmp_path):
+    model = dropout_model(seed=1)
+    end_epochs(tmp_path, [0.5, 0.625, 0.25], model)
+    assert [epoch for epoch, _ in saved_states(tmp_path)] == [2, 3]
+    assert best_state(tmp_path) == (2, tmp_path / "epoch-0002.weights.h5")
+    end_epochs(tmp_path, [0.625, 0.75], model)  # of equal epochs the first is the best
+    assert [epoch for epoch, _ in saved_states(tmp_path)] == [5]
+    assert best_state(tmp_path) == (5, tmp_path / "epoch-0005.weights.h5")
+
+
+def test_without_validation_there_is_no_best_state(tmp_path):
+    fit(dropout_model(seed=1), tmp_path, epochs=2)
+    assert best_state(tmp_path) is None
+
+
+def test_patience_counts_on_in_a_resumed_run(tmp_path):
+    model = dropout_model(seed=1)
+    end_epochs(tmp_path, [0.5, 0.4], model, patience=2)
+    assert not model.stop_training
+    end_epochs(tmp_path, [0.5, 0.9], model, patience=2)
+    assert model.stop_training
+    assert latest_state(tmp_path)[0] == 3
+    callbacks = [ResumableCheckpoint(tmp_path, patience=2)]
+    history = model.fit(Noise(), epochs=9, callbacks=callbacks, shuffle=False, verbose=0).history
+    assert history == {}
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda folder: keras.callbacks.EarlyStopping("val_accuracy", patience=1),
+        lambda folder: keras.callbacks.ModelCheckpoint(
+            folder / "m.keras", "val_accuracy", save_best_only=True
+        ),
+        lambda folder: keras.callbacks.EarlyStopping("val_crossentropy"),
+    ],
+)
+def test_keras_callbacks_know_which_way_the_metrics_of_a_recipe_go(tmp_path, callback):
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
+    model.compile("sgd", Crossentropy(), metrics=classification_metrics(2))
+    x, y = np.eye(6, dtype="float32"), np.arange(6) % 2
+    callbacks = [callback(tmp_path)]
+    history = model.fit(x, y, validation_data=(x, y), callbacks=callbacks, epochs=2, verbose=0)
+    assert len(history.epoch) >= 1
+    assert callbacks[0].monitor_op is (
+        keras.ops.less if "entropy" in callbacks[0].monitor else keras.ops.greater
+    )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from harness import BASE_LOSS, check_config, to_numpy
 
-from keras_acl.training.losses import Crossentropy, TopAccuracy
+from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
 
 pytestmark = pytest.mark.backends
 
@@ -72,3 +72,28 @@ def test_a_label_that_is_no_class_is_no_hit_and_no_loss():
     metric.update_state(np.array([2, 0]), np.repeat(LOGITS, 2, axis=0))
     assert float(metric.result()) == 0.5
     assert np.isnan(float(Crossentropy()(np.array([2]), LOGITS)))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_of_equal_logits_the_label_comes_last(k):
+    metric = TopAccuracy(k)
+    metric.update_state(np.array([0, 1, 2]), np.zeros((3, 3), "float32"))
+    assert float(metric.result()) == 0
+    metric.update_state(np.array([0]), np.array([[1.0, 0.0, 0.0]], "float32"))
+    assert float(metric.result()) == 0.25
+
+
+def test_the_accuracy_of_logits_that_are_no_numbers_is_no_number():
+    metric = TopAccuracy()
+    metric.update_state(np.array([0, 1]), np.array([[1.0, 0.0], [np.nan, np.nan]], "float32"))
+    assert np.isnan(float(metric.result()))
+
+
+def test_the_metric_of_crossentropy_is_the_loss():
+    metric = MeanCrossentropy(label_smoothing=0.2)
+    labels, logits = np.array([0, 1]), np.array([[2.0, 0.5], [0.0, 1.5]], "float32")
+    metric.update_state(labels[:1], logits[:1])
+    metric.update_state(labels[1:], logits[1:])
+    expected = float(Crossentropy(label_smoothing=0.2)(labels, logits))
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+    assert MeanCrossentropy.from_config(metric.get_config()).loss.label_smoothing == 0.2

@@ -96,8 +96,10 @@ def test_the_report_says_what_the_files_say(run, videos):
         "epoch",
         "accuracy",
         "consistency",
+        "crossentropy",
         "loss",
         "val_accuracy",
+        "val_crossentropy",
         "val_loss",
     }
 
