@@ -13,6 +13,7 @@ from keras_acl.attention.along_video import VideoAttention, parts_of
 from keras_acl.attention.overlay import STREAMS, Section, save_sections
 from keras_acl.attention.panels import PANEL, check_ending, overlay_writer, panels, strip
 from keras_acl.clip import ClipSpec
+from keras_acl.models.video_classifier import model_name
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.crop import seen_corner
@@ -213,15 +214,10 @@ def _titles(followed: list[VideoAttention]) -> list[str]:
         titles.append(title)
     if len(followed) == 1:
         return titles
-    names = [_model_name(one.model) for one in followed]
+    names = [model_name(one.model) for one in followed]
     if names[0] == names[1]:
         names = [f"{name} {number}" for number, name in enumerate(names, 1)]
     return [f"{name}: {title}" for name, title in zip(names, titles, strict=True)]
-
-
-def _model_name(model) -> str:
-    card = getattr(model, "card", None)
-    return type(model).__name__ if card is None else card.name
 
 
 def _shortened(name: str, length: int = 30) -> str:

@@ -30,6 +30,7 @@ Threshold = Annotated[
     float | None,
     Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
 ]
+Csv = Annotated[Path | None, Option(help="A CSV to write: path, label, score, label_2, …")]
 Output = Annotated[Path | None, Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")]
 
 
@@ -41,6 +42,7 @@ def predict(
     workers: Workers = None,
     precision: InferencePrecision = None,
     as_json: AsJson = False,
+    csv: Csv = None,
     timeline: InParts = False,
     stride: Stride = None,
     threshold: Threshold = None,
@@ -58,6 +60,8 @@ def predict(
             raise ValueError(
                 "--clips, --top and --workers do not go with --timeline, which sees everything"
             )
+        if csv is not None:
+            raise ValueError("--csv does not go with --timeline: --output writes its CSV files")
         _show_timelines(model, paths, stride, threshold, output, as_json, precision)
         return
     if (stride, threshold, output) != (None, None, None):
@@ -69,6 +73,8 @@ def predict(
     with progress_bar("predicting") as progress:
         predictions = predict_videos(loaded, paths, clips or 3, progress, workers)
     _show_predictions(predictions, loaded.class_names, top or 3, as_json)
+    if csv is not None:
+        _write_predictions(csv, predictions, loaded.class_names, top or 3)
     if any(prediction.problem for prediction in predictions):
         raise typer.Exit(1)
 
@@ -95,6 +101,31 @@ def _show_predictions(predictions, names: Sequence[str], top: int, as_json: bool
         classes, scores = ("\n".join(column) for column in zip(*lines, strict=True))
         table.add_row(prediction.path, classes, scores)
     screen.print(table)
+
+
+def _write_predictions(file: Path, predictions, names: Sequence[str], top: int) -> None:
+    """Write a line for each video; one that cannot be read has its problem instead of scores."""
+    import csv
+
+    from keras_acl.system.atomic_write import written_whole
+
+    count = min(top, len(names))
+    columns = [f"{name}_{place}" for place in range(1, count + 1) for name in ("label", "score")]
+    columns[:2] = ["label", "score"]
+    with (
+        written_whole(file) as beside,
+        # File names that are no UTF-8 go as they came.
+        open(beside, "w", newline="", encoding="utf-8", errors="surrogateescape") as lines,
+    ):
+        writer = csv.writer(lines)
+        writer.writerow(["path", *columns, "problem"])
+        for one in predictions:
+            best = [
+                cell for index, score in one.top(count) for cell in (names[index], f"{score:.6f}")
+            ]
+            cells = best or [""] * len(columns)
+            writer.writerow([one.path, *cells, one.problem or ""])
+    screen.print(f"{file}")
 
 
 def _show_timelines(

@@ -61,6 +61,16 @@ Flip = Annotated[bool, Option(help="Mirror clips at random.")]
 Accumulate = Annotated[
     int, Option(min=1, help="Batches per step: larger ones than the memory holds.")
 ]
+Keep = Annotated[
+    Literal["best", "last"],
+    Option(help="model.keras: best epoch by validation accuracy, or last; the other stays beside."),
+]
+Patience = Annotated[
+    int | None, Option(min=1, help="Stop after so many epochs without a better accuracy.")
+]
+AllScores = Annotated[
+    bool, Option("--all-scores", help="The scores of all classes in predictions.csv.")
+]
 Rematerialize = Annotated[bool, Option("--rematerialize", help="Less memory, more time.")]
 
 
@@ -82,10 +92,15 @@ def train(
     flip: Flip = True,
     accumulate: Accumulate = 1,
     rematerialize: Rematerialize = False,
+    keep: Keep = "best",
+    patience: Patience = None,
+    all_scores: AllScores = False,
     seed: Annotated[int, Option(min=0)] = 0,
     precision: TrainingPrecision = None,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
+
+    With more --epochs a run goes on: its learning rate begins anew from its peak.
 
     Example: keras-acl train videos/ --epochs 30
     """
@@ -101,6 +116,7 @@ def train(
             "epochs": epochs,
             "learning_rate": learning_rate,
             "consistency_weight": consistency_weight,
+            "patience": patience,
         },
         batch_size=batch_size,
         validation=validation,
@@ -109,6 +125,8 @@ def train(
         flip=flip,
         accumulate=accumulate,
         rematerialize=rematerialize,
+        keep=keep,
+        all_scores=all_scores,
         seed=seed,
         precision=precision,
     )
@@ -136,8 +154,10 @@ def _show_report(report) -> None:
         screen.print(f"Test accuracy {report.test_accuracy:.1%} on {report.test_videos} videos.")
     if report.bad_files:
         screen.print(f"{report.bad_files} unreadable files: {report.folder / 'bad_videos.txt'}")
-    names = ["model.keras", "curves.png", "predictions.csv", "attention.png"]
+    for model in report.models:
+        screen.print(f"  {report.folder / model.file} (epoch {model.epoch}: {model.which})")
+    names = ["curves.png", "predictions.csv", "attention.png"]
     if report.test_accuracy is not None:
-        names.insert(3, "test_predictions.csv")
+        names.insert(2, "test_predictions.csv")
     for name in names:
         screen.print(f"  {report.folder / name}")

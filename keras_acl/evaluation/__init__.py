@@ -17,6 +17,7 @@ from keras_acl.evaluation.metrics import (
     wilson_interval,
 )
 from keras_acl.evaluation.multi_view import EvaluationOptions, evaluate_views
+from keras_acl.evaluation.roc import RocCurve, roc_curves
 from keras_acl.evaluation.scores import Protocol, Scores, merge
 from keras_acl.system.lazy_names import lazy_names
 from keras_acl.video.views import ViewGrid, crop_corners, iterate_views
@@ -31,6 +32,7 @@ __all__ = [
     "Difference",
     "EvaluationOptions",
     "Protocol",
+    "RocCurve",
     "Scores",
     "Summary",
     "ViewGrid",
@@ -46,6 +48,7 @@ __all__ = [
     "mean_class_accuracy",
     "merge",
     "read_groups",
+    "roc_curves",
     "summary",
     "top_k_accuracy",
     "wilson_interval",

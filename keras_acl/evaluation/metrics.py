@@ -23,17 +23,29 @@ class ClassAccuracy:
         videos: How many videos of it were scored.
         correct: How many of them were recognised.
         most_confused: The class most often said instead; `None` if there is none.
+        said: How many videos, of any class, were taken for it.
     """
 
     label: str
     videos: int
     correct: int
     most_confused: str | None = None
+    said: int = 0
 
     @property
     def accuracy(self) -> float:
-        """Share in [0, 1]; NaN without videos."""
+        """Share of its videos that were recognised, the recall; NaN without videos."""
         return self.correct / self.videos if self.videos else math.nan
+
+    @property
+    def precision(self) -> float:
+        """Share of the videos taken for it that are of it; NaN if there are none."""
+        return self.correct / self.said if self.said else math.nan
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; NaN for a class that is nowhere."""
+        return 2 * self.correct / (self.videos + self.said) if self.videos + self.said else math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,9 +189,8 @@ def class_table(scores: Scores) -> list[ClassAccuracy]:
         wrong = matrix[index].copy()
         wrong[index] = 0
         other = scores.labels[int(wrong.argmax())] if wrong.any() else None
-        rows.append(
-            ClassAccuracy(label, int(matrix[index].sum()), int(matrix[index, index]), other)
-        )
+        videos, said = int(matrix[index].sum()), int(matrix[:, index].sum())
+        rows.append(ClassAccuracy(label, videos, int(matrix[index, index]), other, said))
     return rows
 
 

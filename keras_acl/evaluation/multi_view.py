@@ -18,6 +18,7 @@ from keras_acl.models import optimize
 from keras_acl.models.class_names import check_same_classes
 from keras_acl.models.compiled_call import predict_padded
 from keras_acl.models.fingerprint import fingerprint
+from keras_acl.models.video_classifier import model_name
 from keras_acl.system.devices import has_accelerator
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
@@ -206,9 +207,3 @@ def _begin(
         parts=np.array([[v.start, v.end] for v in listed], float),  # NaN for None
     )
     return records, scores
-
-
-def model_name(model: keras.Model) -> str:
-    """The name on the model's card, or that of its class."""
-    card = getattr(model, "card", None)
-    return card.name if card is not None else type(model).__name__

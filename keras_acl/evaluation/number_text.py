@@ -29,6 +29,11 @@ def signed(value: float) -> str:
     return "0.0" if text[1:] == "0.0" else text
 
 
+def area(value: float) -> str:
+    """An area under a ROC curve as "0.873"; a dash for none."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
 def p_value(p: float) -> str:
     """A p-value with as many digits as it is worth."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"

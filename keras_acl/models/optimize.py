@@ -62,6 +62,7 @@ def optimize(
     for stream, folded in zip(streams_of(model), streams_of(copy), strict=True):
         _fold(stream, folded)
     copy.classifier.set_weights(model.classifier.get_weights())
+    copy.saved_as = model.saved_as
     if hasattr(model, "card"):
         copy.card = model.card
     if constant_weights and tensorflow() is not None and not has_accelerator():

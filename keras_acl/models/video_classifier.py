@@ -45,6 +45,7 @@ class VideoClassifier(keras.Model):
             it. Not saved with the model.
         fit_callbacks: Callbacks that `fit` adds where the caller gives none of their class. What
             `load_pretrained` compiles has some; compiling anew takes them away. Not saved.
+        saved_as: Name of the folder or file that the model was loaded from, if any.
 
     Raises:
         ValueError: If the number of labels is not `num_classes`, or a name stands twice.
@@ -52,6 +53,7 @@ class VideoClassifier(keras.Model):
 
     rematerialize = False
     fit_callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    saved_as: str | None = None
 
     def __init__(
         self,
@@ -323,6 +325,12 @@ class VideoClassifier(keras.Model):
             if isinstance(value, dict) and "class_name" in value:
                 config[key] = keras.saving.deserialize_keras_object(value, custom_objects)
         return cls(**config)
+
+
+def model_name(model: keras.Model) -> str:
+    """What to call a model: the name on its card, that of its folder or file, or its class."""
+    card = getattr(model, "card", None)
+    return card.name if card is not None else getattr(model, "saved_as", "") or type(model).__name__
 
 
 class FullPrecisionDense(keras.layers.Dense):

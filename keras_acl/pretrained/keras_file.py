@@ -35,4 +35,6 @@ def load_model(path) -> VideoClassifier:
         raise ValueError(
             f"{file} holds a {type(model).__name__}. Expected a model trained with keras-acl."
         )
+    # Every run calls its model model.keras.
+    model.saved_as = file.resolve().parent.name if file.name == "model.keras" else file.stem
     return model

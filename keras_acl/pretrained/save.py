@@ -13,6 +13,7 @@ from keras_acl.pretrained.config import write_config
 from keras_acl.pretrained.metadata import Metadata
 from keras_acl.pretrained.model_folder import CONFIG, README, WEIGHTS, sha256_of, written_folder
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
+from keras_acl.system.atomic_write import check_room
 
 
 def save_pretrained(
@@ -48,6 +49,7 @@ def save_pretrained(
         # Without the optimiser's state, which is as large as the weights.
         optimizer = getattr(model, "optimizer", None)
         skipped = [] if optimizer is None else [optimizer]
+        check_room(beside / WEIGHTS, model.variables)
         keras.saving.save_weights(model, beside / WEIGHTS, objects_to_skip=skipped)
         metadata = Metadata(
             card=card or _card_of(model, folder.name),

@@ -17,6 +17,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from keras_acl.evaluation.comparison import Difference
 from keras_acl.evaluation.metrics import CalibrationBin, wilson_interval
 from keras_acl.evaluation.number_text import signed
+from keras_acl.evaluation.roc import RocCurve, mean_area, mean_curve
+from keras_acl.training.history import drawn, highest
 
 # A figure is drawn in these stand-ins. In the page they are variables of its style sheet, so that
 # one picture serves light and dark.
@@ -36,14 +38,14 @@ SIGNIFICANT = 0.05
 
 
 def curve_charts(history: Mapping[str, Sequence[float]], salt: str) -> list[str]:
-    """Loss, accuracy and consistency by epoch, a chart each; validation dashed.
+    """Cross-entropy, accuracy and consistency by epoch, a chart each; validation dashed.
 
     Args:
         history: Columns of a `history.csv`; `epoch` counts from 0.
         salt: Tells the ids of this run's charts from others in the page.
     """
     charts = []
-    for name in (n for n in ("loss", "accuracy", "consistency") if n in history):
+    for name in drawn(history):
         with _chart(f"{salt}-{name}", CURVE, 230) as (figure, svg):
             axis = figure.subplots()
             epochs = np.add(history["epoch"], 1)
@@ -52,7 +54,7 @@ def curve_charts(history: Mapping[str, Sequence[float]], salt: str) -> list[str]
                 axis.plot(epochs, history[f"val_{name}"], "o--", color=OTHER, label="validation")
                 axis.legend()
             axis.set(title=name, xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
-            axis.set_ylim(bottom=0, top=1.03 if name == "accuracy" else None)
+            axis.set_ylim(0, highest(history, name))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axis.grid(axis="y")
         last = {key: history[key][-1] for key in (name, f"val_{name}") if key in history}
@@ -132,6 +134,30 @@ def calibration_chart(bins: Sequence[CalibrationBin], error: float, salt: str) -
         for one in (axis.xaxis, axis.yaxis):
             one.set_major_formatter(PercentFormatter(1, symbol=" %"))
     return svg(f"Reliability diagram; expected calibration error {error:.1%}")
+
+
+def roc_chart(curves: Sequence[RocCurve], salt: str) -> str:
+    """ROC curves: of each class, thin; their mean; and the class with the smallest area."""
+    mean, worst = mean_curve(list(curves)), min(curves, key=lambda curve: curve.area)
+    with _chart(f"{salt}-roc", CHART, 380) as (figure, svg):
+        axis = figure.subplots()
+        axis.plot([0, 1], [0, 1], "--", color=MUTED, linewidth=1, label="chance")
+        for index, curve in enumerate(curves):
+            name = "a class" if index == 0 and len(curves) > 1 else None
+            axis.plot(curve.false_positives, curve.true_positives, color=MUTED, linewidth=0.8,
+                      alpha=0.6, label=name)  # fmt: skip
+        lines = [(worst, OTHER, _short(worst.label)), (mean, ACCENT, "mean")][: len(curves)]
+        areas = worst.area, mean_area(list(curves))
+        for (curve, colour, name), area in zip(lines, areas, strict=False):
+            axis.plot(curve.false_positives, curve.true_positives, color=colour, linewidth=2,
+                      label=f"{name}: area {area:.3f}")  # fmt: skip
+        axis.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal",
+                 xlabel="false positive rate", ylabel="true positive rate")  # fmt: skip
+        figure.legend(loc="outside upper left", ncols=2, fontsize=10)
+        axis.grid()
+        for one in (axis.xaxis, axis.yaxis):
+            one.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    return svg(f"ROC curves of {len(curves)} classes; mean area {areas[1]:.3f}")
 
 
 def change_chart(rows: Sequence[Difference], salt: str) -> str:

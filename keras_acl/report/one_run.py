@@ -1,6 +1,7 @@
 """What a report says of one run, as data for its template: pure functions of scores."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from keras_acl.evaluation.metrics import (
     summary,
     wilson_interval,
 )
+from keras_acl.evaluation.roc import RocCurve, mean_area, roc_curves
 from keras_acl.evaluation.scores import Scores
 from keras_acl.report import charts
 from keras_acl.report.attention_strips import StripRow
@@ -89,6 +91,7 @@ def run_context(
     """
     scores = run.scores
     values, matrix, bins = summary(scores), confusion_matrix(scores), calibration(scores)
+    rows, curves = class_table(scores), roc_curves(scores)
     filled = [row for row in bins if row.videos]
     folder, names = short_paths(scores)
     problems = [
@@ -110,11 +113,13 @@ def run_context(
         "matrix": charts.matrix_chart(matrix, scores.labels, salt),
         "named": len(scores.labels) <= charts.NAMED_CLASSES,
         "pairs": confused_pairs(matrix, scores.labels),
-        "table": _class_tables(class_table(scores)),
+        "table": _class_tables(rows, {curve.label: curve.area for curve in curves}),
+        "means": class_means(rows, curves),
+        "roc": charts.roc_chart(curves, salt) if curves else "",
         "calibration": charts.calibration_chart(bins, values.calibration_error, salt),
         "surer": sum(row.videos * (row.confidence - row.accuracy) for row in filled) > 0,
         "bins": filled,
-        "groups": group_rows(class_table(scores), groups),
+        "groups": group_rows(rows, groups),
         "hardest": [
             {
                 "video": video,
@@ -202,10 +207,25 @@ def _curves(run: Run, salt: str) -> list[str]:
     return charts.curve_charts(run.history, salt) if run.history.get("epoch") else []
 
 
-def _class_tables(rows: Sequence[ClassAccuracy]) -> dict[str, Any]:
+def class_means(rows: Sequence[ClassAccuracy], curves: Sequence[RocCurve]) -> dict[str, float]:
+    """Means over the classes that have videos; a class that is never said has precision 0."""
+    seen = [row for row in rows if row.videos]
+    return {
+        "precision": float(np.mean([row.precision if row.said else 0.0 for row in seen])),
+        "recall": float(np.mean([row.accuracy for row in seen])),
+        "f1": float(np.mean([row.f1 for row in seen])),
+        "area": mean_area(list(curves)),
+    }
+
+
+def _class_tables(rows: Sequence[ClassAccuracy], areas: Mapping[str, float]) -> dict[str, Any]:
     """Rows with interval, worst first: all, and both ends where they are too many."""
     seen = [
-        {"row": row, "interval": wilson_interval(row.correct, row.videos)}
+        {
+            "row": row,
+            "interval": wilson_interval(row.correct, row.videos),
+            "area": areas.get(row.label, math.nan),
+        }
         for row in sorted(
             (row for row in rows if row.videos),
             key=lambda row: (row.accuracy, -row.videos, row.label),

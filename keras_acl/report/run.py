@@ -1,5 +1,6 @@
 """What a report reads of a run: scores, and whatever else is in its folder."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -22,6 +23,7 @@ class Run:
         model: Name or path to load the model by, or `None` where nobody said.
         history: Columns of the training's `history.csv`; empty without one.
         settings: The training's settings, by dotted names; empty without them.
+        models: The models that the training left, each a `file`, its `epoch` and `which` that is.
         notes: What could not be read, in words.
     """
 
@@ -30,6 +32,7 @@ class Run:
     model: str | None = None
     history: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    models: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -70,6 +73,7 @@ def read_run(path: str | Path) -> Run:
         model=None if noted is None else str(noted),
         history=_read_history(places, notes),
         settings=_read_settings(places, notes),
+        models=_read_models(places),
         notes=tuple(notes),
     )
 
@@ -98,6 +102,14 @@ def _read_history(places: list[Path], notes: list[str]) -> dict[str, list[float]
             notes.append(f"history.csv cannot be read, so there are no curves: {error!r}.")
             return {}
     return {}
+
+
+def _read_models(places: list[Path]) -> tuple[dict[str, Any], ...]:
+    for file in (place / "models.json" for place in places):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            models = json.loads(file.read_text(encoding="utf-8"))
+            return tuple({name: one[name] for name in ("file", "epoch", "which")} for one in models)
+    return ()
 
 
 def _read_settings(places: list[Path], notes: list[str]) -> dict[str, str]:

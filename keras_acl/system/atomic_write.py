@@ -1,10 +1,14 @@
 """Files that appear under their name only when they are complete."""
 
 import contextlib
+import math
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+MARGIN = 2**20  # bytes of a saved model beside its numbers
 
 
 @contextlib.contextmanager
@@ -33,3 +37,24 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def check_room(file: str | os.PathLike, variables: Iterable) -> None:
+    """Refuse to save variables where the disk has no room for them: HDF5 would crash the process.
+
+    Args:
+        file: Where they go; its folder is made if missing.
+        variables: Variables of a model and of its optimiser.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    folder = Path(file).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    needed = MARGIN + sum(4 * math.prod(variable.shape) for variable in variables)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"There is no room for {file}: it takes {needed / 1e6:,.0f} MB, and the disk has "
+            f"{free / 1e6:,.0f} MB left. Free some, and run the same command again."
+        )

@@ -155,13 +155,20 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: Steps after which it reaches zero.
         warmup_steps: Length of the warm-up.
         warmup_start: Learning rate of the first step.
+        first_step: Step at which all this begins: the last one of a training that is extended (a
+            warm restart, Loshchilov and Hutter, 2017).
 
     Raises:
         ValueError: If there are no steps, or the warm-up is longer than the training.
     """
 
     def __init__(
-        self, peak: float, total_steps: int, warmup_steps: int = 0, warmup_start: float = 0.0
+        self,
+        peak: float,
+        total_steps: int,
+        warmup_steps: int = 0,
+        warmup_start: float = 0.0,
+        first_step: int = 0,
     ):
         super().__init__()
         if total_steps < 1 or not 0 <= warmup_steps <= total_steps:
@@ -173,10 +180,11 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.total_steps = total_steps
         self.warmup_steps = warmup_steps
         self.warmup_start = warmup_start
+        self.first_step = first_step
 
     def __call__(self, step):
         """Learning rate of this step."""
-        step = ops.cast(step, "float32")
+        step = ops.maximum(ops.cast(step, "float32") - self.first_step, 0.0)
         progress = ops.minimum(step / self.total_steps, 1.0)
         cosine = self.peak * 0.5 * (1.0 + ops.cos(math.pi * progress))
         if not self.warmup_steps:
@@ -193,4 +201,5 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
             "total_steps": self.total_steps,
             "warmup_steps": self.warmup_steps,
             "warmup_start": self.warmup_start,
+            "first_step": self.first_step,
         }

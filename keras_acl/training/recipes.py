@@ -11,6 +11,7 @@ from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.fine_tuning import FREEZABLE, balanced_weights, freeze_streams
+from keras_acl.training.history import HistoryFile
 from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
@@ -51,6 +52,7 @@ class Recipe:
             of averaging the weights of the last epochs.
         patience: Epochs without a better validation accuracy after which training stops; `None`
             trains them all.
+        restart: Epochs trained already when the schedule begins, in a run that is extended.
         seed: Seed of dropout; the data set has its own.
     """
 
@@ -70,6 +72,7 @@ class Recipe:
     balance: bool = False
     ema: float | None = None
     patience: int | None = None
+    restart: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,12 +95,14 @@ class Recipe:
         """Learning rate of every step, scaled to the batch."""
         factor = batch_size / REFERENCE_BATCH
         # Short runs of a long recipe warm up for their first half at most.
-        warmup = min(self.warmup_epochs, self.epochs / 2)
+        epochs = self.epochs - self.restart
+        warmup = min(self.warmup_epochs, epochs / 2)
         return WarmupCosine(
             peak=self.learning_rate * factor,
-            total_steps=self.epochs * steps_per_epoch,
+            total_steps=epochs * steps_per_epoch,
             warmup_steps=round(warmup * steps_per_epoch),
             warmup_start=self.warmup_start * factor,
+            first_step=self.restart * steps_per_epoch,
         )
 
     def compile(
@@ -195,13 +200,15 @@ class Recipe:
         if run_folder is not None:
             folder = Path(run_folder)
             folder.mkdir(parents=True, exist_ok=True)
-            callbacks.append(keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True))
+            callbacks.append(HistoryFile(folder / "history.csv"))
             if importlib.util.find_spec("tensorboard"):  # else the callback fails in mid-training
                 logs = str(folder / "tensorboard")
                 callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             # Last: a state that exists has its line in the log.
-            callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, self.seed))
-        if self.patience is not None:
+            callbacks.append(
+                ResumableCheckpoint(folder / "checkpoint", data, self.seed, patience=self.patience)
+            )
+        elif self.patience is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=self.patience)
             )

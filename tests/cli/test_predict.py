@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 
@@ -68,6 +69,30 @@ def test_predict_prints_json(call, model, videos):
     scores = [entry["score"] for entry in rows[0]["predictions"]]
     np.testing.assert_allclose(scores, [score for _, score in expected.top(3)], atol=1e-6)
     assert sum(scores) == pytest.approx(1, abs=1e-5)
+
+
+def test_predict_writes_a_csv(call, model, videos, tmp_path):
+    good, broken = videos / "left" / "0000.mp4", tmp_path / "broken.mp4"
+    broken.write_text("not a video")
+    table = tmp_path / "new" / "scores.csv"
+    code, out, _ = call("predict", RUN, good, broken, "--top", 2, "--csv", table)
+    assert code == 1
+    assert str(table) in out
+    with open(table, newline="") as lines:
+        first, second = csv.DictReader(lines)
+    [expected] = predict_videos(model, [str(good)])
+    (label, score), (other, _) = expected.top(2)
+    assert (first["path"], first["label"], first["label_2"]) == (
+        str(good),
+        LABELS[label],
+        LABELS[other],
+    )
+    assert float(first["score"]) == pytest.approx(score, abs=1e-6)
+    assert (second["path"], second["label"]) == (str(broken), "")
+    assert second["problem"]
+    code, _, err = call("predict", RUN, good, "--timeline", "--csv", table)
+    assert code == 1
+    assert "--csv does not go with --timeline" in err
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_and_exit_code_1(call, videos, tmp_path):

@@ -39,7 +39,11 @@ def asked(monkeypatch):
 
     def train_folder(settings, folder, verbose):
         calls.append((settings, folder))
-        return training.RunReport(folder, 2, (8, 2), 3, 0.5, 0.5, 1, 9.0)
+        models = (
+            training.KeptModel("model.keras", 2, "the best"),
+            training.KeptModel("last.keras", 3, "the last"),
+        )
+        return training.RunReport(folder, 2, (8, 2), 3, 0.5, 0.5, 1, 9.0, models=models)
 
     monkeypatch.setattr(training, "train_folder", train_folder)
     monkeypatch.setattr("keras_acl.training.runs.plan.has_accelerator", lambda: False)
@@ -49,18 +53,24 @@ def asked(monkeypatch):
 def test_train_passes_its_options_on(call, asked, videos, tmp_path):
     options = "--epochs 3 --batch-size 2 --network r50 --size 64 --frames 8 --span 40 --no-flip"
     more = "--learning-rate 0.2 --consistency-weight 0.5 --validation-split 0.3 --seed 4"
+    more += " --keep last --patience 3 --all-scores"
     code, out, _ = call("train", videos, "--output", tmp_path / "r", *f"{options} {more}".split())
     assert code == 0
     [(settings, folder)] = asked
-    recipe = recipes.finetune(epochs=3, learning_rate=0.2, consistency_weight=0.5, seed=4)
+    recipe = recipes.finetune(
+        epochs=3, learning_rate=0.2, consistency_weight=0.5, patience=3, seed=4
+    )
     clip = ClipSpec(frames=8, span=40, size=64)
-    expected = training.RunSettings(str(videos), "r50", clip, recipe, 2, 0.3, flip=False, seed=4)
+    expected = training.RunSettings(
+        str(videos), "r50", clip, recipe, 2, 0.3, flip=False, seed=4, keep="last", all_scores=True
+    )
     assert settings == expected
     assert folder == tmp_path / "r"
     assert f"r50 two-stream network on {videos}; run folder {folder}\n" in out
     assert "Validation accuracy 50.0% on 2 videos" in out
     assert f"1 unreadable files: {folder / 'bad_videos.txt'}\n" in out
-    assert f"  {folder / 'model.keras'}\n" in out
+    assert f"  {folder / 'model.keras'} (epoch 2: the best)\n" in out
+    assert f"  {folder / 'last.keras'} (epoch 3: the last)\n" in out
 
 
 def test_train_without_options_suits_the_device(call, asked, videos):

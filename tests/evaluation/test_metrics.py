@@ -56,12 +56,14 @@ class TestHandComputed:
     def test_class_table(self, scores):
         rows = class_table(scores)
         assert rows[:2] == [
-            ClassAccuracy("run", 2, 1, "wave"),
-            ClassAccuracy("sit", 3, 1, "run"),  # of equals the first
+            ClassAccuracy("run", 2, 1, "wave", 2),
+            ClassAccuracy("sit", 3, 1, "run", 1),  # of equals the first
         ]
-        assert rows[2] == ClassAccuracy("wave", 0, 0, None)
+        assert rows[2] == ClassAccuracy("wave", 0, 0, None, 2)
         assert rows[1].accuracy == pytest.approx(1 / 3)
         assert math.isnan(rows[2].accuracy)
+        assert [row.precision for row in rows] == pytest.approx([1 / 2, 1, 0])
+        assert [row.f1 for row in rows] == pytest.approx([1 / 2, 1 / 2, 0])
 
     def test_calibration(self, scores):
         rows = calibration(scores, bins=5)  # best scores .7 .6 .9 .5 .6; right, wrong, right, ...

@@ -2,6 +2,8 @@ import keras
 import pytest
 from tiny_network import CLIP, LABELS, two_stream
 
+from keras_acl.models import optimize
+from keras_acl.models.video_classifier import model_name
 from keras_acl.pretrained.keras_file import load_model
 
 
@@ -15,6 +17,15 @@ def test_models_load_from_file_and_run_folder(model, tmp_path):
     for path in (tmp_path, tmp_path / "model.keras"):
         loaded = load_model(path)
         assert (loaded.clip, loaded.labels) == (CLIP, LABELS)
+
+
+def test_a_loaded_model_is_called_by_its_folder_or_file(model, tmp_path):
+    assert model_name(model) == "TwoStreamClassifier"
+    (tmp_path / "first").mkdir()
+    for file, name in (("first/model.keras", "first"), ("second.keras", "second")):
+        model.save(tmp_path / file)
+        assert model_name(load_model(tmp_path / file)) == name
+    assert model_name(optimize(load_model(tmp_path / "first"), precision=None)) == "first"
 
 
 def test_what_is_no_model_of_ours_is_refused(tmp_path):

@@ -20,7 +20,10 @@ def test_everything_in_the_folder(tmp_path):
     (run / "history.csv").write_text(HISTORY)
     (run / "settings.json").write_text('{"seed": 0, "recipe": {"epochs": 4, "left": null}}')
     (run / "model.keras").write_bytes(b"")
+    models = [{"file": "model.keras", "epoch": 2, "which": "the best"}]
+    (run / "models.json").write_text(json.dumps(models))
     found = read_run(run)
+    assert list(found.models) == models
     assert found.model == str(run)
     assert found.history["loss"] == [2.0, 1.0]
     assert found.settings == {"seed": "0", "recipe.epochs": "4"}

@@ -10,7 +10,7 @@ from evaluation.made_scores import LABELS, made_scores, save_run
 from report.page import Page
 
 from keras_acl.data import read_directory
-from keras_acl.evaluation import calibration, class_table, compare, summary
+from keras_acl.evaluation import calibration, class_table, compare, roc_curves, summary
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.number_text import interval, p_value, percent, points
 from keras_acl.evaluation.scores import Scores
@@ -71,7 +71,10 @@ def test_numbers_are_those_of_the_metrics(tmp_path):
     rows = {row[0]: row for row in page.tables["All classes"][1:]}
     for row in class_table(scores):
         assert rows[row.label][1:3] == [str(row.videos), percent(row.accuracy)]
-        assert rows[row.label][4] == (row.most_confused or "–")
+        assert rows[row.label][4:6] == [percent(row.precision), percent(row.f1)]
+        assert rows[row.label][7] == (row.most_confused or "–")
+    for curve in roc_curves(scores):
+        assert rows[curve.label][6] == f"{curve.area:.3f}"
     bins = [row for row in calibration(scores) if row.videos]
     assert [row[1] for row in page.tables["Calibration bins"][1:]] == [str(b.videos) for b in bins]
     assert [row[0] for row in page.tables["Groups of classes"][1:]] == ["crowds", "fast moving"]

@@ -73,6 +73,12 @@ def test_the_rule_of_the_test_is_torchs():
     np.testing.assert_allclose(weight.detach().numpy(), rule.weight, rtol=1e-10)
 
 
+def test_an_extended_training_has_the_schedule_once_more():
+    first, more = WarmupCosine(0.3, 50, 20, 0.02), WarmupCosine(0.3, 50, 20, 0.02, first_step=80)
+    for step in (0, 10, 35, 50):
+        assert float(more(80 + step)) == pytest.approx(float(first(step)))
+
+
 def test_equals_keras_sgd_with_l2_on_kernels_and_biases():
     ours = toy_model(CoupledSGD(0.1, coupled_weight_decay=DECAY))
     theirs = toy_model(keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True), DECAY)

@@ -13,6 +13,7 @@ from keras_acl.models import SlowClassifier
 from keras_acl.system.keras_internals import all_layers
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
+from keras_acl.training.history import HistoryFile
 from keras_acl.training.optimizers import CoupledSGD
 from keras_acl.training.precise_batch_norm import (
     PreciseBatchNorm,
@@ -99,7 +100,7 @@ def test_one_call_compiles_and_hands_back_the_callbacks_in_order(tmp_path):
     kinds = [type(callback) for callback in callbacks]
     assert kinds[:3] == [keras.callbacks.TerminateOnNaN, ConsistencyLoss, PreciseBatchNorm]
     assert kinds[-1] is ResumableCheckpoint
-    assert keras.callbacks.CSVLogger in kinds
+    assert HistoryFile in kinds
     norms = [x for x in all_layers(model) if isinstance(x, ClipBatchNormalization)]
     assert {layer.clips_per_group for layer in norms} == {4}
     assert model.optimizer.coupled_weight_decay == 1e-4
@@ -289,6 +290,13 @@ def test_accumulated_gradients_are_those_of_a_larger_batch():
 
     for one, other in zip(weights_after(8, None), weights_after(2, 4), strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-5)
+
+
+def test_an_extended_run_begins_its_schedule_anew():
+    more = recipes.finetune(epochs=7, learning_rate=0.1, restart=3).schedule(5, 64)
+    new = recipes.finetune(epochs=4, learning_rate=0.1).schedule(5, 64)
+    for step in (0, 9, 20):
+        assert float(more(15 + step)) == pytest.approx(float(new(step)))
 
 
 def test_the_learning_rate_is_scaled_to_all_clips_of_a_step():

@@ -3,6 +3,7 @@
 `plan_run` chooses what the user leaves open, `train_folder` trains or goes on where a run stopped.
 """
 
+from keras_acl.training.runs.claim import claim_folder, finished_epochs
 from keras_acl.training.runs.plan import (
     CLIPS,
     LEARNING_RATES,
@@ -13,12 +14,7 @@ from keras_acl.training.runs.plan import (
     default_folder,
     plan_run,
 )
-from keras_acl.training.runs.settings import (
-    RunReport,
-    RunSettings,
-    claim_folder,
-    finished_epochs,
-)
+from keras_acl.training.runs.settings import KeptModel, RunReport, RunSettings
 from keras_acl.training.runs.train import train_folder
 from keras_acl.training.runs.videos import RunVideos, read_run_videos, read_videos
 
@@ -26,6 +22,7 @@ __all__ = [
     "CLIPS",
     "LEARNING_RATES",
     "NETWORKS",
+    "KeptModel",
     "RunReport",
     "RunSettings",
     "RunVideos",

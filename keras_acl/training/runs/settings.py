@@ -1,17 +1,21 @@
-"""What a training run depends on, what comes out of it, and the folder that is its own."""
+"""What a training run depends on, and what comes out of it."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from keras_acl.clip import ClipSpec
-from keras_acl.data import Video
-from keras_acl.system.atomic_write import written_whole
-from keras_acl.system.dotted_names import dotted_names
 from keras_acl.training import recipes
-from keras_acl.training.checkpoint import latest_state
+
+KEEP = ("best", "last")
+
+
+class KeptModel(NamedTuple):
+    """A model that a run wrote: its file, the epoch whose weights it has, and which that is."""
+
+    file: str
+    epoch: int
+    which: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,12 @@ class RunSettings:
         validation: Source of the validation videos; without it, `source` is split.
         test: Source of the test videos, which are scored at the end; None for none.
         precision: Keras' dtype policy; None: mixed_bfloat16 on a GPU or TPU, else float32.
+        keep: Whose weights `model.keras` has: `"best"`, those of the epoch with the best validation
+            accuracy, or `"last"`. The other is beside it.
+        all_scores: Whether `predictions.csv` has the scores of all classes.
+
+    Raises:
+        ValueError: If `keep` is neither.
     """
 
     source: str
@@ -50,6 +60,12 @@ class RunSettings:
     validation: str | None = None
     test: str | None = None
     precision: str | None = None
+    keep: str = "best"
+    all_scores: bool = False
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEEP:
+            raise ValueError(f"Expected keep to be one of {KEEP}. Received: {self.keep!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +77,13 @@ class RunReport:
         classes: Number of classes.
         videos: Number of videos for (training, validation).
         epochs: Epochs trained in all.
-        accuracy: Top-1 on the validation videos: one centre clip, one centre crop.
+        accuracy: Top-1 of `model.keras` on the validation videos: one centre clip, one centre crop.
         chance: Share of the most frequent class among them.
         bad_files: Files that could not be read.
         seconds: Time this call took.
         test_videos: Number of test videos; 0 without a test set.
         test_accuracy: As `accuracy`, on the test videos; None without a test set.
+        models: The models that were written, `model.keras` first.
     """
 
     folder: Path
@@ -79,38 +96,4 @@ class RunReport:
     seconds: float
     test_videos: int = 0
     test_accuracy: float | None = None
-
-
-def claim_folder(folder: Path, settings: RunSettings, videos: Sequence[Video]) -> None:
-    """Write down what a run depends on, or check that it is what the run in `folder` began with.
-
-    A folder without a finished epoch has nothing to lose and is taken over.
-
-    Raises:
-        ValueError: If the folder holds a run with other settings or other videos.
-    """
-    file = folder / "settings.json"
-    listed = "\n".join(f"{video.path}\t{video.label}" for video in videos)
-    digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
-    # The list counts, too: with other videos, the split would mix what was kept apart.
-    record = {**dataclasses.asdict(settings), "videos": f"{len(videos)}, list sha256 {digest[:12]}"}
-    text = json.dumps(record, indent=2)
-    if finished_epochs(folder) and file.exists():
-        before = dotted_names(json.loads(file.read_text(encoding="utf-8")))
-        now = dotted_names(json.loads(text))
-        changed = [f"{key} was {before.get(key)}" for key in now if before.get(key) != now[key]]
-        if changed:
-            raise ValueError(
-                f"{folder} holds a run with other settings: {', '.join(changed)}. Repeat them to "
-                "go on with it. Otherwise give another output folder, or remove this one."
-            )
-        return
-    (folder / "history.csv").unlink(missing_ok=True)
-    with written_whole(file) as beside:
-        beside.write_text(text, encoding="utf-8")
-
-
-def finished_epochs(folder: Path) -> int:
-    """Number of epochs after which the run in `folder` would go on; 0 for a new one."""
-    state = latest_state(folder / "checkpoint")
-    return state[0] if state else 0
+    models: tuple[KeptModel, ...] = ()

@@ -1,6 +1,7 @@
 """What a run notes of its videos: which side each is on, and what the model says of it."""
 
 import csv
+import io
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,42 +13,57 @@ from keras_acl.data import VideoDataset, VideoList
 from keras_acl.system.atomic_write import written_whole
 
 
-def write_split(file: Path, subsets: Mapping[str, VideoList]) -> None:
-    """Write which videos a run trains on and which it holds out: path, label, subset.
+def split_table(subsets: Mapping[str, VideoList]) -> str:
+    """Which videos a run trains on and which it holds out, as a CSV of path, label, subset.
 
     `read_csv(file, subset="validation")` reads a side. Where a video is a part of its file or has a
     group, there are columns for these, too.
+    """
+    header = ["path", "label", "subset", "start", "end", "group"]
+    rows = [
+        [_path(v.path), videos.labels[v.label or 0], name, v.start, v.end, v.group]
+        for name, videos in subsets.items()
+        for v in videos
+    ]
+    used = [i for i in range(len(header)) if i < 3 or any(row[i] is not None for row in rows)]
+    return _table([header[i] for i in used], ([row[i] for i in used] for row in rows))
+
+
+def write_predictions(
+    file: Path, test: VideoDataset, scores: np.ndarray, all_scores: bool = False
+) -> float:
+    """Write one line per video and return the accuracy over those that could be read.
 
     Args:
         file: CSV to write.
-        subsets: Videos by the name of their side.
+        test: The videos.
+        scores: (N, L) softmax of each.
+        all_scores: Whether there is a column for the score of every class, too.
     """
-    records = [(video, name, videos.labels) for name, videos in subsets.items() for video in videos]
-    extra = [
-        name
-        for name in ("start", "end", "group")
-        if any(getattr(video, name) is not None for video, _, _ in records)
-    ]
-    rows = (
-        [_path(video.path), labels[video.label or 0], name, *(getattr(video, key) for key in extra)]
-        for video, name, labels in records
-    )
-    _write(file, ["path", "label", "subset", *extra], rows)
-
-
-def write_predictions(file: Path, test: VideoDataset, scores: np.ndarray) -> float:
-    """Write one line per video and return the accuracy over those that could be read."""
     rows, hits = [], []
+    names = [f"score of {label}" for label in test.labels] if all_scores else []
     for video, row in zip(test.videos, scores, strict=True):
         about = [_path(video.path), test.labels[video.label or 0]]
         if video.path in test.bad_files:
-            rows.append([*about, "", ""])
+            rows.append([*about, "", "", *[""] * len(names)])
             continue
         best = int(row.argmax())
         hits.append(best == video.label)
-        rows.append([*about, test.labels[best], f"{row[best]:.4f}"])
-    _write(file, ["path", "label", "predicted", "score"], rows)
+        others = [f"{score:.4f}" for score in row[: len(names)]]
+        rows.append([*about, test.labels[best], f"{row[best]:.4f}", *others])
+    write_table(file, _table(["path", "label", "predicted", "score", *names], rows))
     return float(np.mean(hits)) if hits else math.nan
+
+
+def write_table(file: Path, table: str) -> None:
+    """Write a CSV; file names that are no UTF-8 go as they came."""
+    with written_whole(file) as beside:
+        beside.write_bytes(table.encode(errors="surrogateescape"))
+
+
+def read_text(file: Path) -> str:
+    """What `write_table` wrote."""
+    return file.read_bytes().decode(errors="surrogateescape")
 
 
 def _path(path: str) -> str:
@@ -55,12 +71,9 @@ def _path(path: str) -> str:
     return os.path.abspath(path)
 
 
-def _write(file: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-    with (
-        written_whole(file) as beside,
-        # File names that are no UTF-8 go as they came.
-        open(beside, "w", newline="", encoding="utf-8", errors="surrogateescape") as lines,
-    ):
-        writer = csv.writer(lines)
-        writer.writerow(header)
-        writer.writerows(rows)
+def _table(header: Sequence[str], rows: Iterable[Sequence]) -> str:
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return lines.getvalue()

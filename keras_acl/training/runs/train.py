@@ -1,6 +1,7 @@
 """One training run on a folder of videos: from files to a saved model and its pictures."""
 
 import contextlib
+import math
 import time
 from pathlib import Path
 
@@ -14,16 +15,16 @@ from keras_acl.data import (
     VideoDataset,
     VideoList,
 )
-from keras_acl.evaluation.held_out import SPLIT
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained.load import load_pretrained
-from keras_acl.system.atomic_write import written_whole
 from keras_acl.training import recipes
 from keras_acl.training.history import plot_history, read_history
+from keras_acl.training.runs.claim import claim_folder, finished_epochs, locked
+from keras_acl.training.runs.kept import save_models
 from keras_acl.training.runs.plan import NETWORKS
-from keras_acl.training.runs.settings import RunReport, RunSettings, claim_folder, finished_epochs
-from keras_acl.training.runs.tables import write_predictions, write_split
-from keras_acl.training.runs.videos import read_run_videos
+from keras_acl.training.runs.settings import RunReport, RunSettings
+from keras_acl.training.runs.tables import write_predictions
+from keras_acl.training.runs.videos import RunVideos, read_run_videos
 
 MAX_BAD_FRACTION = 0.05
 
@@ -31,9 +32,10 @@ MAX_BAD_FRACTION = 0.05
 def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
     """Train a network, or go on with the run that the folder holds.
 
-    Writes `model.keras`, `history.csv`, `curves.png`, `split.csv`, `predictions.csv`,
-    `attention.png`, `test_predictions.csv` (with a test set), `bad_videos.txt` (if any),
-    `settings.json`, TensorBoard logs and the state to resume from.
+    Writes `model.keras` and `last.keras` (see `RunSettings.keep`), `models.json`, `history.csv`,
+    `curves.png`, `split.csv`, `predictions.csv`, `attention.png`, `test_predictions.csv` (with a
+    test set), `bad_videos.txt` (if any), `settings.json`, TensorBoard logs and the state to resume
+    from. A folder is one process' at a time.
 
     Args:
         settings: What to train.
@@ -46,42 +48,52 @@ def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> 
     Raises:
         FileNotFoundError: If the source is missing.
         ValueError: If the source holds too little, the folder belongs to another run, or the
-            loss became NaN.
+            loss became NaN; the folder then has the models and curves of the epochs before.
+        RuntimeError: If another process trains into the folder.
         BadVideosError: If too many files cannot be read.
     """
-    begin, folder = time.monotonic(), Path(folder)
+    folder = Path(folder)
     videos = read_run_videos(settings)
-    claim_folder(folder, settings, videos.listed)
-    write_split(folder / SPLIT, videos.subsets)
+    with locked(folder):
+        settings = claim_folder(folder, settings, videos)
+        return _train(settings, folder, videos, verbose)
+
+
+def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose) -> RunReport:
+    begin = time.monotonic()
     train, validation = _datasets(videos.train, videos.validation, settings, folder)
     keras.utils.set_random_seed(settings.seed)
     model = _network(settings, train.labels)
     callbacks = _compile(model, train, settings, folder)
     with contextlib.closing(train), contextlib.closing(validation):
-        _fit(model, train, validation, settings, callbacks, verbose)
-        _check_finite(folder, settings)
-        with written_whole(folder / "model.keras") as beside:
-            model.save(beside)
+        diverged = _fit(model, train, validation, settings, callbacks, verbose)
+        epochs = finished_epochs(folder)
+        if not epochs:
+            raise ValueError(_diverged(epochs))
+        models = save_models(model, folder, settings.keep)
         plot_history(read_history(folder / "history.csv"), folder / "curves.png")
-        accuracy = _score(model, validation, folder / "predictions.csv")
+        accuracy = _score(model, validation, folder / "predictions.csv", settings)
     _draw_attention(model, validation, folder / "attention.png")
     test_accuracy = None
     if videos.test is not None:
         test = _dataset(videos.test, settings, folder, MAX_BAD_FRACTION)
         with contextlib.closing(test):
-            test_accuracy = _score(model, test, folder / "test_predictions.csv")
+            test_accuracy = _score(model, test, folder / "test_predictions.csv", settings)
+    if diverged:
+        raise ValueError(f"{_diverged(epochs)} {folder} has the models and curves up to there.")
     counts = np.bincount([video.label or 0 for video in videos.validation])
     return RunReport(
         folder=folder,
         classes=len(train.labels),
         videos=(len(videos.train), len(videos.validation)),
-        epochs=settings.recipe.epochs,
+        epochs=epochs,
         accuracy=accuracy,
         chance=float(counts.max() / counts.sum()),
         bad_files=len(train.bad_files) + len(validation.bad_files),
         seconds=time.monotonic() - begin,
         test_videos=len(videos.test or ()),
         test_accuracy=test_accuracy,
+        models=models,
     )
 
 
@@ -140,36 +152,36 @@ def _dataset(
     )
 
 
-def _fit(model, train, validation, settings, callbacks, verbose) -> None:
+def _fit(model, train, validation, settings, callbacks, verbose) -> bool:
+    """Train; whether the loss was no finite number at the end."""
     try:
-        model.fit(
+        logs = model.fit(
             train,
             validation_data=validation,
             epochs=settings.recipe.epochs,
             callbacks=callbacks,
             verbose=verbose,
-        )
+        ).history
     except Exception:
         # TensorFlow wraps what a data set raises in an error of its own.
         for data in (train, validation):
             if data.error is not None:
                 raise data.error from None
         raise
+    return not all(math.isfinite(logs[name][-1]) for name in ("loss", "val_loss") if name in logs)
 
 
-def _check_finite(folder: Path, settings: RunSettings) -> None:
-    epochs = finished_epochs(folder)
-    if epochs < settings.recipe.epochs:
-        raise ValueError(
-            f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
-            f"after epoch {epochs} is kept. Try a lower learning rate, into another folder."
-        )
+def _diverged(epochs: int) -> str:
+    return (
+        f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
+        f"after epoch {epochs} is kept. Try a lower learning rate, into another folder."
+    )
 
 
-def _score(model, test: VideoDataset, file: Path) -> float:
+def _score(model, test: VideoDataset, file: Path, settings: RunSettings) -> float:
     """Predict, write one line per video and return the accuracy over those that could be read."""
     scores = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(test, verbose=0)))
-    return write_predictions(file, test, scores)
+    return write_predictions(file, test, scores, settings.all_scores)
 
 
 def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video, VideoDataset, VideoList, read_csv
-from keras_acl.training.runs.tables import write_predictions, write_split
+from keras_acl.training.runs.tables import split_table, write_predictions, write_table
 
 LABELS = ("left", "right")
 
@@ -16,7 +16,8 @@ def test_a_split_is_read_back_from_any_folder(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     train = VideoList([Video("a.mp4", 1), Video("b.mp4", 0)], LABELS)
     file = tmp_path / "run" / "split.csv"
-    write_split(file, {"train": train, "validation": VideoList([Video("c.mp4", 1)], LABELS)})
+    sides = {"train": train, "validation": VideoList([Video("c.mp4", 1)], LABELS)}
+    write_table(file, split_table(sides))
     monkeypatch.chdir("/")
     assert file.read_text().splitlines()[0] == "path,label,subset"
     found = read_csv(file, LABELS, subset="train")
@@ -33,7 +34,7 @@ def test_parts_and_groups_are_in_the_split(tmp_path):
         "train": VideoList([Video(path, 0, 1.5, 4.0, "day")], LABELS),
         "validation": VideoList([Video(path, 1, 5.0)], LABELS),
     }
-    write_split(tmp_path / "split.csv", sides)
+    write_table(tmp_path / "split.csv", split_table(sides))
     for name, videos in sides.items():
         assert read_csv(tmp_path / "split.csv", LABELS, subset=name) == videos
 
@@ -45,6 +46,10 @@ def test_predictions_are_found_from_any_folder(tmp_path, monkeypatch):
     test = VideoDataset(videos, ClipSpec(frames=8, span=16, size=32), training=False)
     accuracy = write_predictions(tmp_path / "predictions.csv", test, np.array([[0.25, 0.75]]))
     assert accuracy == 1
+    write_predictions(tmp_path / "all.csv", test, np.array([[0.25, 0.75]]), all_scores=True)
+    header, line = (tmp_path / "all.csv").read_text().splitlines()
+    assert header == "path,label,predicted,score,score of left,score of right"
+    assert line.endswith(",right,right,0.7500,0.2500,0.7500")
     with open("predictions.csv", newline="") as lines:
         [row] = csv.DictReader(lines)
     assert row == {

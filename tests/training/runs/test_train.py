@@ -1,11 +1,13 @@
 import csv
 import dataclasses
+import json
 import shutil
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -66,12 +68,14 @@ def weights_in(folder: Path) -> list[np.ndarray]:
 
 
 def test_a_run_leaves_everything_in_its_folder(run):
-    assert {path.name for path in run.folder.iterdir()} == {
+    assert {path.name for path in run.folder.iterdir()} - {".lock"} == {
         "attention.png",
         "checkpoint",
         "curves.png",
         "history.csv",
+        "last.keras",
         "model.keras",
+        "models.json",
         "predictions.csv",
         "settings.json",
         "split.csv",
@@ -91,7 +95,8 @@ def test_the_report_says_what_the_files_say(run, videos):
     assert [row["label"] for row in rows] == [Path(row["path"]).parent.name for row in rows]
     history = read_history(run.folder / "history.csv")
     assert history["epoch"] == [0, 1]
-    assert history["val_accuracy"][-1] == pytest.approx(run.accuracy)
+    assert history["val_accuracy"][run.models[0].epoch - 1] == pytest.approx(run.accuracy)
+    assert run.accuracy == pytest.approx(max(history["val_accuracy"]))
     assert set(history) == {
         "epoch",
         "accuracy",
@@ -126,7 +131,7 @@ def test_a_new_process_loads_the_model_compiled(run):
         "print(model.labels, type(model.optimizer).__name__, int(model.optimizer.iterations))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{LABELS} CoupledSGD 6\n"
+    assert done.stdout == f"{LABELS} CoupledSGD {3 * run.models[0].epoch}\n"
 
 
 def test_the_same_call_again_trains_nothing_and_reports_the_same(run, videos):
@@ -157,6 +162,28 @@ def test_named_sets_are_validated_and_tested_on(videos, tmp_path):
         rows = rows_of(tmp_path / "run" / f"{name}.csv")
         assert [row["path"] for row in rows] == [f"{videos / each}.mp4" for each in lists[side]]
     assert report.test_accuracy == (rows[0]["label"] == rows[0]["predicted"])
+
+
+def test_the_best_epoch_is_kept_beside_the_last(run, videos, monkeypatch):
+    assert [model.file for model in run.models] == ["model.keras", "last.keras"]
+    assert json.loads((run.folder / "models.json").read_text())[1]["epoch"] == 2
+    best, last = (load_model(run.folder / model.file) for model in run.models)
+    assert int(last.optimizer.iterations) == 6
+    assert int(best.optimizer.iterations) == 3 * run.models[0].epoch
+
+
+def test_a_finished_run_is_extended_and_may_keep_the_last(run, videos, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    (folder / "scores.npz").write_bytes(b"of the model before")
+    longer = dataclasses.replace(RECIPE, epochs=3)
+    report = training.train_folder(settings_for(videos, recipe=longer, keep="last"), folder, 0)
+    assert report.epochs == 3
+    assert report.models[0][:2] == ("model.keras", 3)
+    assert {path.name for path in folder.glob("*.keras")} == {"best.keras", "model.keras"}
+    assert not (folder / "scores.npz").exists()
+    assert read_history(folder / "history.csv")["epoch"] == [0, 1, 2]
+    rate = load_model(folder).optimizer.learning_rate  # at the end of the cosine that began anew
+    assert float(rate) == pytest.approx(0, abs=1e-6)
 
 
 # What goes wrong
@@ -214,6 +241,22 @@ def test_a_loss_that_is_no_number_stops_the_run(videos, tmp_path):
         training.train_folder(settings_for(videos, recipe=recipe), tmp_path, verbose=0)
     assert not (tmp_path / "model.keras").exists()
     assert training.finished_epochs(tmp_path) == 0
+
+
+@pytest.mark.usefixtures("_one_stream")
+def test_a_loss_that_becomes_no_number_leaves_what_was_good(videos, tmp_path, monkeypatch):
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                kernel = self.model.classifier.kernel
+                kernel.assign(np.full(kernel.shape, np.nan))
+
+    before = train_module._compile
+    monkeypatch.setattr(train_module, "_compile", lambda *a: [Spoil(), *before(*a)])
+    with pytest.raises(ValueError, match=r"epoch 2.* has the models and curves"):
+        training.train_folder(settings_for(videos), tmp_path, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in weights_in(tmp_path))
+    assert {"curves.png", "predictions.csv", "last.keras"} <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_one_class_is_not_enough(videos, tmp_path):

@@ -1,0 +1,55 @@
+"""The models that a run leaves: of its best epoch, and of its last."""
+
+import json
+from pathlib import Path
+
+from keras_acl.system.atomic_write import check_room, written_whole
+from keras_acl.training.checkpoint import best_state, latest_state, load_state
+from keras_acl.training.runs.settings import KEEP, KeptModel
+
+MODELS = "models.json"
+EVALUATION = ("scores.npz", "metrics.json", "evaluation.json")  # of the model before
+WHICH = {"best": "the best by validation accuracy", "last": "the last"}
+
+
+def save_models(model, folder: Path, keep: str) -> tuple[KeptModel, ...]:
+    """Write `model.keras` and the other one, `last.keras` or `best.keras`; and which is which.
+
+    Args:
+        model: The compiled model; left with the weights of `model.keras`.
+        folder: Folder of a run with a finished epoch.
+        keep: `"best"` or `"last"`: what `model.keras` is to be.
+
+    Raises:
+        ValueError: If there is no finished epoch.
+    """
+    last = latest_state(folder / "checkpoint")
+    if last is None:
+        raise ValueError(f"{folder} has no finished epoch.")
+    states = {"last": last, "best": best_state(folder / "checkpoint") or last}
+    other = next(name for name in KEEP if name != keep)
+    kept = []
+    for which, file in ((other, f"{other}.keras"), (keep, "model.keras")):
+        epoch, state = states[which]
+        load_state(model, state)
+        if model.optimizer.use_ema:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        check_room(folder / file, [*model.variables, *model.optimizer.variables])
+        with written_whole(folder / file) as beside:
+            model.save(beside)
+        kept.insert(0, KeptModel(file, epoch, WHICH[which]))
+    (folder / f"{keep}.keras").unlink(missing_ok=True)  # of a call that kept the other
+    if _epoch_before(folder) not in (None, kept[0].epoch):
+        for name in EVALUATION:
+            (folder / name).unlink(missing_ok=True)
+    with written_whole(folder / MODELS) as beside:
+        beside.write_text(json.dumps([each._asdict() for each in kept], indent=2), encoding="utf-8")
+    return tuple(kept)
+
+
+def _epoch_before(folder: Path) -> int | None:
+    """The epoch that `model.keras` was of until now."""
+    try:
+        return json.loads((folder / MODELS).read_text(encoding="utf-8"))[0]["epoch"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
