@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Column, Table
+from rich.text import Text
 
 from keras_acl.cli.options import (
     AsJson,
@@ -115,7 +116,7 @@ def attention(
 
 def _show(found) -> None:
     names = [name for name in SHOWN if name in found.mean]
-    numbers = [Column(name.replace("_", "\n"), justify="right") for name in names]
+    numbers = [Column(Text(name.replace("_", "\n")), justify="right") for name in names]
     table = Table(Column("video", overflow="fold"), "class", *numbers)
     for row in found.rows:
         values = [] if row.values is None else [f"{row.values[name]:.2f}" for name in names]

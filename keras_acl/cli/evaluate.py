@@ -82,7 +82,8 @@ def evaluate(
                 progress=progress,
             )
     except KeyboardInterrupt:
-        errors.print("\nInterrupted. The same command goes on after the last finished video.")
+        errors.print()
+        errors.print("Interrupted. The same command goes on after the last finished video.")
         raise typer.Exit(INTERRUPTED) from None
     note_model(output, model, scores.fingerprint)
     _show(scores, output, as_json)
@@ -105,7 +106,8 @@ def _show(scores, output: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(values), indent=2))
     else:
-        screen.print(f"{values}\n  {output / 'scores.npz'}\n  {output / 'metrics.json'}")
+        files = (str(output / name) for name in ("scores.npz", "metrics.json"))
+        screen.print(str(values), *files, sep="\n  ")
 
 
 def report(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Column, Table
 
 from keras_acl.cli.options import (
@@ -98,8 +99,7 @@ def _show_predictions(predictions, names: Sequence[str], top: int, as_json: bool
     for prediction in predictions:
         lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top)]
         lines = lines or [(f"cannot be read: {prediction.problem}", "")]
-        classes, scores = ("\n".join(column) for column in zip(*lines, strict=True))
-        table.add_row(prediction.path, classes, scores)
+        table.add_row(prediction.path, *(Group(*column) for column in zip(*lines, strict=True)))
     screen.print(table)
 
 

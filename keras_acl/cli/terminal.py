@@ -17,6 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from keras_acl.system.printable import escaped
+
 COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
 UNWRAPPED = 1000  # columns where there is no terminal: a path must stay on one line
 
@@ -27,9 +29,21 @@ for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
+class PlainConsole(Console):
+    r"""A console to which every string is one line of plain text.
+
+    Names come from files: what they hold of control characters and line ends is shown, not obeyed.
+    Lines are separate arguments of `print` (`sep="\n"`), or a `Text`.
+    """
+
+    def render_str(self, text: str, **options) -> Text:
+        """The text, printable."""
+        return super().render_str(escaped(text), **options)
+
+
 def _console(stderr: bool = False) -> Console:
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(
+    return PlainConsole(
         stderr=stderr,
         width=None if terminal else UNWRAPPED,
         soft_wrap=True,
@@ -64,13 +78,17 @@ def progress_bar(name: str, unit: str | None = None):
         name: What is being done.
         unit: What is counted; with it the bar shows how many per second.
     """
-    columns: list[ProgressColumn] = [TextColumn(name), BarColumn(), MofNCompleteColumn()]
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+    ]
     if unit is not None:
         columns.append(SpeedColumn(unit))
     columns.append(TimeRemainingColumn())
     hidden = not errors.is_terminal or not logger.isEnabledFor(logging.INFO)
     with Progress(*columns, console=errors, disable=hidden) as bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(escaped(name), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -101,7 +119,10 @@ class LineHandler(logging.Handler):
         """Write one record; the level is named from a warning on."""
         named = record.levelno >= logging.WARNING
         level = f"{record.levelname.capitalize()}: " if named else ""
-        errors.print(f"{level}{self.format(record)}", style=COLOURS.get(record.levelno))
+        errors.print(f"{level}{record.getMessage()}", style=COLOURS.get(record.levelno))
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+            errors.print(*trace.splitlines(), sep="\n")
 
 
 def start_logging() -> None:

@@ -139,7 +139,8 @@ def train(
     try:
         report = train_folder(settings, output, verbose=keras_verbosity())
     except KeyboardInterrupt:
-        errors.print("\nInterrupted. The same command goes on after the last finished epoch.")
+        errors.print()
+        errors.print("Interrupted. The same command goes on after the last finished epoch.")
         raise typer.Exit(INTERRUPTED) from None
     _show_report(report)
 

@@ -7,6 +7,7 @@ import typer
 
 from keras_acl.cli.options import INTERRUPTED, Workers
 from keras_acl.cli.terminal import errors, progress_bar, screen
+from keras_acl.system.printable import escaped
 
 Folder = Annotated[
     Path, typer.Argument(exists=True, file_okay=False, help="Searched with all folders in it.")
@@ -27,7 +28,7 @@ def check_videos(folder: Folder, workers: Workers = None) -> None:
     with progress_bar("checking") as progress:
         problems = check(paths, workers, progress)
     for problem in problems:
-        typer.echo(f"{problem.path}\t{problem.reason}")
+        typer.echo(f"{escaped(problem.path)}\t{escaped(problem.reason)}")
     errors.print(f"{len(paths) - len(problems)} of {len(paths)} videos can be decoded.")
     if problems:
         raise typer.Exit(1)
@@ -56,10 +57,11 @@ def shrink(
         with progress_bar("shrinking", unit="videos") as progress:
             report = shrink_videos(folder, output, short_side, quality, workers, progress)
     except KeyboardInterrupt:
-        errors.print("\nInterrupted. The same command goes on with the videos that are left.")
+        errors.print()
+        errors.print("Interrupted. The same command goes on with the videos that are left.")
         raise typer.Exit(INTERRUPTED) from None
     for problem in report.problems:
-        typer.echo(f"{problem.path}\t{problem.reason}")
+        typer.echo(f"{escaped(problem.path)}\t{escaped(problem.reason)}")
     before, after = report.bytes_before / 1e6, report.bytes_after / 1e6
     share = f" ({after / before:.0%})" if before else ""
     there = f", {report.finished} of them from before" if report.finished else ""

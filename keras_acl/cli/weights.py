@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Table
 
 from keras_acl.cli.options import AsJson
@@ -111,7 +112,7 @@ def presets(
             top5 = "" if row.top5 is None else f" / {row.top5:.2f}"
             accuracy = f"{row.top1:.2f}{top5} [{protocols.index(how) + 1}]"
         table.add_row(
-            f"{row.alias}\n= {row.name}" if row.alias else row.name,
+            Group(row.alias, f"= {row.name}") if row.alias else row.name,
             accuracy,
             f"{row.multiply_adds / 1e9:.2f}",
             f"{row.parameters / 1e6:.2f} M",
@@ -120,11 +121,11 @@ def presets(
     screen.print(table)
     for number, how in enumerate(protocols, 1):
         screen.print(f"[{number}] {how}", soft_wrap=False)
-    screen.print("\nWhere they come from:")
+    screen.print("", "Where they come from:", sep="\n")
     for row in rows:
         # An address has a line of its own, so that a narrow terminal leaves it whole.
         sources = row.source.split(" and ")
-        screen.print("\n  ".join([row.alias or row.name, *sources]))
+        screen.print(row.alias or row.name, *sources, sep="\n  ")
 
 
 def _read_names(labels: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ import warnings
 from pathlib import Path
 from typing import NoReturn
 
+from keras_acl.system.printable import escaped
+
 SHOWN = 3
 
 
@@ -95,6 +97,7 @@ class BadVideos:
 def _append_once(file: Path, path: str, reason: str) -> None:
     """Add a line for `path` if there is none: in one write, so that processes may share a list."""
     file.parent.mkdir(parents=True, exist_ok=True)
+    path = escaped(path)  # a line is one file, whatever its name is
     with open(file, "a+", encoding="utf-8") as lines:
         lines.seek(0)
         if all(line.split("\t")[0] != path for line in lines):

@@ -3,7 +3,9 @@
 Class order is explicit: sorted names, or the order of the `labels` that are handed in.
 """
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keras_acl.data.split_folders import (
@@ -12,16 +14,20 @@ from keras_acl.data.split_folders import (
     find_splits,
     warn_of_split_names,
 )
-from keras_acl.data.tables import Row, class_index, read_table
+from keras_acl.data.tables import MOST_DIGITS, Row, class_index, read_table
 from keras_acl.data.video_list import VideoList, checked_labels, only_present
 from keras_acl.video.files import checked_folder, find_videos, list_files
 from keras_acl.video.video import Video
+
+logger = logging.getLogger("keras_acl")
+SPARSEST = 10  # classes for each index that occurs: more, and the numbers are names
 
 
 def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> VideoList:
     """Read a folder of class folders: folder/<class>/.../<video>.
 
-    Videos are known by their suffix; hidden files and folders are left out.
+    Videos are known by their suffix. Hidden files and folders are left out, and so are folders
+    without videos, and videos beside the class folders, of which a warning tells.
 
     Args:
         folder: Folder that holds the class folders.
@@ -33,15 +39,33 @@ def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> V
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no class folder or videos beside them, a class folder is empty or
-            not among `labels`, or two labels are the same.
+        ValueError: If no folder in it holds videos, one that does is not among `labels`, or two
+            labels are the same.
     """
     folder = checked_folder(folder)
-    names = [path.name for path in class_folders(folder)]
-    found = {name: find_videos(folder / name) for name in names}
-    _check_class_folders(folder, found, labels)
-    warn_of_split_names(names if labels is None else (), folder)
-    labels = checked_labels(names if labels is None else labels)
+    found: dict[str, list[str]] = {}
+    beside = []
+    for path in find_videos(folder):
+        name, *inside = Path(path).relative_to(folder).parts
+        (found.setdefault(name, []) if inside else beside).append(path)
+    if not found:
+        raise ValueError(
+            f"Expected one folder for each class in {folder}, with its videos inside. Received "
+            f"{len(class_folders(folder))} folders without videos and {len(beside)} videos beside "
+            f"them{f', such as {Path(beside[0]).name}' if beside else ''}."
+        )
+    if beside:
+        warnings.warn(
+            f"Videos beside the class folders are of no class, and left out: {len(beside)} in "
+            f"{folder}, such as {Path(beside[0]).name}. Move them into the folder of their class.",
+            stacklevel=2,
+        )
+    if labels is None:
+        labels = sorted(found)
+        warn_of_split_names(labels, folder)
+        _say_what_is_no_class(folder, labels)
+    labels = checked_labels(labels)
+    _check_known(folder, found, labels)
     videos = [
         Video(path, label) for label, name in enumerate(labels) for path in found.get(name, ())
     ]
@@ -89,6 +113,8 @@ def read_csv(
 
     A label is a class name or a class index. Without `labels`, the class names are the sorted
     names of the file or, where every label is an index, "0", "1", ... up to the largest one.
+    (Numbers are indices where at least one in ten of those up to the largest occurs, and names
+    elsewhere, such as 20240101.)
 
     Args:
         file: CSV with a header line.
@@ -153,29 +179,24 @@ def _csv_video(row: Row, root: Path, indices: dict[str, int]) -> Video:
 
 def _labels_of(rows: Sequence[Row]) -> tuple[str, ...]:
     names = {row.cells["label"] for row in rows} - {""}
-    if names and all(name.isdecimal() for name in names):
-        return tuple(str(index) for index in range(max(map(int, names)) + 1))
+    if names and all(name.isdecimal() and len(name) < MOST_DIGITS for name in names):
+        count = max(map(int, names)) + 1
+        if count <= SPARSEST * len(names):
+            return tuple(str(index) for index in range(count))
     return tuple(sorted(names))
 
 
-def _check_class_folders(
-    folder: Path, found: dict[str, list[str]], labels: Sequence[str] | None
-) -> None:
-    beside = [path for path in find_videos(folder) if Path(path).parent == folder]
-    if beside or not found:
-        raise ValueError(
-            f"Expected one folder for each class in {folder}, with its videos inside. "
-            f"Received {len(found)} folders and {len(beside)} videos beside them"
-            + (f", such as {Path(beside[0]).name}." if beside else ".")
-        )
-    for name, videos in found.items():
-        if labels is None and not videos:
-            raise ValueError(
-                f"Class folder {folder / name} holds no videos. Remove it, or name the classes "
-                "with `labels`."
-            )
-        if labels is not None and videos and name not in labels:
+def _check_known(folder: Path, found: Iterable[str], labels: Sequence[str]) -> None:
+    for name in found:
+        if name not in labels:
             raise ValueError(
                 f"Class folder {folder / name} is not among the {len(labels)} labels: "
                 f"{', '.join(labels[:5])}{', ...' if len(labels) > 5 else ''}"
             )
+
+
+def _say_what_is_no_class(folder: Path, labels: Sequence[str]) -> None:
+    others = [path.name for path in class_folders(folder) if path.name not in labels]
+    if others:
+        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        logger.info("Folders without videos in %s are no classes: %s", folder, shown)

@@ -1,6 +1,7 @@
 """VideoList: what every source of videos hands over."""
 
 import collections
+import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import overload
 
 import numpy as np
 
+from keras_acl.system.printable import escaped, shortened
 from keras_acl.video.video import Video
 
 
@@ -87,8 +89,14 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Class names as a tuple.
 
     Raises:
-        ValueError: If a name stands there twice.
+        ValueError: If a name stands there twice, is not UTF-8 or has a control character.
     """
+    for name in labels:
+        if escaped(name) != name:
+            raise ValueError(
+                "A class name is printable text in UTF-8; rename the folder or the label. "
+                f"Received: {escaped(name)}"
+            )
     twice = [name for name, count in collections.Counter(labels).items() if count > 1]
     if twice:
         raise ValueError(
@@ -105,19 +113,20 @@ def only_present(listed: Iterable[Video], labels: Sequence[str], source: str | P
     """
     videos, missing = [], []
     for video in listed:
-        if Path(video.path).is_file():
+        if os.path.isfile(video.path):
             videos.append(video)
         else:
             missing.append(video.path)
     if not videos:
         raise FileNotFoundError(
             f"None of the {len(missing)} videos that {source} lists is on disk. "
-            f"Looked for {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+            f"Looked for {', '.join(map(shortened, missing[:3]))}"
+            f"{', ...' if len(missing) > 3 else ''}"
         )
     if missing:
         warnings.warn(
             f"{len(missing)} of {len(videos) + len(missing)} videos that {source} lists are not on "
-            f"disk, such as {missing[0]}. The others are used; `.missing` names all.",
+            f"disk, such as {shortened(missing[0])}. The others are used; `.missing` names all.",
             MissingVideosWarning,
             stacklevel=3,
         )

@@ -20,6 +20,7 @@ from keras_acl.models.compiled_call import CompiledCall, predict_padded
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.printable import escaped
 
 INTERVAL = 30.0  # seconds from one writing of an unfinished run to the next
 ENDINGS = (".npz", ".parquet")
@@ -166,13 +167,14 @@ def _write_parquet(features: Features, problems: list[str], file: Path) -> None:
     arrow = importlib.import_module("pyarrow")  # an extra
     vector = arrow.list_(arrow.float32())
     columns = {
-        "path": arrow.array(features.paths, arrow.string()),
+        # Parquet's text is UTF-8, which file names need not be.
+        "path": arrow.array(map(escaped, features.paths), arrow.string()),
         "label": arrow.array(features.labels, arrow.string()),
         "features": arrow.array(
             features.features.tolist(),
             vector if features.features.ndim == 2 else arrow.list_(vector),
         ),
-        "problem": arrow.array(problems, arrow.string()),
+        "problem": arrow.array(map(escaped, problems), arrow.string()),
     }
     importlib.import_module("pyarrow.parquet").write_table(arrow.table(columns), file)
 

@@ -29,7 +29,7 @@ class VideoClassifier(keras.Model):
     """Base of the classifiers: raw RGB clip in, logits out, and a model that knows its own input.
 
     Args:
-        num_classes: Number of classes (L).
+        num_classes: Number of classes (L), at least 2.
         clip: Clip that the model takes.
         labels: See `ClassifierOptions`, as for the other arguments.
         mean: Subtracted from pixels scaled to [0, 1].
@@ -48,7 +48,8 @@ class VideoClassifier(keras.Model):
         saved_as: Name of the folder or file that the model was loaded from, if any.
 
     Raises:
-        ValueError: If the number of labels is not `num_classes`, or a name stands twice.
+        ValueError: If there are fewer than two classes, the number of labels is not `num_classes`,
+            or a name stands twice.
     """
 
     rematerialize = False
@@ -70,6 +71,11 @@ class VideoClassifier(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if num_classes < 2:
+            raise ValueError(
+                "A classifier tells at least two classes apart; yes or no are two. "
+                f"Received: num_classes={num_classes}"
+            )
         warn_of_slow_convolutions()
         self.num_classes = num_classes
         self.clip = clip

@@ -95,7 +95,8 @@ def write_report(
         for number, (one, videos, shown) in enumerate(zip(runs, hard, strips, strict=True), 1)
     ]
     with written_whole(file) as beside:
-        beside.write_text(render(contexts, names, difference), encoding="utf-8")
+        page = render(contexts, names, difference)
+        beside.write_text(page, encoding="utf-8", errors="backslashreplace")
     return Report(Path(file))
 
 

@@ -1,11 +1,22 @@
+import io
 import logging
 import subprocess
 import sys
 import warnings
 
 import pytest
+from rich.console import Group
+from rich.table import Table
 
-from keras_acl.cli.terminal import keras_verbosity, logger, set_verbosity, start_logging
+from keras_acl.cli import terminal
+from keras_acl.cli.terminal import (
+    PlainConsole,
+    keras_verbosity,
+    logger,
+    progress_bar,
+    set_verbosity,
+    start_logging,
+)
 
 PROBLEM = "There is no video file in"
 
@@ -19,6 +30,46 @@ def _logging(monkeypatch):
     yield
     logger.setLevel(level)
     logger.handlers[:] = handlers
+
+
+BAD = "a\x1b[31m\nb[bold]{0}\udce9"
+SHOWN = r"a\x1b[31m\nb[bold]{0}\udce9"
+
+
+def shown_on(monkeypatch, name: str, **options) -> io.StringIO:
+    """What is printed on the console `name`."""
+    file = io.StringIO()
+    console = PlainConsole(file=file, width=300, markup=False, highlight=False, **options)
+    monkeypatch.setattr(terminal, name, console)
+    return file
+
+
+def test_names_stay_on_their_line_and_give_no_orders(monkeypatch):
+    file = shown_on(monkeypatch, "screen")
+    table = Table(BAD, title=BAD, box=None)
+    table.add_row(Group(BAD, BAD))
+    terminal.screen.print(BAD, "second line", sep="\n")
+    terminal.screen.print(table)
+    lines = [line.strip() for line in file.getvalue().splitlines()]
+    assert lines == [SHOWN, "second line", *[SHOWN] * 4]
+
+
+def test_a_progress_bar_takes_any_name(monkeypatch):
+    file = shown_on(monkeypatch, "errors", force_terminal=True)
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    with progress_bar(BAD) as progress:
+        progress(1, 2)
+    assert SHOWN in file.getvalue()
+
+
+@pytest.mark.usefixtures("_logging")
+def test_errors_and_warnings_are_one_line_each(monkeypatch):
+    file = shown_on(monkeypatch, "errors")
+    logger.error("%s", BAD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(BAD, stacklevel=1)
+    assert file.getvalue().splitlines() == [f"Error: {SHOWN}", f"Warning: {SHOWN}"]
 
 
 @pytest.mark.usefixtures("_logging")

@@ -94,6 +94,16 @@ def test_processes_may_share_a_list(tmp_path):
     assert names == {f"{process}-{number}.mp4" for process in range(2) for number in range(20)}
 
 
+def test_a_line_of_the_list_is_one_file_whatever_its_name_is(tmp_path):
+    for _ in range(2):  # two runs
+        bad = BadVideos(100, list_file=tmp_path / "bad.txt")
+        for name in ("caf\udce9.mp4", "two\nlines\t.mp4"):
+            with pytest.warns(BadVideoWarning):
+                bad.add(name, "empty")
+    lines = (tmp_path / "bad.txt").read_text().splitlines()
+    assert lines == ["caf\\udce9.mp4\tempty", "two\\nlines\\t.mp4\tempty"]
+
+
 @pytest.mark.parametrize("fraction", [-0.1, 1.1])
 def test_a_share_is_from_0_to_1(fraction):
     with pytest.raises(ValueError, match=r"from 0 to 1\. Received: max_bad_fraction="):

@@ -1,3 +1,7 @@
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from keras_acl.data.sources import list_videos, read_csv, read_directory
@@ -37,10 +41,12 @@ def test_read_directory_takes_the_classes_of_a_model(tmp_path):
 @pytest.mark.parametrize(
     ("files", "labels", "message"),
     [
-        ([], None, "one folder for each class .* Received 0 folders and 0 videos beside them.$"),
-        (["1.mp4"], None, "Received 0 folders and 1 videos beside them, such as 1.mp4"),
-        (["run/1.mp4", "2.mp4"], None, "Received 1 folders and 1 videos beside them, such as 2"),
-        (["run/1.mp4", "sit/1.txt"], None, "Class folder .*sit holds no videos. Remove it, or"),
+        (
+            [],
+            None,
+            "one folder for each class .* 0 folders .* and 0 videos beside them.$",
+        ),
+        (["1.mp4", "a/1.txt"], None, "1 folders without videos and 1 videos .* such as 1.mp4"),
         (["run/1.mp4", "sit/1.mp4"], ["run"], "sit is not among the 1 labels: run$"),
         (["run/1.mp4"], ["run", "run"], "Received twice: 'run'"),
     ],
@@ -49,6 +55,40 @@ def test_read_directory_says_what_is_wrong(tmp_path, files, labels, message):
     touch(tmp_path, *files)
     with pytest.raises(ValueError, match=message):
         read_directory(tmp_path, labels)
+
+
+@pytest.mark.parametrize("labels", [None, ["sit", "run"]])
+def test_a_stray_video_is_a_warning_that_names_it(tmp_path, labels):
+    touch(tmp_path, "run/1.mp4", "sit/2.mp4", "stray.mp4", ".hidden.mp4", "notes.txt")
+    with pytest.warns(UserWarning, match=r"left out: 1 in .*, such as stray\.mp4"):
+        videos = read_directory(tmp_path, labels)
+    names = [Path(video.path).name for video in videos]
+    assert names == (["2.mp4", "1.mp4"] if labels else ["1.mp4", "2.mp4"])
+
+
+def test_folders_of_other_things_are_no_classes(tmp_path, caplog):
+    touch(tmp_path, "run/1.mp4", "sit/2.mp4", "lists/train.txt", "__MACOSX/._1.mp4", ".git/x.mp4")
+    (tmp_path / "empty").mkdir()
+    with caplog.at_level("INFO", "keras_acl"):
+        assert read_directory(tmp_path).labels == ("run", "sit")
+    assert [record.getMessage().split(": ")[1] for record in caplog.records] == [
+        "__MACOSX, empty, lists"
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems' file names are always text")
+def test_a_file_name_that_is_no_utf8_is_read_as_any_other(tmp_path):
+    touch(tmp_path, "run/1.mp4", "sit/2.mp4")
+    name = os.fsdecode(b"caf\xe9.mp4")
+    (tmp_path / "run" / name).touch()
+    videos = read_directory(tmp_path)
+    assert [Path(video.path).name for video in videos] == ["1.mp4", name, "2.mp4"]
+    (tmp_path / "list.csv").write_bytes(b"path,label\nrun/caf\xe9.mp4,run\n")
+    assert read_csv(tmp_path / "list.csv")[0].path == videos[1].path
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    touch(tmp_path, os.fsdecode(b"caf\xe9/3.mp4"))
+    with pytest.raises(ValueError, match=r"class name is printable .* Received: caf\\udce9"):
+        read_directory(tmp_path)
 
 
 def test_read_directory_needs_a_folder(tmp_path):
@@ -90,6 +130,23 @@ def test_read_csv_takes_indices(csv_file):
     named = read_csv(rows, labels=["run", "sit", "walk"])
     assert named.labels == ("run", "sit", "walk")
     assert [video.label for video in named] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (("20240101", "20240102"), ("20240101", "20240102")),
+        (("2024", "7"), ("2024", "7")),
+        (("9" * 5000, "1"), ("1", "9" * 5000)),
+        (("19", "0"), tuple(map(str, range(20)))),
+        (("20", "0"), ("0", "20")),
+    ],
+)
+def test_numbers_far_above_the_number_of_classes_are_names(csv_file, labels, names):
+    rows = csv_file(*(f"c.mp4,{label}" for label in labels))
+    assert read_csv(rows).labels == names
+    with pytest.raises(ValueError, match=r"line 2: unknown class .* below 1"):
+        read_csv(rows, labels=["run"])
 
 
 def test_read_csv_takes_the_order_of_a_model(csv_file):

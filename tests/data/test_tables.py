@@ -34,6 +34,29 @@ def test_read_table_says_what_is_wrong(tmp_path, text, message):
         read_table(file, ["path", "label"])
 
 
+def test_a_cell_without_end_is_one_clear_error(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text('path,label\n"a.mp4,run\n' + "b.mp4,run\n" * 15000)
+    with pytest.raises(
+        ValueError, match=r"t.csv, line .* more than 131,072 .* quotation mark"
+    ) as e:
+        read_table(file, ["path"])
+    assert len(str(e.value)) < 300
+    file.write_text("path,label\na.mp4,run," + "x" * 100_000)
+    with pytest.raises(ValueError, match="Received 3") as e:
+        read_table(file, ["path"])
+    assert len(str(e.value)) < 300
+
+
+def test_only_paths_may_be_other_bytes_than_utf8(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"path,label\ncaf\xe9.mp4,run\n")
+    assert read_table(file, ["path"])[0].cells["path"] == "caf\udce9.mp4"
+    file.write_bytes(b"path,label\na.mp4,caf\xe9\n")
+    with pytest.raises(ValueError, match=r"t.csv, line 2: label is not UTF-8 text"):
+        read_table(file, ["path"])
+
+
 def test_read_table_needs_a_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"t.csv"):
         read_table(tmp_path / "t.csv", ["path"])

@@ -189,6 +189,13 @@ def test_duplicate_class_names_are_refused():
         VideoList([], ["run", "sit", "run", "sit", "jump"])
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m", "two\nlines", "caf\udce9"])
+def test_a_class_name_is_printable(name):
+    with pytest.raises(ValueError, match="A class name is printable text") as caught:
+        VideoList([], ["run", name])
+    assert str(caught.value).isprintable()
+
+
 def test_a_label_without_a_name_is_refused():
     with pytest.raises(ValueError, match=r"a.mp4 has label 2, but only 2 classes have names"):
         VideoList([Video("a.mp4", 2)], ["run", "sit"])

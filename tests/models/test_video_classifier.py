@@ -16,7 +16,7 @@ from tiny_network import (
 )
 
 from keras_acl.layers import ClipBatchNormalization
-from keras_acl.models import video_classifier
+from keras_acl.models import SlowClassifier, video_classifier
 from keras_acl.models.video_classifier import FullPrecisionDense, check_labels
 from keras_acl.pretrained import load_pretrained, save_pretrained
 from keras_acl.system.keras_internals import all_layers
@@ -198,6 +198,12 @@ def test_the_group_of_batch_statistics_is_kept_on_reload(build, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.clips_per_group == 4
     assert groups(loaded) == groups(model) == {4}
+
+
+@pytest.mark.parametrize("count", [1, 0, -1])
+def test_one_class_is_no_classification(count):
+    with pytest.raises(ValueError, match=f"at least two classes .* Received: num_classes={count}"):
+        SlowClassifier(count)
 
 
 class Named(keras.utils.PyDataset):
