@@ -4,6 +4,7 @@ Clips are uint8 arrays (T, H, W, 3). FFmpeg resizes and crops while decoding.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,15 +28,18 @@ class Augmentation:
         randaugment: Strength of RandAugment between 0 (off) and 1, see `rand_augment`.
         mixup: α of mixup (0.2 is common, 0 is off), see `mix_up`. Batches then hold float32 clips
             and float32 class probabilities instead of uint8 clips and int32 classes.
+        layers: Image layers of Keras or KerasCV, such as `keras.layers.RandomHue(0.1)`, applied one
+            after the other with the same draw for all frames of a clip; see `apply_layers`.
 
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is out of range, or a layer cannot be called.
     """
 
     scale: tuple[float, float] = (256 / 224, 320 / 224)
     flip: float = 0.5
     randaugment: float = 0.0
     mixup: float = 0.0
+    layers: Sequence[Callable] = ()
 
     def __post_init__(self) -> None:
         low, high = self.scale
@@ -48,6 +52,18 @@ class Augmentation:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"Augmentation.{name} is from 0 to 1. Received: {name}={value!r}")
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for layer in self.layers:
+            if not callable(layer) or isinstance(layer, type):
+                raise ValueError(
+                    "Augmentation.layers are image layers, such as keras.layers.RandomHue(0.1). "
+                    f"Received: {layer!r}"
+                )
+
+    @property
+    def needs_keras(self) -> bool:
+        """Whether it runs Keras layers on single clips."""
+        return bool(self.layers or self.randaugment)
 
 
 def read_training_clip(
@@ -74,11 +90,13 @@ def read_training_clip(
     corner = draw_corner(height, width, clip.size, rng)
     mirrored = bool(rng.random() < augmentation.flip)
     frames = read_crops(video.path, times, Crop(height, width, *corner, clip.size, mirrored))
-    if augmentation.randaugment:
+    if augmentation.needs_keras:
         # Not at the top: worker processes import this module, and they do without Keras.
-        from keras_acl.data.keras_augmentation import rand_augment
+        from keras_acl.data.keras_augmentation import apply_layers, rand_augment
 
-        frames = rand_augment(frames, augmentation.randaugment, rng)
+        frames = apply_layers(frames, augmentation.layers, rng)
+        if augmentation.randaugment:
+            frames = rand_augment(frames, augmentation.randaugment, rng)
     return frames
 
 

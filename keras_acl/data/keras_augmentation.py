@@ -1,14 +1,76 @@
-"""RandAugment and mixup of clips, made of Keras' image layers. Needs Keras; off by default.
+"""Image layers, RandAugment and mixup of clips. Needs Keras; off by default.
 
 Works on the CPU with any backend and from any thread. All chance comes from NumPy generators, but
 each backend draws its own numbers from the seed it is given.
 """
 
 import functools
+import importlib
+import inspect
+import threading
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import layers, ops
+
+from keras_acl.system.keras_internals import all_layers
+
+# A layer's chance is a variable of its own, and clips are read by several threads.
+_chance = threading.Lock()
+
+
+def apply_layers(
+    clip: np.ndarray, image_layers: Sequence[Callable], rng: np.random.Generator
+) -> np.ndarray:
+    """Apply image layers one after the other, each drawn once for all frames of the clip.
+
+    A layer sees one frame after the other, and its chance begins anew with the same seed for each;
+    the seed that it was made with does not count. So what it computes of an image, such as the
+    contrast, is of each frame alone. Known are the sources of chance of Keras and of KerasCV; with
+    a layer of KerasCV, TensorFlow's global seed is set, too.
+
+    Args:
+        clip: uint8 RGB, shape (T, H, W, 3).
+        image_layers: Layers that take float32 images, values 0 to 255, and keep their size.
+        rng: Source of chance.
+
+    Returns:
+        uint8, the shape of `clip`.
+
+    Raises:
+        ValueError: If a layer changes the size of the frames.
+    """
+    frames = list(clip.astype(np.float32))
+    for layer in image_layers:
+        seed = int(rng.integers(2**31))
+        with _chance, keras.device("cpu"):
+            if not getattr(layer, "built", True):  # which may draw, too
+                _with_seed(layer, seed, frames[0])
+            frames = [_with_seed(layer, seed, frame) for frame in frames]
+        if frames[0].shape != clip.shape[1:]:
+            raise ValueError(
+                "A layer of an augmentation keeps the size of the frames; ClipSpec says how large "
+                f"they are. Received: {layer} makes {frames[0].shape} of {clip.shape[1:]}"
+            )
+    return np.clip(np.rint(np.stack(frames)), 0, 255).astype(np.uint8)
+
+
+def _with_seed(layer: Callable, seed: int, frame: np.ndarray) -> np.ndarray:
+    """Show a frame (H, W, 3) to a layer whose every source of chance starts from a seed."""
+    parts = all_layers(layer) if isinstance(layer, keras.Layer) else [layer]
+    sources = [value for part in parts for value in getattr(part, "__dict__", {}).values()]
+    for number, source in enumerate(sources):
+        # Another seed for each: two layers with one seed would draw alike.
+        if isinstance(source, keras.random.SeedGenerator):
+            source.state.assign(np.array([seed + number, 0], source.state.dtype))
+        elif hasattr(source, "reset_from_seed"):  # TensorFlow's, in KerasCV
+            source.reset_from_seed(seed + number)
+            # KerasCV draws some values from TensorFlow's global chance.
+            importlib.import_module("tensorflow").random.set_seed(seed)
+    call = getattr(layer, "call", layer)
+    options = {"training": True} if "training" in inspect.signature(call).parameters else {}
+    return _to_numpy(layer(frame, **options)).astype(np.float32)
 
 
 def rand_augment(

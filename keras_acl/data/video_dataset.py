@@ -204,8 +204,9 @@ def _check_videos(videos: Sequence[Video], labels: Sequence[str], mixup: float) 
 
 
 def _check_processes(loading: LoadingOptions, augmentation: Augmentation | None) -> None:
-    if loading.processes and augmentation and augmentation.randaugment:
+    if loading.processes and augmentation and augmentation.needs_keras:
         raise ValueError(
-            "RandAugment runs Keras layers, and worker processes do without Keras: use threads. "
-            f"Received: processes={loading.processes}, randaugment={augmentation.randaugment}"
+            "RandAugment and `layers` run Keras, and worker processes do without it: use threads. "
+            f"Received: processes={loading.processes}, randaugment={augmentation.randaugment}, "
+            f"{len(augmentation.layers)} layers"
         )

@@ -1,9 +1,11 @@
 """RandAugment and mixup; on all backends, as their layers run on the one that is active."""
 
+import keras
 import numpy as np
 import pytest
 
-from keras_acl.data.keras_augmentation import mix_up, rand_augment
+from keras_acl.data.augmentation import Augmentation
+from keras_acl.data.keras_augmentation import apply_layers, mix_up, rand_augment
 
 pytestmark = pytest.mark.backends
 
@@ -82,3 +84,72 @@ def test_mixup_weights_follow_beta():
     # Beta(0.5, 0.5): mean 1/2, variance 1/8
     assert weight.mean() == pytest.approx(0.5, abs=0.05)
     assert weight.var() == pytest.approx(0.125, abs=0.02)
+
+
+# Layers of others
+
+
+KERAS_LAYERS = {
+    "hue": lambda: keras.layers.RandomHue(0.5),
+    "rotation": lambda: keras.layers.RandomRotation(0.3),
+    "erasing": lambda: keras.layers.RandomErasing((1.0, 1.0)),
+    "pipeline": lambda: keras.Sequential(
+        [keras.layers.RandomShear(0.5, 0.5), keras.layers.RandomBrightness(0.5)]
+    ),
+}
+KERAS_CV_LAYERS = {
+    "RandomCutout": {"height_factor": 0.5, "width_factor": 0.5},
+    "RandomHue": {"factor": 0.5, "value_range": (0, 255)},
+    "RandomShear": {"x_factor": 0.5, "y_factor": 0.5},
+}
+
+
+def keras_cv_layer(name):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("KerasCV computes with TensorFlow")
+    keras_cv = pytest.importorskip("keras_cv", reason="keras-cv is not installed")
+    return getattr(keras_cv.layers, name)(**KERAS_CV_LAYERS[name])
+
+
+def check_layer(layer, still):
+    """All frames alike, another draw for another seed, the same for the same."""
+    runs = [apply_layers(still, [layer], np.random.default_rng(seed)) for seed in (1, 2, 3, 1)]
+    for result in runs:
+        assert (result.shape, result.dtype) == (still.shape, np.uint8)
+        np.testing.assert_array_equal(result, np.repeat(result[:1], 4, axis=0))
+    assert len({result.tobytes() for result in runs[:3]}) > 1
+    assert any(not np.array_equal(result, still) for result in runs)
+    np.testing.assert_array_equal(runs[0], runs[3])
+
+
+@pytest.mark.parametrize("name", KERAS_LAYERS)
+def test_a_layer_of_keras_draws_once_for_a_clip(name, still):
+    check_layer(KERAS_LAYERS[name](), still)
+
+
+@pytest.mark.parametrize("name", KERAS_CV_LAYERS)
+def test_a_layer_of_keras_cv_draws_once_for_a_clip(name, still):
+    check_layer(keras_cv_layer(name), still)
+
+
+def test_layers_follow_each_other_and_draw_apart(still):
+    layers = [keras.layers.RandomFlip("horizontal"), keras.layers.RandomFlip("horizontal")]
+    kinds = {
+        apply_layers(still, layers, np.random.default_rng(seed)).tobytes() for seed in range(12)
+    }
+    assert kinds == {still.tobytes(), still[:, :, ::-1].tobytes()}  # both, one or none turned
+    doubled = apply_layers(still, [keras.layers.Rescaling(0.5)] * 2, np.random.default_rng(0))
+    np.testing.assert_array_equal(doubled, np.rint(still / 4).astype(np.uint8))
+
+
+def test_a_layer_that_changes_the_size_is_refused(still):
+    with pytest.raises(ValueError, match=r"makes \(12, 12, 3\) of \(24, 32, 3\)"):
+        apply_layers(still, [keras.layers.CenterCrop(12, 12)], np.random.default_rng(0))
+
+
+def test_an_augmentation_takes_layers_and_nothing_else():
+    layer = keras.layers.RandomHue(0.1)
+    assert Augmentation(layers=[layer]).layers == (layer,)
+    for wrong in (keras.layers.RandomHue, "hue"):
+        with pytest.raises(ValueError, match=r"such as keras\.layers\.RandomHue\(0\.1\)"):
+            Augmentation(layers=[wrong])
