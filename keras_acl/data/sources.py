@@ -43,15 +43,14 @@ def read_directory(folder: str | Path, labels: Sequence[str] | None = None) -> V
             labels are the same.
     """
     folder = checked_folder(folder)
-    found: dict[str, list[str]] = {}
-    beside = []
-    for path in find_videos(folder):
-        name, *inside = Path(path).relative_to(folder).parts
-        (found.setdefault(name, []) if inside else beside).append(path)
+    # Folder by folder: a class folder may be a link.
+    inside = {path.name: find_videos(path) for path in class_folders(folder)}
+    found = {name: videos for name, videos in inside.items() if videos}
+    beside = [path for path in find_videos(folder) if Path(path).parent == folder]
     if not found:
         raise ValueError(
             f"Expected one folder for each class in {folder}, with its videos inside. Received "
-            f"{len(class_folders(folder))} folders without videos and {len(beside)} videos beside "
+            f"{len(inside)} folders without videos and {len(beside)} videos beside "
             f"them{f', such as {Path(beside[0]).name}' if beside else ''}."
         )
     if beside:

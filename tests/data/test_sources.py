@@ -66,6 +66,15 @@ def test_a_stray_video_is_a_warning_that_names_it(tmp_path, labels):
     assert names == (["2.mp4", "1.mp4"] if labels else ["1.mp4", "2.mp4"])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Links need rights there")
+def test_a_class_folder_may_be_a_link(tmp_path):
+    touch(tmp_path, "set/run/1.mp4", "elsewhere/2.mp4")
+    (tmp_path / "set" / "sit").symlink_to(tmp_path / "elsewhere")
+    videos = read_directory(tmp_path / "set")
+    assert [Path(video.path).name for video in videos] == ["1.mp4", "2.mp4"]
+    assert videos.labels == ("run", "sit")
+
+
 def test_folders_of_other_things_are_no_classes(tmp_path, caplog):
     touch(tmp_path, "run/1.mp4", "sit/2.mp4", "lists/train.txt", "__MACOSX/._1.mp4", ".git/x.mp4")
     (tmp_path / "empty").mkdir()
