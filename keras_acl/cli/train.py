@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from keras_acl.cli.options import INTERRUPTED, TrainingPrecision
+from keras_acl.cli.options import INTERRUPTED, TrainingPrecision, Workers
 from keras_acl.cli.terminal import errors, keras_verbosity, no_startup_noise, screen
 
 Option = typer.Option
@@ -97,6 +97,7 @@ def train(
     all_scores: AllScores = False,
     seed: Annotated[int, Option(min=0)] = 0,
     precision: TrainingPrecision = None,
+    workers: Workers = None,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
 
@@ -129,6 +130,7 @@ def train(
         all_scores=all_scores,
         seed=seed,
         precision=precision,
+        workers=workers,
     )
     output = output or default_folder(folder)
     what = weights or f"the {settings.network} two-stream network"

@@ -27,7 +27,7 @@ SETTINGS = "settings.json"
 LOCK = ".lock"
 # No result depends on these, or (the sources) the videos themselves are compared.
 FREE = {
-    *("source", "validation", "test", "videos", "rematerialize", "keep", "all_scores"),
+    *("source", "validation", "test", "videos", "rematerialize", "keep", "all_scores", "workers"),
     *("recipe.patience", "recipe.restart"),
 }
 

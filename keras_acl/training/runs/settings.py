@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_acl.clip import ClipSpec
+from keras_acl.system import html
 from keras_acl.training import recipes
 
 KEEP = ("best", "last")
@@ -41,6 +42,7 @@ class RunSettings:
         keep: Whose weights `model.keras` has: `"best"`, those of the epoch with the best validation
             accuracy, or `"last"`. The other is beside it.
         all_scores: Whether `predictions.csv` has the scores of all classes.
+        workers: Files read at a time; None: one for each CPU core, 16 at most.
 
     Raises:
         ValueError: If `keep` is neither.
@@ -62,6 +64,7 @@ class RunSettings:
     precision: str | None = None
     keep: str = "best"
     all_scores: bool = False
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.keep not in KEEP:
@@ -70,7 +73,7 @@ class RunSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RunReport:
-    """What came out of a run.
+    """What came out of a run. A notebook shows it, with its pictures.
 
     Args:
         folder: Where everything is.
@@ -97,3 +100,22 @@ class RunReport:
     test_videos: int = 0
     test_accuracy: float | None = None
     models: tuple[KeptModel, ...] = ()
+
+    def _repr_html_(self) -> str:
+        training, validation = self.videos
+        rows = [
+            ("validation accuracy", f"{self.accuracy:.1%} of {validation} videos"),
+            ("most frequent class", f"{self.chance:.1%}"),
+            ("classes", self.classes),
+            ("training videos", training),
+            ("unreadable files", self.bad_files),
+            ("epochs", self.epochs),
+            ("seconds", f"{self.seconds:.0f}"),
+            ("folder", self.folder),
+        ]
+        if self.test_accuracy is not None:
+            tested = f"{self.test_accuracy:.1%} of {self.test_videos} videos"
+            rows.insert(1, ("test accuracy", tested))
+        pictures = [self.folder / name for name in ("curves.png", "attention.png")]
+        shown = (html.image(file.read_bytes(), "png") for file in pictures if file.is_file())
+        return html.lines([html.table(("run", ""), rows), *shown])

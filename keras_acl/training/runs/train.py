@@ -147,7 +147,9 @@ def _dataset(
         augmentation=Augmentation(flip=0.5 if settings.flip else 0.0),
         seed=settings.seed,
         loading=LoadingOptions(
-            bad_files=folder / "bad_videos.txt", max_bad_fraction=max_bad_fraction
+            threads=settings.workers,
+            bad_files=folder / "bad_videos.txt",
+            max_bad_fraction=max_bad_fraction,
         ),
     )
 

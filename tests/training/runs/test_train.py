@@ -321,3 +321,9 @@ def test_a_run_starts_from_saved_weights(videos, tmp_path):
 def test_a_network_computes_in_the_precision_asked_for(videos, precision):
     settings = settings_for(videos, precision=precision)
     assert train_module._network(settings, LABELS).dtype_policy.name == precision
+
+
+def test_files_are_read_by_as_many_workers_as_asked_for(videos, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_module, "VideoDataset", lambda *arguments, **options: options)
+    made = train_module._dataset([], settings_for(videos, workers=2), tmp_path, 0.5)
+    assert made["loading"].threads == 2
