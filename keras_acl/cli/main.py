@@ -33,7 +33,7 @@ VERBS = {
         speed.costs,
     ),
     "Video files": (videos.check_videos, videos.shrink, videos.synthesize),
-    "Weights": (weights.presets, weights.import_, weights.publish),
+    "Weights": (weights.presets, weights.download, weights.import_, weights.publish),
 }
 COMPUTING = {
     train.train,

@@ -1,7 +1,8 @@
-"""Commands about pre-trained weights: import, publish, presets."""
+"""Commands about pre-trained weights: presets, download, import, publish."""
 
 import dataclasses
 import json
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ def import_(
     ] = None,
     speed_ratio: Annotated[
         int | None,
-        typer.Option(min=1, help="α.", show_default="what the file says, or 8; 8x8 networks: 4"),
+        typer.Option(min=1, help="α.", show_default="what the file or 4x16, 8x8 in its name says"),
     ] = None,
     labels: Annotated[
         str | None, typer.Option(help="A text file with one class per line, or kinetics400.")
@@ -67,22 +68,46 @@ def import_(
     screen.print(f'Saved: {to}. In Python: keras_acl.load_pretrained("{to}")')
 
 
+def download(
+    name: Annotated[str, typer.Argument(help="A preset, or hf://USER/REPO.")],
+    to: Annotated[Path, typer.Option(help="Folder for the model.")],
+) -> None:
+    """Put pre-trained weights into a folder, for a machine without a network.
+
+    There, the folder is a model like any other: for every command, and for load_pretrained.
+
+    Example: keras-acl download k400 --to k400
+    """
+    with no_startup_noise():
+        from keras_acl.pretrained import download_pretrained
+
+    folder = download_pretrained(name, to)
+    screen.print(f'Saved: {folder}. In Python: keras_acl.load_pretrained("{to}")')
+
+
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A folder that save_pretrained wrote.")],
+    folder: Annotated[Path, typer.Argument(help="A run, or a folder that save_pretrained wrote.")],
     repository: Annotated[str, typer.Argument(help="USER/REPO on the Hugging Face Hub.")],
     private: Annotated[bool, typer.Option(help="Only you can see it.")] = False,
     tag: Annotated[str | None, typer.Option(help="Name this version, e.g. v1.")] = None,
 ) -> None:
     """Upload a saved model with its card to the Hugging Face Hub.
 
+    The card of a run says what keras-acl evaluate RUN measured.
+
     You need a token that may write: hf auth login, or the variable HF_TOKEN.
 
-    Example: keras-acl publish weights/mine user/mine --tag v1
+    Example: keras-acl publish runs/videos user/mine --tag v1
     """
     with no_startup_noise():
         from keras_acl.pretrained import publish as upload
+        from keras_acl.training.runs.save_run import save_run
 
-    screen.print(f"Published: {upload(folder, repository, private=private, tag=tag)}")
+    with tempfile.TemporaryDirectory() as beside:
+        if (folder / "model.keras").is_file():
+            folder = save_run(folder, Path(beside) / "model")
+        where = upload(folder, repository, private=private, tag=tag)
+    screen.print(f"Published: {where}")
 
 
 def presets(

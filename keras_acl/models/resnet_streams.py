@@ -13,6 +13,7 @@ from keras_acl.layers import (
     slow_frame_indices,
 )
 from keras_acl.layers.residual import ConvolutionOptions
+from keras_acl.system.memory import available_memory
 
 # Blocks of each stage. 50 and 101 are the published networks, 11 and 14 small ones for CPUs.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -29,6 +30,27 @@ def blocks_of(depth: int) -> tuple[int, ...]:
     if depth not in BLOCKS:
         raise ValueError(f"Expected `depth` to be one of {sorted(BLOCKS)}. Received: depth={depth}")
     return BLOCKS[depth]
+
+
+def least_parameters(num_classes: int, depth: int, width: int) -> int:
+    """Parameters that a network has at least: its dense layer's and its widest convolution's."""
+    channels = width * 2 ** (len(blocks_of(depth)) - 1)
+    return 4 * channels * num_classes + 9 * channels**2
+
+
+def check_memory(num_classes: int, depth: int, width: int) -> None:
+    """Refuse a network that cannot be held, before anything of it is allocated.
+
+    Raises:
+        ValueError: If its float32 weights alone are larger than the memory that is free.
+    """
+    needed = least_parameters(num_classes, depth, width) * 4 / 2**20
+    if needed > available_memory():
+        raise ValueError(
+            f"A network of {num_classes:,} classes and width {width:,} needs more than "
+            f"{needed:,.0f} MiB of memory; {available_memory():,.0f} MiB are free. Received: "
+            f"num_classes={num_classes}, width={width}"
+        )
 
 
 def spatial_kernels(depth: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from keras import ops
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import SCAM, PackPathways, slow_frame_indices
 from keras_acl.models.classifier_options import ClassifierOptions
-from keras_acl.models.resnet_streams import resnet_stream, spatial_kernels
+from keras_acl.models.resnet_streams import check_memory, resnet_stream, spatial_kernels
 from keras_acl.models.scam_scales import check_scales, features_at_scales
 from keras_acl.models.video_classifier import VideoClassifier
 
@@ -62,6 +62,7 @@ class SlowClassifier(VideoClassifier):
         frame_indices: str = "linspace",
         **options: Unpack[ClassifierOptions],
     ):
+        check_memory(num_classes, depth, width)
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         self.speed_ratio = speed_ratio

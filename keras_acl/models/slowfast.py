@@ -7,7 +7,7 @@ import keras
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PackPathways
 from keras_acl.models.classifier_options import ClassifierOptions
-from keras_acl.models.resnet_streams import slowfast_streams
+from keras_acl.models.resnet_streams import check_memory, slowfast_streams
 from keras_acl.models.video_classifier import VideoClassifier
 
 
@@ -62,6 +62,7 @@ class SlowFastClassifier(VideoClassifier):
         frame_indices: str = "linspace",
         **options: Unpack[ClassifierOptions],
     ):
+        check_memory(num_classes, depth, width)
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio

@@ -15,6 +15,7 @@ from keras_acl.layers import (
 )
 from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet_streams import (
+    check_memory,
     resnet_stream,
     spatial_kernels,
     temporal_kernels,
@@ -87,6 +88,7 @@ class TwoStreamClassifier(VideoClassifier):
         frame_indices: str = "linspace",
         **options: Unpack[ClassifierOptions],
     ):
+        check_memory(num_classes, depth, width)
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio  # α, 1/β

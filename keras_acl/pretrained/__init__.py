@@ -1,11 +1,13 @@
 """Pre-trained weights: presets, folders, the Hub, and importers of public checkpoints.
 
-Load and save: `load_pretrained`, `load_any`, `save_pretrained`, `publish`; what there is by name:
-`list_presets`. Checkpoints of other projects: `import_checkpoint`, `warm_start`,
-`inflate_imagenet`, each with an `ImportReport`. What is said of weights: `Card`, `Metric`.
+Load and save: `load_pretrained`, `load_any`, `save_pretrained`, `publish`; for a machine without a
+network: `download_pretrained`; what there is by name: `list_presets`. Checkpoints of other
+projects: `import_checkpoint`, `warm_start`, `inflate_imagenet`, each with an `ImportReport`. What
+is said of weights: `Card`, `Metric`.
 """
 
 from keras_acl.pretrained.card import Card, Metric
+from keras_acl.pretrained.download import download_pretrained
 from keras_acl.pretrained.importers import (
     ImportReport,
     import_checkpoint,
@@ -26,6 +28,7 @@ __all__ = [
     "ImportReport",
     "Metric",
     "Preset",
+    "download_pretrained",
     "import_checkpoint",
     "inflate_imagenet",
     "list_presets",

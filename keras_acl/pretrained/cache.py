@@ -67,7 +67,7 @@ def download_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         ConnectionError: If the server fails or the connection breaks off.
         ValueError: If it has not the expected digest.
     """
-    name = Path(urllib.parse.urlsplit(checkpoint.url).path).name
+    name = _file_name(checkpoint)
     file = folder / name
     if file.is_file() and checkpoint.sha256 in (None, sha256_of(file)):
         return file
@@ -94,7 +94,11 @@ def download_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
 
 def _build(preset: Preset, folder: Path) -> None:
     downloads = cache_folder() / "downloads" / preset.name
-    files = [download_checkpoint(checkpoint, downloads) for checkpoint in preset.checkpoints]
+    try:
+        files = [download_checkpoint(checkpoint, downloads) for checkpoint in preset.checkpoints]
+    except ConnectionError as error:
+        names = " and ".join(map(_file_name, preset.checkpoints))
+        raise ConnectionError(f"{error} Or put {names} into {downloads} by hand.") from error
     try:
         model, report = build_preset(preset, files)
     except ValueError as error:  # a file that was cut where nobody gave its length
@@ -106,6 +110,10 @@ def _build(preset: Preset, folder: Path) -> None:
     logger.info("%s", report)
     save_pretrained(model, folder, preset.card)
     shutil.rmtree(downloads, ignore_errors=True)
+
+
+def _file_name(checkpoint: Checkpoint) -> str:
+    return Path(urllib.parse.urlsplit(checkpoint.url).path).name
 
 
 def _is_whole(folder: Path) -> bool:

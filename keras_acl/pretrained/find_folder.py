@@ -15,6 +15,17 @@ def find_folder(name: str | os.PathLike) -> Path:
     Args:
         name: As in `load_pretrained`, which says what it raises, too.
     """
+    try:
+        return _find_folder(name)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"{error} Without a network: keras-acl download {name} --to FOLDER on a machine that "
+            'has one, and load_pretrained("FOLDER") here; or load_pretrained("demo"), which ships '
+            "with the package."
+        ) from error
+
+
+def _find_folder(name: str | os.PathLike) -> Path:
     if isinstance(name, str) and name.startswith(SCHEME):
         return download(*parse_address(name))
     folder = Path(name)

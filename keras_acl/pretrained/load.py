@@ -14,6 +14,7 @@ from keras_acl.pretrained.find_folder import find_folder
 from keras_acl.pretrained.keras_file import load_model
 from keras_acl.pretrained.metadata import Metadata, check_files, read_metadata
 from keras_acl.pretrained.model_folder import CONFIG, SAVE_AGAIN, WEIGHTS
+from keras_acl.pretrained.weight_checks import check_loaded, check_size
 from keras_acl.speed.cost import count_parameters
 from keras_acl.training import recipes
 
@@ -93,6 +94,7 @@ def _read(folder: Path) -> tuple[Metadata, type[VideoClassifier], dict[str, Any]
     metadata = read_metadata(folder)
     check_files(folder, metadata)
     architecture, arguments = read_config(folder)
+    check_size(arguments, (folder / WEIGHTS).stat().st_size, folder / CONFIG)
     if metadata.labels is not None and len(metadata.labels) != arguments["num_classes"]:
         raise ValueError(
             f"{folder} is broken: metadata.json names {len(metadata.labels)} classes, the network "
@@ -142,6 +144,7 @@ def _build(
         raise ValueError(
             f"{folder / WEIGHTS} does not fit the network of {CONFIG}: {reason} {SAVE_AGAIN}"
         ) from error
+    check_loaded(model, folder / WEIGHTS)
     if hasattr(model, "consistency_weight"):  # λ is an argument; a warm-up may have moved it
         model.consistency_weight.assign(model.initial_consistency_weight)
     return model

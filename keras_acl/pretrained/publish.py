@@ -29,8 +29,8 @@ def publish(
         The address of this version. `load_pretrained("hf://user/repo@tag")` loads it.
 
     Raises:
-        ValueError: If the card has a metric without protocol, a file is not what was saved, or
-            the tag is taken; nothing is uploaded then.
+        ValueError: If the card has a metric without protocol, a file is not what was saved, the
+            tag is taken, or the folder is a run's; nothing is uploaded then.
         FileNotFoundError: If the folder or a file is missing.
         PermissionError: If the token is missing or may not write.
         ConnectionError: If the Hub cannot be reached.
@@ -41,6 +41,10 @@ def publish(
     folder = Path(folder)
     if not re.fullmatch(REPOSITORY, repo_id):
         raise ValueError(f"Expected user/repo. Received: {repo_id}")
+    if (folder / "model.keras").is_file():
+        raise ValueError(
+            f"{folder} is a run, which has no card: keras-acl publish {folder} {repo_id} makes one."
+        )
     metadata = read_metadata(folder)
     metadata.card.check_publishable()
     check_files(folder, metadata)

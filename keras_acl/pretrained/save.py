@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.card import Card, model_card
 from keras_acl.pretrained.config import write_config
 from keras_acl.pretrained.metadata import Metadata
 from keras_acl.pretrained.model_folder import CONFIG, README, WEIGHTS, sha256_of, written_folder
+from keras_acl.pretrained.weight_checks import first_not_finite
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
 from keras_acl.system.atomic_write import check_room
 
@@ -86,9 +86,8 @@ def _card_of(model: VideoClassifier, name: str) -> Card:
 
 
 def _check_finite(model: VideoClassifier) -> None:
-    for weight in model.weights:
-        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
-            raise ValueError(
-                f"The weight {weight.path} holds NaN or infinity, so nothing was saved. Load the "
-                "last good state, and try a lower learning rate."
-            )
+    if (path := first_not_finite(model)) is not None:
+        raise ValueError(
+            f"The weight {path} holds NaN or infinity, so nothing was saved. Load the last good "
+            "state, and try a lower learning rate."
+        )

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from pretrained.importers.parity import FOLDER, assert_close, clip, expected
@@ -9,6 +10,7 @@ from keras_acl.cli import weights
 from keras_acl.models import SlowClassifier, TwoStreamClassifier
 from keras_acl.pretrained.importers.import_report import ImportReport
 from keras_acl.pretrained.presets import PRESETS
+from keras_acl.training.runs import save_run
 
 
 def test_import_saves_a_model_that_loads(call, tmp_path):
@@ -16,11 +18,10 @@ def test_import_saves_a_model_that_loads(call, tmp_path):
     labels.write_text("\n".join(f"class {index}" for index in range(13)) + "\n\n")
     code, out, _ = call(
         "import", FOLDER / "ptv_slow.pyth", "--to", tmp_path / "slow", "--labels", labels,
-        "--report", tmp_path / "report.json",
+        "--report", tmp_path / "report.json", "--speed-ratio", 8,
     )  # fmt: skip
     assert code == 0
     assert "(PyTorchVideo): 267 tensors used" in out
-    assert "α = 8 was assumed" in out
     model = load_pretrained(tmp_path / "slow")
     assert type(model) is SlowClassifier
     assert model.labels[12] == "class 12"
@@ -69,6 +70,11 @@ def test_import_mistakes(call, tmp_path):
     code, _, err = call("import", slow, "--slow", slow, "--to", tmp_path / "x")
     assert code == 1
     assert "add --two-stream" in err
+    code, _, err = call("import", slow, "--to", tmp_path / "x")
+    assert code == 1
+    assert "4 for an 8x8 one (--speed-ratio)" in err
+    slow = tmp_path / "SLOW_4x16_R50.pyth"
+    shutil.copy(FOLDER / "ptv_slow.pyth", slow)
     code, _, err = call("import", slow, "--labels", "kinetics400", "--to", tmp_path / "x")
     assert code == 1
     assert "Expected one label for each class: 13. Received: 400 labels" in err
@@ -113,3 +119,33 @@ def test_presets_fit_a_narrow_terminal(call, monkeypatch):
     assert max(len(line) for line in shown if "://" not in line and "python" not in line) <= 80
     names = {cell.strip("│= ").split(" ")[0] for cell in shown}
     assert names >= {preset.name for preset in PRESETS}  # nor a name
+
+
+def test_publish_takes_a_run(call, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pretrained, "publish", lambda *given, **_: asked.append(given) or "there")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.keras").touch()
+    monkeypatch.setattr(save_run, "save_run", lambda run, folder: folder)
+    code, out, _ = call("publish", tmp_path / "run", "me/mine")
+    assert (code, out) == (0, "Published: there\n")
+    ((folder, repository),) = asked
+    assert (folder.name, repository) == ("model", "me/mine")
+    assert not folder.exists()  # it was beside, for the upload only
+
+
+def test_publish_names_the_command_that_a_run_lacks(call, tmp_path):
+    two_stream().save(tmp_path / "model.keras")
+    (tmp_path / "split.csv").write_text("path,label,subset\n")
+    code, _, err = call("publish", tmp_path, "me/mine")
+    assert code == 1
+    assert f"has not been evaluated: keras-acl evaluate {tmp_path}" in err
+
+
+def test_download_writes_a_folder_that_loads(call, tmp_path):
+    code, out, _ = call("download", "demo", "--to", tmp_path / "carried")
+    assert code == 0
+    assert f'load_pretrained("{tmp_path / "carried"}")' in out
+    assert load_pretrained(tmp_path / "carried").labels == load_pretrained("demo").labels
+    code, _, err = call("download", "dmo", "--to", tmp_path / "x")
+    assert (code, "Did you mean demo" in err) == (1, True)

@@ -53,7 +53,9 @@ def test_softmax_is_averaged_over_positions(model):
 
 @backends
 def test_fully_convolutional_scores_are_those_of_pyslowfast():
-    model, _ = import_checkpoint(FOLDER / "psf_slowfast.pyth", clip=ClipSpec(size=64))
+    model, _ = import_checkpoint(
+        FOLDER / "psf_slowfast.pyth", speed_ratio=8, clip=ClipSpec(size=64)
+    )
     scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(clip(96))
     np.testing.assert_allclose(scores, expected("psf_slowfast", "probs_96"), rtol=0, atol=1e-6)
 

@@ -2,9 +2,11 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from tiny_network import randomize
+from tiny_network import randomize, slow, slowfast, two_stream
 
+from keras_acl.models import resnet_streams
 from keras_acl.models.resnet_streams import (
+    least_parameters,
     resnet_stream,
     slowfast_streams,
     spatial_kernels,
@@ -127,3 +129,17 @@ def test_fused_pair_widens_the_slow_pathway():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_least_number_of_parameters_is_one():
+    assert least_parameters(400, 50, 64) == 2048 * 400 + 9 * 512**2
+    for model in (two_stream(), slowfast(), slow()):
+        assert least_parameters(3, 11, 8) < sum(weight.size for weight in model.get_weights())
+
+
+@pytest.mark.parametrize("build", [two_stream, slowfast, slow])
+def test_a_network_that_memory_cannot_hold_is_refused_before_it_is_made(build, monkeypatch):
+    monkeypatch.setattr(resnet_streams, "available_memory", lambda: 100.0)
+    monkeypatch.setattr(keras.layers.Layer, "add_weight", None)  # not reached
+    with pytest.raises(ValueError, match=r"more than [\d,]+ MiB of memory; 100 .* width=4096"):
+        build(width=4096)

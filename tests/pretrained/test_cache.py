@@ -151,3 +151,14 @@ def test_two_processes_at_once_download_once(server, slow, run_two_at_once, tmp_
     assert server.paths("GET") == ["/files/slow.pyth"]
     [metadata] = (tmp_path / "home" / "keras").rglob("metadata.json")
     assert json.loads(metadata.read_text())["card"]["name"] == "tiny_slow"
+
+
+def test_without_a_network_the_files_can_be_put_by_hand(server, slow, tmp_path):
+    server.faults.append(Fault("/files/slow", 500))
+    downloads = tmp_path / "keras" / "keras_acl" / "downloads" / "tiny_slow"
+    with pytest.raises(ConnectionError) as caught:
+        cache.built_preset(slow)
+    assert str(caught.value).endswith(f" Or put slow.pyth into {downloads} by hand.")
+    downloads.mkdir(parents=True, exist_ok=True)
+    (downloads / "slow.pyth").write_bytes(CHECKPOINT.read_bytes())
+    assert load_pretrained(cache.built_preset(slow)).num_classes == 13

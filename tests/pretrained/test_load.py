@@ -11,6 +11,7 @@ from tiny_network import CLIP, LABELS, random_clips, two_stream
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
 from keras_acl.pretrained.load import load_pretrained
+from keras_acl.pretrained.model_folder import sha256_of
 from keras_acl.pretrained.save import save_pretrained
 from keras_acl.speed.cost import count_parameters
 from keras_acl.training.consistency_loss import ConsistencyLoss
@@ -235,6 +236,11 @@ def test_a_config_builds_nothing_but_the_networks(folder, change, message):
         ({"consistency": {"class_name": "Lambda"}}, "consistency takes temporal"),
         ({"consistency": {"temporal": "never"}}, "Expected `temporal` to be one of"),
         ({"depth": 12}, "make no network: .*12"),
+        (
+            {"width": 2**20},
+            r"config\.json is broken: .* of 3 classes and width 1,048,576",
+        ),
+        ({"num_classes": 10**9}, "network of 1,000,000,000 classes .* holds"),
         ({"width": 16}, r"model\.weights\.h5 does not fit the network of config\.json"),
     ],
 )
@@ -263,6 +269,7 @@ def test_the_hub_gives_a_model_that_is_ready(hub, model, saved, caplog):
 TOGETHER = """
 import sys
 from keras_acl.pretrained.load import load_pretrained
+from keras_acl.pretrained.model_folder import sha256_of
 print(load_pretrained(sys.argv[1]).labels)
 """
 
@@ -274,3 +281,21 @@ def test_two_processes_load_from_the_hub_at_once(server, run_two_at_once, saved)
     assert run_two_at_once(TOGETHER, "hf://someone/tiny") == [str(LABELS)] * 2
     agents = {headers["user-agent"] for _, _, headers in server.requests}
     assert all("agent/" not in agent and "torch" not in agent for agent in agents)
+
+
+@pytest.mark.backends
+def test_weights_that_are_not_finite_are_named(model, folder):
+    spoiled = model.copy_with()
+    kernel = to_numpy(spoiled.classifier.kernel).copy()
+    kernel[3, 1] = np.inf
+    spoiled.classifier.kernel.assign(kernel)
+    keras.saving.save_weights(spoiled, folder / "model.weights.h5", overwrite=True)
+    edit(
+        folder,
+        "metadata.json",
+        lambda values: values["sha256"].update(
+            {"model.weights.h5": sha256_of(folder / "model.weights.h5")}
+        ),
+    )
+    with pytest.raises(ValueError, match=r"h5 holds NaN or infinity in .*classifier/kernel"):
+        load_pretrained(folder)

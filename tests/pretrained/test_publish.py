@@ -112,3 +112,9 @@ def test_the_card_is_read_as_metadata(hub, folder):
     readme = files_on(hub, "v1")["README.md"].decode()
     assert '"pipeline_tag": ' not in readme
     assert "pipeline_tag: " + json.dumps("video-classification") in readme
+
+
+def test_a_run_is_published_by_the_command_that_makes_its_card(hub, tmp_path):
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(ValueError, match=r"keras-acl publish .* me/plain makes one"):
+        publish(tmp_path, REPO, token=WRITER)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from keras_acl.pretrained.importers.import_report import ImportReport, Source
 from keras_acl.pretrained.importers.network import Network, recognise
 from keras_acl.pretrained.importers.torch_files import read_checkpoint
 
-USUAL_SPEED_RATIO = 8
+# Frames of the slow pathway, as the projects name their files: of 32, every 8th or every 4th.
+SAMPLING = re.compile(r"(?<!\d)(4x16|8x8)(?!\d)")
 LATERAL = "lateral fusion, which the two-stream network does not have"
 NOT_TEMPORAL = "not of the fast pathway"
 
@@ -34,9 +36,8 @@ def import_checkpoint(
     Args:
         file: The checkpoint.
         labels: Class names in its order.
-        speed_ratio: α, which no tensor shows. `None` reads it from a configuration in the file;
-            without one it is taken to be 8, as in 4x16 networks, and the report says so. 8x8
-            networks have 4.
+        speed_ratio: α, which no tensor shows: 8 in 4x16 networks, 4 in 8x8 ones. `None` reads it
+            from a configuration in the file, or else from 4x16 or 8x8 in the file's name.
         clip: Clips that the model takes.
 
     Returns:
@@ -44,15 +45,15 @@ def import_checkpoint(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is broken or in no known format, or a tensor is missing, left over,
-            of another shape or not finite.
+        ValueError: If the file is broken or in no known format, a tensor is missing, left over,
+            of another shape or not finite, or nothing says α.
 
     Example:
         >>> model, report = import_checkpoint("SLOWFAST_8x8_R50.pyth", speed_ratio=4)
         >>> print(report)
     """
     network = recognise(read_checkpoint(file))
-    alpha, notes = _speed_ratio(network, speed_ratio, clip)
+    alpha, notes = _speed_ratio((network,), speed_ratio, clip)
     shared = _shared_arguments(network, alpha, clip, labels)
     if network.has_fast_pathway:
         model = SlowFastClassifier(
@@ -106,7 +107,7 @@ def warm_start(
     spatial = fast if slow is None else recognise(read_checkpoint(slow))
     if slow is not None:
         _check_pair(spatial, fast, clip)
-    alpha, notes = _speed_ratio(fast, speed_ratio, clip)
+    alpha, notes = _speed_ratio((fast, spatial), speed_ratio, clip)
     model = TwoStreamClassifier(
         **_shared_arguments(spatial, alpha, clip, labels), channel_ratio=fast.channel_ratio
     )
@@ -155,22 +156,48 @@ def _shared_arguments(network: Network, speed_ratio: int, clip: ClipSpec, labels
     }
 
 
-def _speed_ratio(network: Network, given: int | None, clip: ClipSpec) -> tuple[int, tuple]:
-    """α, and a note if it had to be assumed."""
-    found = _stated_speed_ratio(network, clip) if given is None else given
-    if found is not None:
-        return found, ()
-    return USUAL_SPEED_RATIO, (
-        f"α = {USUAL_SPEED_RATIO} was assumed, as in 4x16 networks: no tensor shows it. For an 8x8 "
-        "network pass speed_ratio=4.",
+def _speed_ratio(
+    networks: Sequence[Network], given: int | None, clip: ClipSpec
+) -> tuple[int, tuple[str, ...]]:
+    """α, and a note if a file's name told it. It is never guessed: wrong, it costs accuracy."""
+    if given is not None:
+        return given, ()
+    for network in networks:
+        if (found := _configured_speed_ratio(network, clip)) is not None:
+            return found, ()
+    for network in networks:
+        if (found := _named_speed_ratio(network, clip)) is not None:
+            return found, (f"α = {found}, as the name of {network.path} says.",)
+    raise ValueError(
+        f"{' and '.join(dict.fromkeys(network.path for network in networks))}: neither a "
+        "configuration inside nor 4x16 or 8x8 in the name tells the speed ratio α. Pass "
+        "speed_ratio=8 for a 4x16 network, 4 for an 8x8 one (--speed-ratio)."
     )
 
 
 def _stated_speed_ratio(network: Network, clip: ClipSpec) -> int | None:
+    configured = _configured_speed_ratio(network, clip)
+    return _named_speed_ratio(network, clip) if configured is None else configured
+
+
+def _configured_speed_ratio(network: Network, clip: ClipSpec) -> int | None:
     """α by a configuration in the file: PySlowFast's YAML or MMAction2's Python."""
     if network.has_fast_pathway:
         return network.find_number(_in_section("SLOWFAST", "ALPHA"), r"\bresample_rate=(\d+)")
     frames = network.find_number(_in_section("DATA", "NUM_FRAMES"), r"\bclip_len=(\d+)")
+    return _for_slow_frames(frames, clip)
+
+
+def _named_speed_ratio(network: Network, clip: ClipSpec) -> int | None:
+    """α by the file's name: SLOWFAST_8x8_R50.pyth, slowonly_r50_8xb16-4x16x1-256e.pth."""
+    said = {int(found.split("x")[0]) for found in SAMPLING.findall(Path(network.path).name)}
+    if len(said) != 1:
+        return None
+    frames = said.pop()
+    return 32 // frames if network.has_fast_pathway else _for_slow_frames(frames, clip)
+
+
+def _for_slow_frames(frames: int | None, clip: ClipSpec) -> int | None:
     return clip.frames // frames if frames and clip.frames % frames == 0 else None
 
 

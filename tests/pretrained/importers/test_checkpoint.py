@@ -1,3 +1,5 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from keras_acl.pretrained.importers import import_checkpoint, warm_start
 
 @pytest.fixture(scope="module", params=FILES)
 def imported(request):
-    return request.param, *import_checkpoint(FOLDER / request.param)
+    return request.param, *import_checkpoint(FOLDER / request.param, speed_ratio=8)
 
 
 def run(model, clip):
@@ -81,14 +83,16 @@ def test_report_accounts_for_every_tensor(imported):
     assert not source.used.keys() & source.ignored.keys()
     weights = [v for v in model.variables if "seed_generator" not in v.path]
     assert len(set(source.used.values())) == len(source.used) == len(weights)
-    assert "α = 8 was assumed" in str(report)
+    assert not report.notes
     assert str(len(source.used)) in str(report)
     assert f">{len(source.used)}<" in report._repr_html_()
 
 
 @pytest.mark.backends
 def test_warm_start_is_the_slow_network_and_the_fast_pathway():
-    model, report = warm_start(FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth")
+    model, report = warm_start(
+        FOLDER / "ptv_slowfast.pyth", FOLDER / "ptv_slow.pyth", speed_ratio=8
+    )
     assert type(model) is TwoStreamClassifier
     _, temporal, logits = run(model, clip())
     fast = expected("ptv_slowfast", "fast_res5_64")
@@ -104,12 +108,12 @@ def test_warm_start_is_the_slow_network_and_the_fast_pathway():
 
 def test_warm_start_from_slowfast_alone_is_both_pathways_without_lateral_inputs():
     file = "psf_slowfast.pyth"
-    model, report = warm_start(FOLDER / file)
+    model, report = warm_start(FOLDER / file, speed_ratio=8)
     assert "not a model" in str(report)
     spatial, temporal, _ = run(model, clip())
     assert_close(temporal, expected("psf_slowfast", "fast_res5_64"))
     # The same as SlowFast whose lateral features are zero.
-    fused, _ = import_checkpoint(FOLDER / file)
+    fused, _ = import_checkpoint(FOLDER / file, speed_ratio=8)
     for variable in fused.streams.variables:
         if "fuse" in variable.path and variable.path.endswith(("gamma", "beta")):
             variable.assign(np.zeros(variable.shape))
@@ -127,7 +131,7 @@ def test_speed_ratio_and_labels_can_be_given():
     assert model.labels == tuple(labels)
     assert not report.notes
     with pytest.raises(ValueError, match=r"Expected one label for each class: 13. Received: 2"):
-        import_checkpoint(FOLDER / "ptv_slow.pyth", labels=["a", "b"])
+        import_checkpoint(FOLDER / "ptv_slow.pyth", labels=["a", "b"], speed_ratio=8)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +157,46 @@ def test_speed_ratio_is_read_from_a_configuration_in_the_file(
     assert not report.notes
 
 
+@pytest.mark.parametrize(
+    ("name", "speed_ratio"),
+    [
+        ("SLOWFAST_4x16_R50.pyth", 8),
+        ("SLOWFAST_8x8_R50.pyth", 4),
+        ("slowfast_r50_8xb8-8x8x1-256e_kinetics400-rgb.pth", 4),
+    ],
+)
+def test_speed_ratio_is_read_from_the_name_and_the_report_says_so(tmp_path, name, speed_ratio):
+    shutil.copy(FOLDER / "ptv_slowfast.pyth", tmp_path / name)
+    model, report = import_checkpoint(tmp_path / name)
+    assert model.speed_ratio == speed_ratio
+    assert report.notes == (f"α = {speed_ratio}, as the name of {tmp_path / name} says.",)
+    model, report = warm_start(tmp_path / name, FOLDER / "ptv_slow.pyth")
+    assert model.speed_ratio == speed_ratio
+
+
+def test_a_slow_network_sees_as_many_frames_as_its_name_says(tmp_path):
+    shutil.copy(FOLDER / "ptv_slow.pyth", tmp_path / "SLOW_8x8_R50.pyth")
+    for frames in (32, 16):
+        clip = ClipSpec(frames=frames, span=64)
+        model, _ = import_checkpoint(tmp_path / "SLOW_8x8_R50.pyth", clip=clip)
+        assert model.spatial_stream.input_shape[1] == 8
+
+
+@pytest.mark.parametrize("name", ["model.pyth", "slowfast_14x16_8x81.pyth", "4x16_or_8x8.pyth"])
+def test_a_speed_ratio_that_nothing_says_is_asked_for(tmp_path, name):
+    shutil.copy(FOLDER / "psf_slowfast.pyth", tmp_path / name)
+    for read in (import_checkpoint, warm_start):
+        with pytest.raises(ValueError, match=r"tells the speed ratio α. Pass speed_ratio=8 for a"):
+            read(tmp_path / name)
+
+
+def test_the_files_of_a_pair_may_not_say_different_speed_ratios(tmp_path):
+    for file, name in (("ptv_slowfast", "SLOWFAST_4x16.pyth"), ("ptv_slow", "SLOW_8x8.pyth")):
+        shutil.copy(FOLDER / f"{file}.pyth", tmp_path / name)
+    with pytest.raises(ValueError, match=r"numbers of slow frames: speed ratios \[4, 8\]"):
+        warm_start(tmp_path / "SLOWFAST_4x16.pyth", tmp_path / "SLOW_8x8.pyth")
+
+
 def changed(tmp_path, change, file="ptv_slow.pyth"):
     """A copy of a checkpoint whose tensors went through `change`."""
     state = dict(torch.load(FOLDER / file, weights_only=True)["model_state"])
@@ -163,8 +207,8 @@ def changed(tmp_path, change, file="ptv_slow.pyth"):
 @pytest.mark.parametrize("prefix", ["model.", "module."])
 def test_prefix_of_a_wrapper(tmp_path, prefix):
     file = changed(tmp_path, lambda state: {prefix + key: value for key, value in state.items()})
-    model, _ = import_checkpoint(file)
-    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth")
+    model, _ = import_checkpoint(file, speed_ratio=8)
+    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth", speed_ratio=8)
     for ours, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -175,7 +219,7 @@ def test_missing_tensor(tmp_path):
 
     file = changed(tmp_path, drop)
     with pytest.raises(ValueError, match=r"lacks 1 of 267 tensors.*slow_res3_1_b_bn/beta"):
-        import_checkpoint(file)
+        import_checkpoint(file, speed_ratio=8)
 
 
 def test_tensor_without_a_place(tmp_path):
@@ -183,7 +227,7 @@ def test_tensor_without_a_place(tmp_path):
         state["blocks.2.res_blocks.1.nonlocal.weight"] = torch.zeros(3)
 
     with pytest.raises(ValueError, match=r"1 of its 321 tensors have no place.*nonlocal"):
-        import_checkpoint(changed(tmp_path, add))
+        import_checkpoint(changed(tmp_path, add), speed_ratio=8)
 
 
 def test_tensor_of_a_layer_that_the_network_does_not_have(tmp_path):
@@ -191,7 +235,7 @@ def test_tensor_of_a_layer_that_the_network_does_not_have(tmp_path):
         state["blocks.2.res_blocks.1.branch1_conv.weight"] = torch.zeros(64, 64, 1, 1, 1)
 
     with pytest.raises(ValueError, match="no place for: slow_res3_1_shortcut_conv/kernel"):
-        import_checkpoint(changed(tmp_path, add))
+        import_checkpoint(changed(tmp_path, add), speed_ratio=8)
 
 
 def test_wrong_shape(tmp_path):
@@ -200,7 +244,7 @@ def test_wrong_shape(tmp_path):
         state[name] = state[name][:, :, :1]
 
     with pytest.raises(ValueError, match=r"slow_res4_0_a_conv/kernel has the shape \(1, 1, 1,"):
-        import_checkpoint(changed(tmp_path, cut))
+        import_checkpoint(changed(tmp_path, cut), speed_ratio=8)
 
 
 def test_value_that_is_not_finite(tmp_path):
@@ -208,7 +252,7 @@ def test_value_that_is_not_finite(tmp_path):
         state["blocks.0.norm.running_var"][1] = float("nan")
 
     with pytest.raises(ValueError, match=r"blocks\.0\.norm\.running_var holds values that are not"):
-        import_checkpoint(changed(tmp_path, spoil))
+        import_checkpoint(changed(tmp_path, spoil), speed_ratio=8)
 
 
 def test_unknown_depth(tmp_path):
@@ -216,7 +260,7 @@ def test_unknown_depth(tmp_path):
         return {key: value for key, value in state.items() if "blocks.3.res_blocks.5." not in key}
 
     with pytest.raises(ValueError, match=r"stages of \(3, 4, 5, 3\) bottleneck blocks"):
-        import_checkpoint(changed(tmp_path, drop))
+        import_checkpoint(changed(tmp_path, drop), speed_ratio=8)
 
 
 def test_pair_of_checkpoints_must_fit(tmp_path):
@@ -234,6 +278,6 @@ def test_pair_of_checkpoints_must_fit(tmp_path):
 
 def test_other_clip():
     spec = ClipSpec(frames=16, span=32, size=64)
-    model, _ = import_checkpoint(FOLDER / "ptv_slow.pyth", clip=spec)
+    model, _ = import_checkpoint(FOLDER / "ptv_slow.pyth", speed_ratio=8, clip=spec)
     assert model.clip == spec
     assert model.spatial_stream.input_shape[1] == 2

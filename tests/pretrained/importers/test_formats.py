@@ -104,8 +104,8 @@ PYSLOWFAST_SLOW = {
 def test_one_pathway_in_other_formats(tmp_path, rules, name):
     state = {renamed(key, rules): value for key, value in slow_state().items()}
     torch.save({"state_dict": state, "meta": {}}, tmp_path / "slow.pth")
-    model, report = import_checkpoint(tmp_path / "slow.pth")
-    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth")
+    model, report = import_checkpoint(tmp_path / "slow.pth", speed_ratio=8)
+    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth", speed_ratio=8)
     assert report.sources[0].format == name
     assert model.frame_indices == ("stride" if name == "MMAction2" else "linspace")
     for ours, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
@@ -130,7 +130,7 @@ def test_one_pathway_from_caffe2(tmp_path):
         blobs[name] = value.numpy()
     with open(tmp_path / "slow.pkl", "wb") as file:
         pickle.dump({"blobs": blobs}, file, protocol=2)
-    model, _ = import_checkpoint(tmp_path / "slow.pkl")
-    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth")
+    model, _ = import_checkpoint(tmp_path / "slow.pkl", speed_ratio=8)
+    reference, _ = import_checkpoint(FOLDER / "ptv_slow.pyth", speed_ratio=8)
     for ours, theirs in zip(model.get_weights(), reference.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
