@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import keras_acl
 
 ROOT = Path(__file__).parent.parent
 USE = """
@@ -36,6 +40,12 @@ def wheel(tmp_path_factory) -> Path:
     subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
     [file] = folder.glob("*.whl")
     return file
+
+
+def test_one_version_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert keras_acl.__version__ == project["version"] == citation["version"]
 
 
 def test_wheel_holds_the_weights_and_nothing_of_the_tests(wheel):
