@@ -42,12 +42,12 @@ def check_size(arguments: Mapping[str, Any], size: int, file: str | Path) -> Non
     Raises:
         ValueError: If the file describes a larger network than it holds.
     """
-    values = [arguments.get(name) for name in ("num_classes", "depth", "width")]
-    if not all(isinstance(value, int) for value in values) or values[1] not in BLOCKS:
+    count, depth, width = (arguments.get(name) for name in ("num_classes", "depth", "width"))
+    if not (isinstance(count, int) and isinstance(width, int) and depth in tuple(BLOCKS)):
         return  # the constructor says what is wrong
-    least = least_parameters(*values)
+    least = least_parameters(count, depth, width)
     if least > size:
         raise ValueError(
-            f"{file} is broken: it describes a network of {values[0]:,} classes and width "
-            f"{values[2]:,}, at least {least:,} parameters, and holds {size:,} bytes of weights."
+            f"{file} is broken: it describes a network of {count:,} classes and width {width:,}, "
+            f"at least {least:,} parameters, and holds {size:,} bytes of weights."
         )
