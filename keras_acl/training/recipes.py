@@ -76,7 +76,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.learning_rate <= 0 or self.head_rate <= 0:
+        # NaN is not above 0 either.
+        if self.epochs < 1 or not (self.learning_rate > 0 and self.head_rate > 0):
             raise ValueError(
                 "Expected epochs >= 1, learning_rate > 0 and head_rate > 0. Received: "
                 f"epochs={self.epochs}, learning_rate={self.learning_rate}, "

@@ -160,6 +160,7 @@ def test_training_mistakes_are_one_line_each(call, videos, tmp_path):
         ([videos, "--output", run], f"{run} holds a run with other settings:"),
         ([videos, "--frames", 40, "--span", 20, *new], "span >= frames"),
         ([videos, "--learning-rate", 0, *new], "learning_rate > 0"),
+        ([videos, "--learning-rate", "nan", *new], "learning_rate > 0"),
     ]:
         code, _, err = call(
             "train", *arguments, *(["--output", tmp_path / "new"] * (len(arguments) < 3))
