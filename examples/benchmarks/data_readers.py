@@ -13,6 +13,7 @@ from keras_acl.data import LoadingOptions, VideoDataset, probe, read_frames
 from keras_acl.data.augmentation import Augmentation, draw_corner, draw_short_side
 from keras_acl.video import frame_table as probing
 from keras_acl.video import read as decoding
+from keras_acl.video.clips import clip_times
 from keras_acl.video.crop import resized
 from keras_acl.video.sampling import frame_offsets
 from keras_acl.video.video import DecodingError, Video
@@ -120,7 +121,7 @@ def in_threads(
 
 def read_nothing(path: str, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
     """The frames of a random clip, decoded and dropped, which bounds what reading can reach."""
-    times = decoding.clip_times(Video(path), clip, rng)
+    times = clip_times(Video(path), clip, rng)
     return np.array([count for _, count in decoding._frames_of(path, times)])
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_acl.attention.maps import attention_maps
 from keras_acl.clip import ClipSpec
+from keras_acl.video.clips import read_seen
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import read_seen
 from keras_acl.video.sampling import frame_offsets, grid_length, uniform_clips
 
 PREDICTION_CLIPS = 3  # as `predict_videos`, so that both say the same

@@ -12,9 +12,9 @@ from keras_acl.attention.measures import measure
 from keras_acl.data.tables import class_index
 from keras_acl.moving_figures.dataset import read_mask
 from keras_acl.system import html
+from keras_acl.video.clips import read_seen
 from keras_acl.video.files import find_videos
 from keras_acl.video.frame_table import VideoInfo, probe
-from keras_acl.video.read import read_seen
 from keras_acl.video.sampling import frame_offsets, grid_length
 from keras_acl.video.video import DecodingError
 

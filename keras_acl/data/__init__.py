@@ -38,8 +38,9 @@ from keras_acl.data.video_list import MissingVideosWarning, VideoList, split
 from keras_acl.moving_figures.dataset import FigureClip, MovingFigures, read_mask
 from keras_acl.system.lazy_names import lazy_names
 from keras_acl.video.check import VideoProblem, check_videos
+from keras_acl.video.clips import read_clip
 from keras_acl.video.frame_table import VideoInfo, probe
-from keras_acl.video.read import read_clip, read_frames
+from keras_acl.video.read import read_frames
 from keras_acl.video.sampling import frame_offsets, random_clip, record_rng, uniform_clips
 from keras_acl.video.shrink import ShrinkReport, shrink_videos
 from keras_acl.video.video import DecodingError, Video

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_acl.clip import ClipSpec
+from keras_acl.video.clips import clip_times, read_uniform_clips
 from keras_acl.video.crop import Crop, resized
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import clip_times, read_crops, read_uniform_clips
+from keras_acl.video.read import read_crops
 from keras_acl.video.video import Video
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from keras_acl.clip import ClipSpec
 from keras_acl.system import html
+from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import read_frames, read_uniform_clips
+from keras_acl.video.read import read_frames
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
 

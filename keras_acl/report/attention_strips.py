@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_acl.attention.maps import attention_maps
 from keras_acl.attention.overlay import STREAMS, overlay
-from keras_acl.video.read import read_uniform_clips
+from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.video import Video
 
 COLUMNS = 5  # frames of a strip

@@ -1,4 +1,4 @@
-"""Open a video file and walk through its frames: the one place that touches FFmpeg (through PyAV).
+"""A video file that is open, and a walk through its frames (FFmpeg, through PyAV).
 
 Timestamps decide, never the counters of a file's header, which may be absent or wrong. Pixels are
 taken as square, as the reference loaders take them.
@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 
 import av
 import av.error
@@ -18,7 +17,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from keras_acl.video.video import DecodingError
+from keras_acl.video.open import opened
+from keras_acl.video.video import DecodingError, Video, VideoSource, as_video, decoding_errors
 
 # Containers round timestamps (Matroska to whole milliseconds): the frame stored at 0.067 s is the
 # one that is shown at 2/30 s.
@@ -27,38 +27,63 @@ TOLERANCE = 1.5e-3
 # frame: longer than encoders reorder frames by.
 SEEK_BEYOND = 2.0
 SEEK_MARGIN = 1.0
+LARGEST = 2**31 - 1  # pixels that FFmpeg can count
 COMPLETE = 0.9  # share of what the header promises; less is a file cut short
 # Without the two flags FFmpeg's colours come out 1 to 2 levels too dark, but only at even widths.
 SCALING = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND
 
 
 @contextlib.contextmanager
-def open_video(path: str | Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(source: VideoSource) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file at its main video stream, and close it at the end.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`.
 
     Raises:
-        DecodingError: If FFmpeg cannot open the file, or raises an error while it is read.
+        DecodingError: If FFmpeg cannot open the file, or raises an error while it is read, or its
+            frames are larger than the limits.
     """
-    try:
-        # A title in another encoding than UTF-8 is no reason to refuse a video.
-        with av.open(str(path), metadata_errors="replace") as container:
-            stream = container.streams.best("video")
-            if not isinstance(stream, VideoStream):
-                raise DecodingError(path, "it holds no video stream")
-            if stream.codec_context is None:
-                raise DecodingError(path, "FFmpeg has no decoder for its video stream")
-            # Many videos are decoded at a time: one thread for each is most efficient.
-            stream.codec_context.thread_count = 1
-            yield container, stream
-    except av.error.FFmpegError as error:
-        raise DecodingError(path, error.strerror or str(error)) from error
+    video = as_video(source)
+    with decoding_errors(video), opened(video) as container:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            raise DecodingError(video.path, "it holds no video stream")
+        context = stream.codec_context
+        if context is None:
+            raise DecodingError(video.path, "FFmpeg has no decoder for its video stream")
+        check_size(video, context.height, context.width)
+        # The decoder's own limit, should frames be larger than the header says. It counts rows
+        # that are filled up to whole blocks.
+        context.options = {"max_pixels": str(min(2 * video.limits.pixels, LARGEST))}
+        # Many videos are decoded at a time: one thread for each is most efficient.
+        context.thread_count = 1
+        yield container, stream
+
+
+def check_size(video: Video, height: int, width: int, made: str = "of") -> None:
+    """Refuse frames that are larger than a video's limits.
+
+    Args:
+        video: The video.
+        height: Height of a frame.
+        width: Width of a frame.
+        made: What became of the frames, for the message.
+
+    Raises:
+        DecodingError: If they are too large.
+    """
+    limits = video.limits
+    if max(height, width) > limits.side or height * width > limits.pixels:
+        raise DecodingError(
+            video.path,
+            f"frames {made} {width}x{height} are larger than the limits, a side of {limits.side} "
+            f"and {limits.pixels} pixels (`VideoLimits` raises them)",
+        )
 
 
 def packets(
-    path: str | Path, container: InputContainer, stream: VideoStream
+    source: VideoSource, container: InputContainer, stream: VideoStream
 ) -> Generator[av.Packet, None, None]:
     """Yield the packets of a stream in the order of the file; the last one is empty.
 
@@ -68,7 +93,19 @@ def packets(
     try:
         yield from container.demux(stream)
     except IndexError as error:  # PyAV knows the streams of the header only
-        raise DecodingError(path, "another stream begins in the middle of it") from error
+        raise DecodingError(
+            as_video(source).path, "another stream begins in the middle of it"
+        ) from error
+
+
+def too_long(source: VideoSource) -> DecodingError:
+    """The error of a video that has more frames or seconds than its limits."""
+    video = as_video(source)
+    return DecodingError(
+        video.path,
+        f"it is longer than the limits, {video.limits.frames} frames and "
+        f"{video.limits.seconds:.0f} s (`VideoLimits` raises them)",
+    )
 
 
 def can_jump(container: InputContainer) -> bool:
@@ -93,14 +130,14 @@ def frame_rate(stream: VideoStream) -> Fraction:
 
 
 def shown_frames(
-    path: str | Path, earliest: float = 0.0
+    source: VideoSource, earliest: float = 0.0
 ) -> Generator[tuple[float, av.VideoFrame], None, None]:
     """Decode the frames in the order in which they are shown.
 
     Close the generator (`contextlib.closing`) where reading may stop early.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`.
         earliest: Second from which frames are wanted. Reading starts with the frame shown then, or
             with an earlier one.
 
@@ -110,26 +147,26 @@ def shown_frames(
     Raises:
         DecodingError: If no frame can be decoded, or the file is damaged.
     """
-    with open_video(path) as (container, stream):
-        frames = timed_frames(path, container, stream)
+    with open_video(source) as (container, stream):
+        frames = timed_frames(source, container, stream)
         first = next(frames, None)
         if first is None:
-            raise DecodingError(path, "no frame of it can be decoded")
+            raise DecodingError(as_video(source).path, "no frame of it can be decoded")
         origin = first[0]
         if earliest > SEEK_BEYOND and first[1].pts is not None and can_jump(container):
-            frames = _decode_from(path, container, stream, origin + earliest - SEEK_MARGIN)
+            frames = _decode_from(source, container, stream, origin + earliest - SEEK_MARGIN)
             # Before the key frame there may be frames that lack the frames they are predicted from.
             first = next((pair for pair in frames if pair[1].key_frame), None)
             if first is None or not whole_picture(first[1]) or first[0] > origin + earliest:
                 # The file's index is wrong: read from the beginning.
-                yield from shown_frames(path)
+                yield from shown_frames(source)
                 return
         for second, frame in chain([first], frames):
             yield float(second) - float(origin), frame
 
 
 def timed_frames(
-    path: str | Path,
+    source: VideoSource,
     container: InputContainer,
     stream: VideoStream,
     damaged: Callable[[], object] | None = None,
@@ -137,7 +174,7 @@ def timed_frames(
     """Decode from the current position on; the one clock of frames.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`.
         container: Container of the file.
         stream: Video stream of the container.
         damaged: Called for each packet that cannot be decoded, which is then left out. None: such
@@ -151,8 +188,8 @@ def timed_frames(
         DecodingError: If the file is damaged.
     """
     step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
-    second = -step
-    for packet in packets(path, container, stream):
+    second, count, limits = -step, 0, as_video(source).limits
+    for packet in packets(source, container, stream):
         try:
             decoded = stream.decode(packet)
         except av.error.FFmpegError:
@@ -163,6 +200,9 @@ def timed_frames(
         for frame in decoded:
             stamp = stamp_of(frame, container)
             second = second + step if stamp is None else stamp * tick
+            count += 1
+            if count > limits.frames:
+                raise too_long(source)
             yield second, frame
 
 
@@ -222,11 +262,11 @@ def to_rgb(
 
 
 def _decode_from(
-    path: str | Path, container: InputContainer, stream: VideoStream, second: float
+    source: VideoSource, container: InputContainer, stream: VideoStream, second: float
 ) -> Iterator[tuple[Fraction, av.VideoFrame]]:
     """The timed frames from a key frame before `second` on; none if the file cannot be seeked."""
     try:
         container.seek(int(second / (stream.time_base or 1)), stream=stream)
     except av.error.FFmpegError:  # no error of the file's pictures
         return
-    yield from timed_frames(path, container, stream)
+    yield from timed_frames(source, container, stream)

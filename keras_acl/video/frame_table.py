@@ -3,9 +3,9 @@
 import dataclasses
 import os
 import threading
+import time
 from collections import OrderedDict
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from keras_acl.video.container import (
     is_cut_short,
     open_video,
     packets,
+    too_long,
     upright_size,
 )
-from keras_acl.video.video import DecodingError
+from keras_acl.video.files import is_url
+from keras_acl.video.video import DecodingError, Video, VideoSource, as_video
 
 # Frames that are remembered in all: 8 bytes each, so 32 MiB, or 11,000 videos of 10 s.
 REMEMBERED_FRAMES = 2**22
+FRESH = 600.0  # seconds for which what a URL shows is taken to stay the same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +69,13 @@ class FrameTable:
         return seconds - seconds[:1]
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(source: VideoSource) -> VideoInfo:
     """Measure a video by the timestamps of its packets; only its first frame is decoded.
 
     The result is remembered until the file's size or modification time changes.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`.
 
     Returns:
         Length, rate and upright size.
@@ -81,39 +84,43 @@ def probe(path: str | Path) -> VideoInfo:
         DecodingError: If the file is missing, is no video, is cut short, or its first frame is
             damaged.
     """
-    table = remembered(path)
+    table = remembered(source)
     if table is None:
-        table = _memory.store(path, _state(path), _read_table(path))
+        video = as_video(source)
+        table = _memory.store(video, _state(video), _read_table(video))
     return table.info
 
 
-def remembered(path: str | Path) -> FrameTable | None:
+def remembered(source: VideoSource) -> FrameTable | None:
     """The table that `probe` made of a file; None if it made none since the file last changed."""
-    return _memory.find(path, _state(path))
+    video = as_video(source)
+    return _memory.find(video, _state(video))
 
 
 class _Memory:
     """The most recently used tables, up to a number of frames in all. Thread-safe."""
 
     def __init__(self, frames: int) -> None:
-        self._tables: OrderedDict[str, tuple[object, FrameTable]] = OrderedDict()
+        self._tables: OrderedDict[object, tuple[object, FrameTable]] = OrderedDict()
         self._lock = threading.Lock()
         self._free = frames
 
-    def find(self, path: str | Path, state: object) -> FrameTable | None:
+    def find(self, video: Video, state: object) -> FrameTable | None:
+        key = _key(video)
         with self._lock:
-            known, table = self._tables.get(str(path), (None, None))
+            known, table = self._tables.get(key, (None, None))
             if table is None or known != state:
                 return None
-            self._tables.move_to_end(str(path))
+            self._tables.move_to_end(key)
             return table
 
-    def store(self, path: str | Path, state: object, table: FrameTable) -> FrameTable:
+    def store(self, video: Video, state: object, table: FrameTable) -> FrameTable:
+        key = _key(video)
         with self._lock:
-            if str(path) in self._tables:
-                self._free += _weight(self._tables.pop(str(path))[1])
+            if key in self._tables:
+                self._free += _weight(self._tables.pop(key)[1])
             if state is not None:
-                self._tables[str(path)] = state, table
+                self._tables[key] = state, table
                 self._free -= _weight(table)
             while self._free < 0:
                 self._free += _weight(self._tables.popitem(last=False)[1][1])
@@ -127,19 +134,25 @@ def _weight(table: FrameTable) -> int:
     return 64 + len(table.stamps) + 2 * len(table.keys)  # 64: the objects around the arrays
 
 
-def _state(path: str | Path) -> object:
+def _key(video: Video) -> object:
+    return video.path, video.fps, video.limits
+
+
+def _state(video: Video) -> object:
     """A value that changes when the file changes; None where there is no file."""
+    if is_url(video.path):
+        return time.monotonic() // FRESH
     try:
-        status = os.stat(path)
-    except OSError:
+        status = os.stat(video.path)
+    except (OSError, ValueError):  # ValueError: a null character
         return None
     return status.st_size, status.st_mtime_ns
 
 
-def _read_table(path: str | Path) -> FrameTable:
+def _read_table(video: Video) -> FrameTable:
     first, shown, keys, hidden, stamped = None, [], [], 0, True
-    with open_video(path) as (container, stream):
-        for packet in packets(path, container, stream):
+    with open_video(video) as (container, stream):
+        for packet in packets(video, container, stream):
             if first is None:
                 first = next(iter(stream.decode(packet)), None)
             stamp = packet.dts if packet.pts is None else packet.pts
@@ -150,8 +163,10 @@ def _read_table(path: str | Path) -> FrameTable:
             elif packet.size or stamp is not None:
                 shown.append((stamp, packet.duration or 0))
                 stamped = stamped and packet.pts is not None
+            if len(shown) > video.limits.frames:
+                raise too_long(video)
         if first is None:
-            raise DecodingError(path, "no frame of it can be decoded")
+            raise DecodingError(video.path, "no frame of it can be decoded")
         step, unit = 1 / frame_rate(stream), stream.time_base or Fraction(1)
         frames, seconds, stamps = len(shown), len(shown) * step, []
         if first.pts is not None and all(stamp is not None for stamp, _ in shown):
@@ -159,11 +174,15 @@ def _read_table(path: str | Path) -> FrameTable:
             frames = len(stamps)
             last, duration = max(shown)
             seconds = (last - first.pts) * unit + (duration * unit or step)
+        if seconds > video.limits.seconds:
+            raise too_long(video)
+        if seconds <= 0:
+            raise DecodingError(video.path, "its timestamps make no sense")
         begin = float(max((first.pts or 0) * unit, 0))
         counted = 0 if hidden else len(shown)
         if is_cut_short(container, stream, counted, float(seconds), begin):
             raise DecodingError(
-                path, f"it breaks off after {float(seconds):.2f} s, far from its stated end"
+                video.path, f"it breaks off after {float(seconds):.2f} s, far from its stated end"
             )
         clear = stamped and can_jump(container) and container.format.name != "avi"
     height, width = upright_size(first)

@@ -1,27 +1,34 @@
-"""Frames and clips of video files. Seconds count from the first frame that is shown."""
+"""Frames of video files. Seconds count from the first frame that is shown."""
 
 import contextlib
 import itertools
 import math
-from collections.abc import Generator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Sequence
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from keras_acl.clip import ClipSpec
-from keras_acl.video.container import TOLERANCE, shown_frames, to_rgb, upright_size
-from keras_acl.video.crop import Crop, centre_crop, resized
-from keras_acl.video.cutter import Cutter
-from keras_acl.video.frame_table import VideoInfo, probe, remembered
-from keras_acl.video.sampling import grid_length, random_clip, uniform_clips
+from keras_acl.video.container import (
+    TOLERANCE,
+    check_size,
+    shown_frames,
+    to_rgb,
+    upright_size,
+)
+from keras_acl.video.crop import Crop, resized
+from keras_acl.video.cutter import Cutter, Squares
+from keras_acl.video.frame_table import remembered
 from keras_acl.video.seek import LostFrameError, decode_frames, numbers_at
-from keras_acl.video.video import DecodingError, Video
+from keras_acl.video.video import (
+    VideoSource,
+    as_video,
+    decoding_errors,
+)
 
 
 def read_frames(
-    path: str | Path,
+    source: VideoSource,
     times: Sequence[float] | np.ndarray,
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
@@ -36,7 +43,7 @@ def read_frames(
     read: repeated frames in place of missing ones would teach a model nonsense.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`; of the latter, start and end are ignored here.
         times: Seconds from the first frame, in any order; repeats are allowed.
         short_side: Pixels to resize the shorter side to; the longer one follows, rounded down as in
             PySlowFast.
@@ -51,17 +58,12 @@ def read_frames(
     """
     wanted = _checked_times(times)
     order = np.argsort(wanted, kind="stable")
-    clip = np.empty(0, np.uint8)
-    with contextlib.closing(stream_frames(path, wanted[order], short_side, size)) as frames:
-        for place, frame in zip(order, frames, strict=True):
-            if not clip.size:
-                clip = np.empty((len(wanted), *frame.shape), np.uint8)
-            clip[place] = frame
-    return clip
+    frames = stream_frames(source, wanted[order], short_side, size)
+    return _filled(source, order, frames)
 
 
 def stream_frames(
-    path: str | Path,
+    source: VideoSource,
     times: Sequence[float] | np.ndarray,
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
@@ -72,7 +74,7 @@ def stream_frames(
     early.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`; of the latter, start and end are ignored here.
         times: Seconds from the first frame, ascending; repeats are allowed.
         short_side: Pixels of the shorter side, as in `read_frames`.
         size: (height, width), as in `read_frames`.
@@ -89,21 +91,22 @@ def stream_frames(
     _check_size(short_side, size)
     reformatter = VideoReformatter()
     height = width = 0
-    with contextlib.closing(_frames_of(path, wanted)) as frames:
+    with decoding_errors(source), contextlib.closing(_frames_of(source, wanted)) as frames:
         for frame, count in frames:
             if not height:  # all frames get the first one's size, should it change in the file
                 height, width = _target_size(upright_size(frame), short_side, size)
+                check_size(as_video(source), height, width, "resized to")
             yield from itertools.repeat(to_rgb(frame, height, width, reformatter), count)
 
 
-def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop) -> np.ndarray:
+def read_crops(source: VideoSource, times: Sequence[float] | np.ndarray, crop: Crop) -> np.ndarray:
     """Read the same crop of the frames that are shown at the given times.
 
     The result is a crop of what `read_frames` returns, but only the crop is resized; see `Cutter`
     for what that changes.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`; of the latter, start and end are ignored here.
         times: Seconds from the first frame, ascending; repeats are allowed.
         crop: The crop.
 
@@ -117,7 +120,7 @@ def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop
     wanted = _ascending(times)
     clip = np.empty((len(wanted), crop.size, crop.size, 3), np.uint8)
     cutter, filled = Cutter(crop), 0
-    with contextlib.closing(_frames_of(path, wanted)) as frames:
+    with decoding_errors(source), contextlib.closing(_frames_of(source, wanted)) as frames:
         for frame, count in frames:
             cutter(frame, clip[filled])
             clip[filled + 1 : filled + count] = clip[filled]
@@ -125,128 +128,91 @@ def read_crops(path: str | Path, times: Sequence[float] | np.ndarray, crop: Crop
     return clip
 
 
-def read_seen(path: str | Path, times: Sequence[float] | np.ndarray, clip: ClipSpec) -> np.ndarray:
-    """Read what a model sees in prediction: short side `clip.test_size`, centre crop.
+def read_squares(
+    source: VideoSource,
+    times: Sequence[float] | np.ndarray,
+    short_side: int,
+    size: int,
+    corner: Callable[[int, int], tuple[int, int]],
+) -> np.ndarray:
+    """Read a square of the frames that are shown at the given times.
+
+    It is cut out of what `read_frames` returns, but of a long strip only the square is resized.
 
     Args:
-        path: Path of the file.
-        times: Seconds from the first frame, as in `read_frames`.
-        clip: Clip that the model takes.
+        source: Path or `Video`, as in `read_frames`.
+        times: Seconds from the first frame, in any order; repeats are allowed.
+        short_side: Pixels to resize the shorter side to.
+        size: Side of the square.
+        corner: Function of the resized height and width that returns the square's (top, left).
 
     Returns:
-        uint8 RGB, upright, shape (len(times), size, size, 3).
+        RGB frames, uint8, upright, shape (len(times), size, size, 3).
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty or not finite.
     """
-    return centre_crop(read_frames(path, times, clip.test_size), clip.size)
+    wanted = _checked_times(times)
+    order = np.argsort(wanted, kind="stable")
+    cut = Squares(short_side, size, lambda height, width: [corner(height, width)])
+    streamed = stream_squares(source, wanted[order], cut)
+    return _filled(source, order, (square for (square,) in streamed))
 
 
-def read_uniform_clips(video: Video, clip: ClipSpec, count: int) -> np.ndarray:
-    """Read clips spread over a video in one pass, as a model sees them (`read_seen`).
-
-    A single clip is the one in the middle.
+def stream_squares(
+    source: VideoSource, times: Sequence[float] | np.ndarray, cut: Squares
+) -> Generator[list[np.ndarray], None, None]:
+    """Yield the squares of the frames shown at the given times, in ascending order.
 
     Args:
-        video: Video to read, from its `start` to its `end`.
-        clip: Clip that the model takes.
-        count: Number of clips (V).
+        source: Path or `Video`, as in `read_frames`.
+        times: Seconds from the first frame, ascending; repeats are allowed.
+        cut: What is cut out of each frame.
 
-    Returns:
-        uint8 RGB, shape (V, frames, size, size, 3).
+    Yields:
+        The squares of a frame, uint8 RGB, each (size, size, 3); the same arrays for repeats.
 
     Raises:
-        DecodingError: If the file cannot be read.
+        DecodingError: If the file cannot be read up to the last wanted frame.
+        ValueError: If `times` is empty, not finite or not ascending.
     """
-    start, seconds = part_of(video, probe(video.path))
-    numbers = uniform_clips(grid_length(seconds, clip), clip, count)
-    frames = read_seen(video.path, start + numbers.ravel() / clip.fps, clip)
-    return frames.reshape(count, clip.frames, *frames.shape[1:])  # (V, T, size, size, 3)
+    wanted = _ascending(times)
+    with decoding_errors(source), contextlib.closing(_frames_of(source, wanted)) as frames:
+        for frame, count in frames:
+            yield from itertools.repeat(cut(frame), count)
 
 
-def read_clip(
-    video: Video,
-    clip: ClipSpec,
-    rng: np.random.Generator | None = None,
-    short_side: int | None = None,
+def _filled(
+    source: VideoSource, order: np.ndarray, frames: Generator[np.ndarray, None, None]
 ) -> np.ndarray:
-    """Read one clip of a video: a random one with `rng`, else the centre one.
-
-    Args:
-        video: Video to read, from its `start` to its `end`.
-        clip: Clip that the model takes.
-        rng: Random generator; see `sampling.record_rng`.
-        short_side: Pixels to resize the shorter side to.
-
-    Returns:
-        RGB frames, uint8, upright, shape (frames, height, width, 3).
-
-    Raises:
-        DecodingError: If the file cannot be read, or ends before the video's `start`.
-    """
-    return read_frames(video.path, clip_times(video, clip, rng), short_side)
-
-
-def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Times of the frames of one clip of a video: a random clip with `rng`, else the centre one.
-
-    Args:
-        video: Video to read, from its `start` to its `end`.
-        clip: Clip that the model takes.
-        rng: Random generator.
-
-    Returns:
-        Seconds from the file's first frame, ascending, shape (frames,).
-
-    Raises:
-        DecodingError: If the file cannot be measured, or ends before the video's `start`.
-    """
-    start, seconds = part_of(video, probe(video.path))
-    total = grid_length(seconds, clip)
-    numbers = uniform_clips(total, clip, 1)[0] if rng is None else random_clip(total, clip, rng)
-    return start + numbers / clip.fps
-
-
-def part_of(video: Video, info: VideoInfo) -> tuple[float, float]:
-    """First second and length of a video within its file.
-
-    Args:
-        video: Video with its `start` and `end`.
-        info: Result of `probe` for its file.
-
-    Returns:
-        First second and length in seconds.
-
-    Raises:
-        DecodingError: If the file ends before the video's `start`.
-    """
-    start = video.start or 0.0
-    end = info.seconds if video.end is None else min(video.end, info.seconds)
-    if end <= start:
-        raise DecodingError(
-            video.path,
-            f"it ends after {info.seconds:.2f} s, but the part that counts begins at {start:.2f} s",
-        )
-    return start, end - start
+    """Frames in one array, each at its place of `order`, (len(order), H, W, 3)."""
+    clip = np.empty(0, np.uint8)
+    with decoding_errors(source), contextlib.closing(frames):
+        for place, frame in zip(order, frames, strict=True):
+            if not clip.size:
+                clip = np.empty((len(order), *frame.shape), np.uint8)
+            clip[place] = frame
+    return clip
 
 
 def _frames_of(
-    path: str | Path, wanted: np.ndarray
+    source: VideoSource, wanted: np.ndarray
 ) -> Generator[tuple[av.VideoFrame, int], None, None]:
     """Each frame that is shown at wanted seconds, and at how many of them."""
-    filled, table = 0, remembered(path)
+    filled, table = 0, remembered(source)
     # Making a table is not worth it here: that reads the whole file.
     if table is not None and table.stamps.size:
         numbers, counts = np.unique(numbers_at(table, wanted), return_counts=True)
         try:
-            with contextlib.closing(decode_frames(path, table, numbers)) as frames:
+            with contextlib.closing(decode_frames(source, table, numbers)) as frames:
                 for frame, count in zip(frames, counts.tolist(), strict=True):
                     yield frame, count
                     filled += count
             return
         except LostFrameError:
             pass
-    with contextlib.closing(_spans(path, float(wanted[filled]))) as spans:
+    with contextlib.closing(_spans(source, float(wanted[filled]))) as spans:
         for frame, until in spans:
             due = int(np.searchsorted(wanted, until - TOLERANCE))
             if due > filled:
@@ -256,9 +222,11 @@ def _frames_of(
                 return
 
 
-def _spans(path: str | Path, earliest: float) -> Generator[tuple[av.VideoFrame, float], None, None]:
+def _spans(
+    source: VideoSource, earliest: float
+) -> Generator[tuple[av.VideoFrame, float], None, None]:
     """Each frame and the second at which the next one replaces it."""
-    with contextlib.closing(shown_frames(path, earliest)) as frames:
+    with contextlib.closing(shown_frames(source, earliest)) as frames:
         _, current = next(frames)
         for second, frame in frames:
             yield current, second

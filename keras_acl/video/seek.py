@@ -7,7 +7,6 @@ timestamps promise.
 import contextlib
 from collections import deque
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import av
 import av.error
@@ -17,6 +16,7 @@ from av.video.stream import VideoStream
 
 from keras_acl.video.container import TOLERANCE, open_video, packets, whole_picture
 from keras_acl.video.frame_table import FrameTable
+from keras_acl.video.video import VideoSource
 
 # Frames that a jump to a key frame must save: it costs as much as decoding a few.
 WORTH_A_JUMP = 8
@@ -35,7 +35,7 @@ def numbers_at(table: FrameTable, times: np.ndarray) -> np.ndarray:
 
 
 def decode_frames(
-    path: str | Path, table: FrameTable, numbers: np.ndarray
+    source: VideoSource, table: FrameTable, numbers: np.ndarray
 ) -> Generator[av.VideoFrame, None, None]:
     """Decode the frames with the given numbers.
 
@@ -43,7 +43,7 @@ def decode_frames(
     is wide, and skips frames that are neither wanted nor needed for others.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`.
         table: Frame table of the file.
         numbers: Numbers of the frames, ascending, without repeats.
 
@@ -55,12 +55,12 @@ def decode_frames(
         DecodingError: If the file is damaged.
     """
     wanted = table.stamps[numbers]
-    with open_video(path) as (container, stream):
+    with open_video(source) as (container, stream):
         for key, stamps in _runs(table, wanted):
             if key is None:  # an opened file stands at its beginning
-                yield from _decoded(stream, packets(path, container, stream), stamps, None)
+                yield from _decoded(stream, packets(source, container, stream), stamps, None)
             else:
-                behind = _packets_from(path, container, stream, *key)
+                behind = _packets_from(source, container, stream, *key)
                 yield from _decoded(stream, behind, stamps, key[0])
 
 
@@ -83,7 +83,7 @@ def _runs(
 
 
 def _packets_from(
-    path: str | Path,
+    source: VideoSource,
     container: InputContainer,
     stream: VideoStream,
     stamp: int,
@@ -95,7 +95,7 @@ def _packets_from(
     except av.error.FFmpegError as error:  # no error of the file's pictures
         raise LostFrameError from error
     found = False
-    for packet in packets(path, container, stream):
+    for packet in packets(source, container, stream):
         if packet.is_keyframe and packet.pts is not None and not found:
             found = packet.pts == stamp
             if packet.pts > stamp:

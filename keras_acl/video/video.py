@@ -1,7 +1,28 @@
 """`Video`, what every source of videos lists, and the error of a file that cannot be read."""
 
+import contextlib
 import dataclasses
-from pathlib import Path
+import os
+from collections.abc import Iterator
+
+import av.error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VideoLimits:
+    """What is refused as too large, so that no file takes all the memory or time of a job.
+
+    Args:
+        side: Most pixels of the longer side.
+        pixels: Most pixels of a frame, as stored or as resized. The default is 8K.
+        frames: Most frames of a video.
+        seconds: Most seconds of a video. The default is two days.
+    """
+
+    side: int = 16384
+    pixels: int = 8192 * 4320
+    frames: int = 2**22
+    seconds: float = 172_800.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -9,15 +30,19 @@ class Video:
     """One labelled video file, or a part of one.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or of a folder of numbered pictures (img_00001.jpg, ...). Text that
+            begins with http:// or https:// is a URL.
         label: Index of the class; None where it is not known.
         start: Second of the file at which the part begins; None is the first frame.
         end: Second of the file at which the part ends; None is the last frame.
         group: Name of the recording that it was cut from. `split` keeps the videos of a group
             together.
+        fps: Frames per second of a folder of pictures, 25 by default. A file states its own.
+        limits: What is refused as too large.
 
     Raises:
-        ValueError: If the label or start is negative, or the part ends before it begins.
+        ValueError: If the label or start is negative, the part ends before it begins, or `fps` is
+            not positive.
     """
 
     path: str
@@ -25,6 +50,8 @@ class Video:
     start: float | None = None
     end: float | None = None
     group: str | None = None
+    fps: float | None = None
+    limits: VideoLimits = dataclasses.field(default=VideoLimits(), repr=False)
 
     def __post_init__(self) -> None:
         if self.label is not None and self.label < 0:
@@ -35,6 +62,11 @@ class Video:
                 "A part of a video begins at 0 s or later and ends after it begins. "
                 f"Received: start={self.start}, end={self.end}"
             )
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise ValueError(f"Frames per second are positive. Received: fps={self.fps}")
+
+
+VideoSource = str | os.PathLike[str] | Video  # what every reader takes
 
 
 class DecodingError(ValueError):
@@ -49,10 +81,27 @@ class DecodingError(ValueError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, path: str | Path, reason: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(str(path), reason)
         self.path = str(path)
         self.reason = reason
 
     def __str__(self) -> str:
         return f"Cannot decode {self.path}: {self.reason}"
+
+
+def as_video(source: VideoSource) -> Video:
+    """The record of a path, or the record itself."""
+    return source if isinstance(source, Video) else Video(os.fspath(source))
+
+
+@contextlib.contextmanager
+def decoding_errors(source: VideoSource) -> Iterator[None]:
+    """Turn every error of FFmpeg, and a lack of memory, into a `DecodingError` of a video."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise DecodingError(as_video(source).path, error.strerror or str(error)) from error
+    except MemoryError as error:
+        reason = "its frames need more memory than there is"
+        raise DecodingError(as_video(source).path, reason) from error

@@ -12,9 +12,11 @@ from collections.abc import Generator
 import numpy as np
 
 from keras_acl.clip import ClipSpec
+from keras_acl.video.clips import part_of
 from keras_acl.video.crop import centre_corner
+from keras_acl.video.cutter import Squares
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import part_of, stream_frames
+from keras_acl.video.read import stream_squares
 from keras_acl.video.sampling import grid_length, uniform_clips
 from keras_acl.video.video import Video
 
@@ -96,20 +98,19 @@ def iterate_views(
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
     """
-    start, seconds = part_of(video, probe(video.path))
+    start, seconds = part_of(video, probe(video))
     numbers = uniform_clips(grid_length(seconds, clip), clip, grid.clips)  # (clips, T)
     wanted = np.unique(numbers)
     times = start + wanted / clip.fps
-    held: dict[int, np.ndarray] = {}
+    held: dict[int, list[np.ndarray]] = {}
     size, done = clip.test_size, 0
-    with contextlib.closing(stream_frames(video.path, times, size)) as frames:
-        for number, frame in zip(wanted.tolist(), frames, strict=True):
-            held[number] = frame
+    cut = Squares(size, size, lambda height, width: crop_corners(height, width, size, grid.crops))
+    with contextlib.closing(stream_squares(video, times, cut)) as frames:
+        for number, squares in zip(wanted.tolist(), frames, strict=True):
+            held[number] = squares
             while done < grid.clips and numbers[done, -1] <= number:
-                height, width = frame.shape[:2]
-                for top, left in crop_corners(height, width, size, grid.crops):
-                    box = np.s_[top : top + size, left : left + size]
-                    yield np.stack([held[n][box] for n in numbers[done].tolist()])
+                for crop in range(grid.crops):
+                    yield np.stack([held[n][crop] for n in numbers[done].tolist()])
                 done += 1
                 first = numbers[done, 0] if done < grid.clips else number + 1
                 held = {n: image for n, image in held.items() if n >= first}

@@ -8,14 +8,12 @@ import contextlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import av
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import VideoReformatter
 
 from keras_acl.clip import ClipSpec
 from keras_acl.video.container import (
@@ -24,12 +22,12 @@ from keras_acl.video.container import (
     is_cut_short,
     open_video,
     timed_frames,
-    to_rgb,
-    upright_size,
+    too_long,
 )
-from keras_acl.video.crop import centre_crop, resized
+from keras_acl.video.crop import centre_corner
+from keras_acl.video.cutter import Squares
 from keras_acl.video.sampling import frame_offsets, grid_length
-from keras_acl.video.video import DecodingError
+from keras_acl.video.video import DecodingError, VideoSource, as_video, decoding_errors
 
 LONGEST_STILL = 3600.0  # seconds: no frame is shown for longer, whatever damaged timestamps say
 T = TypeVar("T")
@@ -97,18 +95,18 @@ def stride_frames(clip: ClipSpec, stride: float | None) -> int:
     return min(max(round(stride * clip.fps), 1), clip.span)
 
 
-def stated_seconds(path: str | Path) -> float | None:
+def stated_seconds(source: VideoSource) -> float | None:
     """Length of a video by its header, which may be missing (None) or wrong.
 
     Raises:
         DecodingError: If the file cannot be opened.
     """
-    with open_video(path) as (container, _):
+    with open_video(source) as (container, _):
         return _stated_seconds(container)
 
 
 def read_windows(
-    path: str | Path, clip: ClipSpec, stride: int, faults: list[str]
+    source: VideoSource, clip: ClipSpec, stride: int, faults: list[str]
 ) -> Generator[Window, None, None]:
     """Read a recording in windows, as a model sees it: short side `clip.test_size`, centre crop.
 
@@ -116,7 +114,7 @@ def read_windows(
     frame before them is repeated, and a file that is cut short is read up to its end.
 
     Args:
-        path: Path of the file.
+        source: Path or `Video`.
         clip: Clip that the model takes; a window covers `clip.span` frames of its grid.
         stride: Frames of the grid from a window to the next, see `stride_frames`.
         faults: List to which what is wrong with the file is added by the end.
@@ -125,14 +123,14 @@ def read_windows(
         The windows in order; none if no frame can be read.
     """
     offsets = frame_offsets(clip)
-    with contextlib.closing(grid_frames(path, clip, faults)) as frames:
+    with contextlib.closing(grid_frames(source, clip, faults)) as frames:
         for start, stop, held in slide(frames, clip.span, stride):
             images = np.stack([held[offset] for offset in offsets])  # (T, size, size, 3)
             yield Window(start / clip.fps, stop / clip.fps, images)
 
 
 def grid_frames(
-    path: str | Path, clip: ClipSpec, faults: list[str]
+    source: VideoSource, clip: ClipSpec, faults: list[str]
 ) -> Generator[np.ndarray, None, None]:
     """Yield what a model sees of a video at 0, 1, 2, ... / clip.fps seconds.
 
@@ -142,29 +140,30 @@ def grid_frames(
     Yields:
         uint8 RGB, (size, size, 3).
     """
-    reformatter, number = VideoReformatter(), 0
-    with contextlib.closing(_spans(path, faults)) as spans:
+    number = 0
+    # Frames one by one, as streams may change their size.
+    cut = Squares(
+        clip.test_size,
+        clip.size,
+        lambda height, width: [centre_corner(height, width, clip.size)],
+        follow=True,
+    )
+    with decoding_errors(source), contextlib.closing(_spans(source, faults)) as spans:
         for frame, until, is_last in spans:
             image = None
             last = grid_length(until, clip) if is_last else 0
             while number < last or (not is_last and number / clip.fps < until - TOLERANCE):
                 if image is None:
-                    image = _cropped(frame, clip, reformatter)
+                    image = cut(frame)[0].copy()  # a view would hold the whole picture
                 yield image
                 number += 1
 
 
-def _cropped(frame: av.VideoFrame, clip: ClipSpec, reformatter: VideoReformatter) -> np.ndarray:
-    height, width = upright_size(frame)  # of each frame, as streams may change their size
-    image = to_rgb(frame, *resized(height, width, clip.test_size), reformatter)
-    return centre_crop(image, clip.size).copy()  # a view would hold the whole picture
-
-
 def _spans(
-    path: str | Path, faults: list[str]
+    source: VideoSource, faults: list[str]
 ) -> Generator[tuple[av.VideoFrame, float, bool], None, None]:
     """Each frame, the second until which it is shown, and whether it is the last one."""
-    with contextlib.closing(_readable_frames(path, faults)) as frames:
+    with contextlib.closing(_readable_frames(source, faults)) as frames:
         current, shown, end = None, 0.0, 0.0
         for second, duration, frame in frames:
             if current is not None and second - shown > LONGEST_STILL:
@@ -178,22 +177,24 @@ def _spans(
 
 
 def _readable_frames(
-    path: str | Path, faults: list[str]
+    source: VideoSource, faults: list[str]
 ) -> Generator[tuple[float, float, av.VideoFrame], None, None]:
     """Second, duration and frame of all that can be decoded."""
     origin, end = None, 0.0
     damage: list[float] = []  # seconds of what cannot be decoded
     try:
-        with open_video(path) as (container, stream):
+        with open_video(source) as (container, stream):
             step, tick = 1 / frame_rate(stream), stream.time_base or Fraction(1)
             note = lambda: damage.append(end)  # noqa: E731
-            for second, frame in timed_frames(path, container, stream, note):
+            for second, frame in timed_frames(source, container, stream, note):
                 origin = second if origin is None else origin
                 shown = float(second - origin)
                 if frame.is_corrupt:
                     damage.append(shown)
                 duration = float(frame.duration * tick or step)
                 end = max(end, shown + duration)
+                if shown > as_video(source).limits.seconds:
+                    raise too_long(source)
                 yield shown, duration, frame
             begin = float(max(origin or 0, 0))
             cut_short = is_cut_short(container, stream, 0, end, begin)

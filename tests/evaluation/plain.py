@@ -11,8 +11,9 @@ from video_files import write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video
+from keras_acl.video.clips import part_of
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import part_of, read_frames
+from keras_acl.video.read import read_frames
 from keras_acl.video.sampling import grid_length, uniform_clips
 from keras_acl.video.views import ViewGrid, crop_corners
 

@@ -13,7 +13,7 @@ from keras_acl.data import Video, VideoList
 from keras_acl.inference import feature_extraction as extraction
 from keras_acl.inference import predict
 from keras_acl.inference.feature_extraction import Features, features, save_features
-from keras_acl.video.read import read_uniform_clips
+from keras_acl.video.clips import read_uniform_clips
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from keras_acl.data import Video, read_test_clip
 from keras_acl.inference import predict
 from keras_acl.inference.predict import Prediction, Predictions, predict_videos
 from keras_acl.system import html
-from keras_acl.video.read import read_uniform_clips
+from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.video import DecodingError
 
 

@@ -11,7 +11,7 @@ from keras_acl.attention.overlay import overlay
 from keras_acl.data import DecodingError
 from keras_acl.models import SlowClassifier
 from keras_acl.report.attention_strips import SIDE, attention_strip, picture_row, shrink
-from keras_acl.video.read import read_uniform_clips
+from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.video import Video
 
 

@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 from video_files import damage, numbered_frames, write_video
@@ -76,3 +77,20 @@ def test_an_interrupt_ends_the_check_early(folder, monkeypatch):
 
 def test_no_files_no_problems():
     assert check_videos([]) == []
+
+
+def test_the_outermost_crops_are_drawn(tmp_path, monkeypatch):
+    paths = [
+        write_video(tmp_path / f"{height}x{width}.mp4", numbered_frames(3, height, width))
+        for height, width in ((2, 2), (2, 320), (320, 2), (64, 96))
+    ]
+    assert check_videos(paths) == []
+    honest = check.Cutter.__call__
+
+    def fails_far_out(cutter, frame, out):
+        if cutter.crop.top == 0 and cutter.crop.left == 480 - 224:
+            raise av.error.ArgumentError(22, "Invalid argument")
+        honest(cutter, frame, out)
+
+    monkeypatch.setattr(check.Cutter, "__call__", fails_far_out)
+    assert check_videos(paths) == [VideoProblem(str(paths[3]), "Invalid argument")]

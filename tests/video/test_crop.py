@@ -4,8 +4,8 @@ from video_files import numbered_frames, write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import read_frames
+from keras_acl.video.clips import read_seen
 from keras_acl.video.crop import centre_crop, resized, seen_corner
-from keras_acl.video.read import read_seen
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(48, 64, 32), (90, 50, 17), (20, 34, 28)])

@@ -1,11 +1,13 @@
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
-from video_files import numbered_frames, write_video
+from video_files import gray_to_number, numbered_frames, write_video
 
 from keras_acl.video.crop import Crop, resized
-from keras_acl.video.cutter import Cutter, _interval
-from keras_acl.video.read import read_crops, read_frames
+from keras_acl.video.cutter import Cutter, Squares, _interval
+from keras_acl.video.read import read_crops, read_frames, stream_squares
 
 
 def smooth_frames(count=3, height=96, width=128) -> np.ndarray:
@@ -104,3 +106,79 @@ def test_times_must_ascend(tmp_path):
     path = write_video(tmp_path / "v.mp4", numbered_frames(3))
     with pytest.raises(ValueError, match="`times` must ascend"):
         read_crops(path, [0.1, 0.0], Crop(32, 48, 0, 0, 8))
+
+
+def strip_frames(height, width, count=2) -> np.ndarray:
+    """A slow slope of gray along the longer side of strips."""
+    slope = np.linspace(20, 230, max(height, width))
+    image = np.broadcast_to(slope if width > height else slope[:, None], (height, width))
+    return np.repeat(np.repeat(image[None, ..., None], 3, -1), count, 0).astype(np.uint8)
+
+
+def write_raw(path, frames, form="yuv420p") -> Path:
+    """Sizes that x264 does not take."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("rawvideo", rate=30)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], form
+        for image in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("sides", [(2, 2), (2, 320), (320, 2), (1, 1), (1, 64), (9, 1), (4, 4)])
+@pytest.mark.parametrize("form", ["yuv420p", "yuv444p", "yuv410p", "gray"])
+@pytest.mark.parametrize("short_side", [32, 40, 900])
+def test_frames_of_few_pixels_are_cut_too(tmp_path, sides, form, short_side):
+    frames = np.full((2, *sides, 3), 90, np.uint8)
+    path = write_raw(tmp_path / "v.nut", frames, form)
+    height, width = resized(*sides, short_side)
+    for top, left in {(0, 0), (0, width - 32), (height - 32, 0), (height - 32, width - 32)}:
+        crop = read_crops(path, [0.0, 1 / 30], Crop(height, width, top, left, 32))
+        np.testing.assert_allclose(crop, 90, atol=2)
+
+
+def test_a_stream_that_turns_tiny_is_cut_to_its_end(tmp_path):
+    large = write_video(tmp_path / "large.h264", numbered_frames(4, 64, 96))
+    tiny = write_video(tmp_path / "tiny.h264", numbered_frames(4, 2, 2))
+    both = tmp_path / "both.h264"
+    both.write_bytes(large.read_bytes() + tiny.read_bytes())
+    crop = read_crops(both, np.arange(8) / 25, Crop(320, 480, 0, 200, 224))
+    assert [gray_to_number(image) for image in crop] == [0, 1, 2, 3] * 2
+
+
+@pytest.mark.parametrize("sides", [(16, 160), (160, 16)])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_the_squares_of_a_strip_are_those_of_the_whole(tmp_path, monkeypatch, sides, rotation):
+    path = write_video(tmp_path / "v.mp4", strip_frames(*sides), rotation=rotation)
+    whole = read_frames(path, [0.0], 32)[0].astype(int)
+    height, width = whole.shape[:2]
+    corners = [(height // 3, 2), (height - 30, width - 30)]
+    corners = [(min(top, height - 28), min(left, width - 28)) for top, left in corners]
+    monkeypatch.setattr("keras_acl.video.cutter.to_rgb", None)  # nothing is resized as a whole
+    cut = Squares(32, 28, lambda *size: corners if size == (height, width) else [])
+    (squares,) = stream_squares(path, [0.0], cut)
+    for square, (top, left) in zip(squares, corners, strict=True):
+        expected = whole[top : top + 28, left : left + 28]
+        assert np.abs(square - expected).max() <= 8  # 1.3 levels a pixel of the file
+
+
+@pytest.mark.parametrize("sides", [(64, 96), (64, 256)])
+def test_the_squares_of_other_frames_are_exactly_those_of_the_whole(tmp_path, sides):
+    path = write_video(tmp_path / "v.mp4", smooth_frames(2, *sides))
+    whole = read_frames(path, [0.0, 1 / 30], 48)
+    cut = Squares(48, 40, lambda height, width: [(0, 3), (height - 40, width - 40)])
+    for frame, (first, second) in zip(whole, stream_squares(path, [0.0, 1 / 30], cut), strict=True):
+        np.testing.assert_array_equal(first, frame[:40, 3:43])
+        np.testing.assert_array_equal(second, frame[-40:, -40:])
+
+
+def test_a_strip_that_turns_ordinary_is_not_resized_as_a_whole(tmp_path, monkeypatch):
+    strip = write_video(tmp_path / "strip.h264", numbered_frames(2, 2, 320))
+    square = write_video(tmp_path / "square.h264", numbered_frames(2, 64, 64))
+    both = tmp_path / "both.h264"
+    both.write_bytes(strip.read_bytes() + square.read_bytes())
+    monkeypatch.setattr("keras_acl.video.cutter.to_rgb", None)
+    cut = Squares(32, 28, lambda height, width: [(2, width // 2)])
+    found = [image for (image,) in stream_squares(both, np.arange(4) / 25, cut)]
+    assert [gray_to_number(image) for image in found] == [0, 1, 0, 1]

@@ -63,7 +63,9 @@ def test_a_file_cut_short_is_known_by_its_header(tmp_path, name, codec):
 def demuxed(monkeypatch):
     """Paths of the files that are read through, as they are."""
     paths, honest = [], frame_table._read_table
-    monkeypatch.setattr(frame_table, "_read_table", lambda path: paths.append(path) or honest(path))
+    monkeypatch.setattr(
+        frame_table, "_read_table", lambda video: paths.append(video.path) or honest(video)
+    )
     return paths
 
 
@@ -73,7 +75,7 @@ def test_a_file_is_read_through_once(numbered_video, tmp_path, demuxed):
     assert remembered(path) is None
     first = probe(path)
     assert probe(str(path)) is first
-    assert demuxed == [path]
+    assert demuxed == [str(path)]
     assert remembered(path).info is first
 
 

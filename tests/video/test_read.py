@@ -3,15 +3,20 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from video_files import damage, gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.video import read
-from keras_acl.video.frame_table import VideoInfo, probe
-from keras_acl.video.read import part_of, read_clip, read_frames
-from keras_acl.video.video import DecodingError, Video
+from keras_acl.video.clips import read_clip
+from keras_acl.video.crop import Crop
+from keras_acl.video.frame_table import probe
+from keras_acl.video.read import read_crops, read_frames, read_squares
+from keras_acl.video.video import DecodingError, Video, VideoLimits
+from keras_acl.video.views import ViewGrid, iterate_views
+from keras_acl.video.windows import grid_frames
 
 NTSC = Fraction(30000, 1001)
 CLIP = ClipSpec(frames=4, span=8, fps=30.0, size=16)
@@ -99,6 +104,7 @@ def test_only_wanted_frames_are_converted_and_the_rest_is_not_decoded(numbered_v
         converted.append(args)
         return convert(*args)
 
+    monkeypatch.setattr(read, "remembered", lambda path: None)
     monkeypatch.setattr(read, "shown_frames", counted_frames)
     monkeypatch.setattr(read, "to_rgb", counted_convert)
     clip = read_frames(numbered_video, np.array([30, 10, 20, 10, 30.5]) / 30)
@@ -170,46 +176,6 @@ def test_two_sizes_are_refused(numbered_video):
         read_frames(numbered_video, [0.0], short_side=8, size=(8, 8))
 
 
-def test_read_clip_takes_the_centre(numbered_video):
-    # 81 frames, a span of 8: it starts at 36.5, and the offsets are 0, 7/3, 14/3 and 7.
-    clip = read_clip(Video(str(numbered_video)), CLIP, short_side=16)
-    assert gray_to_numbers(clip) == [36, 38, 41, 43]
-    assert clip.shape == (4, 16, 24, 3)
-
-
-def test_read_clip_takes_random_clips(numbered_video):
-    video = Video(str(numbered_video))
-    starts = set()
-    for seed in range(20):
-        numbers = gray_to_numbers(read_clip(video, CLIP, np.random.default_rng(seed)))
-        assert np.subtract(numbers, numbers[0]).tolist() == [0, 2, 4, 7]
-        starts.add(numbers[0])
-    assert len(starts) > 10
-    assert max(starts) <= 81 - 8
-
-
-def test_read_clip_stays_inside_the_part_that_counts(numbered_video):
-    video = Video(str(numbered_video), start=1.0, end=1.5)  # frames 30 to 44
-    seen = set()
-    for seed in range(30):
-        seen.update(gray_to_numbers(read_clip(video, CLIP, np.random.default_rng(seed))))
-    assert seen == set(range(30, 45))
-
-
-def test_read_clip_repeats_the_last_frame_of_a_short_part(numbered_video):
-    video = Video(str(numbered_video), start=1.0, end=1.1)
-    assert gray_to_numbers(read_clip(video, CLIP)) == [30, 32, 32, 32]
-
-
-def test_a_part_is_cut_at_the_end_of_its_file():
-    info = VideoInfo(seconds=10.0, frames=300, fps=30.0, width=48, height=32)
-    assert part_of(Video("v.mp4"), info) == (0.0, 10.0)
-    assert part_of(Video("v.mp4", start=2.0, end=5.0), info) == (2.0, 3.0)
-    assert part_of(Video("v.mp4", start=8.0, end=12.0), info) == (8.0, 2.0)
-    with pytest.raises(DecodingError, match=r"v.mp4: it ends after 10.00 s, .* begins at 10.50 s"):
-        part_of(Video("v.mp4", start=10.5), info)
-
-
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux' /proc")
 def test_a_thousand_files_leave_nothing_behind(tmp_path):
     good = write_video(tmp_path / "good.mp4", numbered_frames(5, 16, 16))
@@ -237,3 +203,69 @@ def test_a_thousand_files_leave_nothing_behind(tmp_path):
     read_all(250)  # 1000 files
     assert descriptors() == files
     assert resident() - memory < 5e6
+
+
+@pytest.mark.parametrize("error", [MemoryError(), av.error.MemoryError(12, "Cannot allocate")])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path: read_frames(path, [0.0], 16),
+        lambda path: read_crops(path, [0.0], Crop(32, 48, 0, 0, 16)),
+        lambda path: read_squares(path, [0.0], 32, 16, lambda height, width: (0, 0)),
+        lambda path: list(grid_frames(path, CLIP, [])),
+        lambda path: list(iterate_views(Video(str(path)), CLIP, ViewGrid(2, 3))),
+    ],
+)
+def test_an_error_while_frames_are_converted_is_an_error_of_the_file(
+    numbered_video, monkeypatch, call, error
+):
+    def fail(*_, **__):
+        raise error
+
+    for module in ("read", "cutter"):
+        monkeypatch.setattr(f"keras_acl.video.{module}.to_rgb", fail)
+    monkeypatch.setattr("keras_acl.video.cutter._filter", fail)
+    with pytest.raises(DecodingError, match=r"more memory than there is|Cannot allocate") as caught:
+        call(numbered_video)
+    assert caught.value.path == str(numbered_video)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"side": 47}, "frames of 48x32 are larger than the limits, a side of 47 and"),
+        ({"pixels": 1535}, "frames of 48x32 are larger than the limits, .* 1535 pixels"),
+        ({"frames": 80}, r"longer than the limits, 80 frames and 172800 s \(`VideoLimits` raises"),
+        ({"seconds": 2}, "it is longer than the limits, 4194304 frames and 2 s"),
+    ],
+)
+def test_what_is_too_large_is_refused_unless_the_limits_are_raised(numbered_video, limits, reason):
+    video = Video(str(numbered_video), limits=VideoLimits(**limits))
+    with pytest.raises(DecodingError, match=reason):
+        read_clip(video, CLIP)
+    faults = []
+    seen = sum(1 for _ in grid_frames(video, CLIP, faults))
+    assert faults
+    assert seen <= 81
+    (name, value), bigger = next(iter(limits.items())), {}
+    bigger[name] = value + 1
+    raised = Video(str(numbered_video), limits=VideoLimits(**bigger))
+    assert read_clip(raised, CLIP).shape == (4, 32, 48, 3)
+
+
+def test_frames_are_not_resized_beyond_the_limits(numbered_video):
+    video = Video(str(numbered_video), limits=VideoLimits(pixels=96 * 64))
+    assert read_frames(video, [0.0], 64).shape == (1, 64, 96, 3)
+    with pytest.raises(DecodingError, match="frames resized to 97x65 are larger"):
+        read_frames(video, [0.0], 65)
+
+
+def test_frames_larger_than_the_header_says_are_refused(tmp_path):
+    small = write_video(tmp_path / "small.h264", numbered_frames(3))
+    large = write_video(tmp_path / "large.h264", numbered_frames(3, 128, 128))
+    both = tmp_path / "both.h264"
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    assert len(read_frames(both, np.arange(6) / 25)) == 6
+    video = Video(str(both), limits=VideoLimits(pixels=64 * 100))
+    with pytest.raises(DecodingError):
+        read_frames(video, np.arange(6) / 25)

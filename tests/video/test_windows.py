@@ -12,8 +12,8 @@ from video_files import damage, gray_to_numbers, numbered_frames, write_sound, w
 
 from keras_acl.clip import ClipSpec
 from keras_acl.video import windows
+from keras_acl.video.clips import read_seen
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import read_seen
 from keras_acl.video.sampling import frame_offsets, grid_length
 from keras_acl.video.windows import grid_frames, read_windows, slide, stated_seconds, stride_frames
 
