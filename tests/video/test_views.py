@@ -116,19 +116,19 @@ def test_views_of_videos_shorter_than_a_clip(tmp_path):
 
 def test_no_more_frames_are_held_than_a_clip_spans(noise, monkeypatch):
     handed_over, most = [], 0
-    stream = views.stream_frames
+    stream = views.stream_squares
 
     def watched(*arguments):
         nonlocal most
-        for frame in stream(*arguments):
-            own = frame.copy()
-            handed_over.append(weakref.ref(own))
-            del frame
+        for squares in stream(*arguments):
+            own = [square.copy() for square in squares]
+            handed_over.append(weakref.ref(own[0]))
+            del squares
             yield own
             del own
             most = max(most, sum(alive() is not None for alive in handed_over))
 
-    monkeypatch.setattr(views, "stream_frames", watched)
+    monkeypatch.setattr(views, "stream_squares", watched)
     clip = ClipSpec(frames=8, span=8, size=28)
     assert sum(1 for _ in iterate_views(Video(noise), clip, ViewGrid(60, 3))) == 180
     assert len(handed_over) > 90  # nearly every frame is in a clip
