@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from video_files import damage, gray_to_numbers, numbered_frames, write_sound, write_video
 
 from keras_acl.clip import ClipSpec
-from keras_acl.video import windows
+from keras_acl.video import cutter
 from keras_acl.video.clips import read_seen
 from keras_acl.video.frame_table import probe
 from keras_acl.video.sampling import frame_offsets, grid_length
@@ -142,13 +142,13 @@ def test_rotation_is_honoured(tmp_path, rotation):
 
 def test_a_frame_is_converted_once(tmp_path, monkeypatch):
     converted = []
-    convert = windows.to_rgb
+    convert = cutter.to_rgb
 
     def counted(*args):
         converted.append(args)
         return convert(*args)
 
-    monkeypatch.setattr(windows, "to_rgb", counted)
+    monkeypatch.setattr(cutter, "to_rgb", counted)
     for name, fps, conversions in [("slow.mp4", 10, 20), ("fast.mp4", 60, 10)]:
         path = write_video(tmp_path / name, numbered_frames(20), fps)
         converted.clear()
