@@ -1,7 +1,6 @@
 """A model's maps along a whole video, clip after clip, one clip in memory at a time."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from keras_acl.clip import ClipSpec
 from keras_acl.video.clips import read_seen
 from keras_acl.video.frame_table import probe
 from keras_acl.video.sampling import frame_offsets, grid_length, uniform_clips
+from keras_acl.video.video import VideoSource
 
 PREDICTION_CLIPS = 3  # as `predict_videos`, so that both say the same
 
@@ -94,7 +94,7 @@ class VideoAttention:
     """
 
     def __init__(
-        self, model, path: str | Path, parts: Sequence[tuple[float, float]], chosen, size: int
+        self, model, path: VideoSource, parts: Sequence[tuple[float, float]], chosen, size: int
     ):
         self.model, self.path, self.size = model, path, size
         total = grid_length(probe(path).seconds, model.clip)

@@ -18,7 +18,9 @@ from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.crop import seen_corner
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import read_frames
+from keras_acl.video.held import HeldVideo, name_of, on_disk
+from keras_acl.video.read import read_squares
+from keras_acl.video.video import VideoSource, as_video
 
 COLUMNS = 6  # columns of the contact sheet
 MOST_BYTES = 5_000_000  # of a film inside a notebook
@@ -59,7 +61,7 @@ class Explanation:
 
 def explain(
     model: keras.Model,
-    video: str | os.PathLike,
+    video: VideoSource | HeldVideo,
     out: str | os.PathLike,
     label: str | int | None = None,
     strength: float = 0.5,
@@ -76,7 +78,8 @@ def explain(
 
     Args:
         model: A classifier of this package.
-        video: File to look at.
+        video: File to look at, folder of numbered pictures, http(s) URL, or `Video` (all of its
+            file); or bytes, or a file object.
         out: File to write, .mp4 (H.264) or .gif. The contact sheet gets the ending .png.
         label: Name or index of the class whose attention is shown, by default the predicted one.
         strength: How soon colour covers the frame, see `overlay`.
@@ -92,22 +95,36 @@ def explain(
         OSError: If the files cannot be written. What stood there is left as it was.
         ValueError: If the ending or the label is unknown, or `out` is the video itself.
     """
-    path, file = str(video), Path(out)
-    sheet = file.with_suffix(".png")
+    file = Path(out)
     check_ending(file)
+    with on_disk(video) as source:
+        found = _explained(model, source, file, label, strength, clips, compare)
+    return dataclasses.replace(found, path=name_of(video))
+
+
+def _explained(
+    model,
+    source: VideoSource,
+    file: Path,
+    label: str | int | None,
+    strength: float,
+    clips: int | None,
+    compare,
+) -> Explanation:
+    path, sheet = as_video(source).path, file.with_suffix(".png")
     if file.exists() and Path(path).exists() and file.samefile(path):
         raise ValueError(f"{file} is the video itself. Give `out` another name.")
     models = [model] if compare is None else [model, compare]
     classes = [find_class(one, label) for one in models]
-    parts = parts_of(probe(path).seconds, model.clip, clips)
+    parts = parts_of(probe(source).seconds, model.clip, clips)
     _check_folder(file.parent)
     with written_whole(sheet) as sheet_beside, written_whole(file) as beside:
         followed = [
-            VideoAttention(one, path, parts, chosen, PANEL)
+            VideoAttention(one, source, parts, chosen, PANEL)
             for one, chosen in zip(models, classes, strict=True)
         ]
         titles = _titles(followed)
-        shown = _write_video(beside, path, followed, titles, strength)
+        shown = _write_video(beside, source, followed, titles, strength)
         _write_sheet(sheet_beside, Path(path).name, titles, shown)
     label, score, predicted = _found(followed[0])
     compared = None if compare is None else _found(followed[1])
@@ -152,13 +169,13 @@ def _check_folder(folder: Path) -> None:
         raise PermissionError(f"The folder {folder} cannot be written to.")
 
 
-def _write_video(file: Path, path: str, followed, titles, strength: float) -> list:
+def _write_video(file: Path, source: VideoSource, followed, titles, strength: float) -> list:
     """Encode frame by frame; return what the contact sheet shows: clock and panels per model."""
-    clip, name = followed[0].model.clip, _shortened(Path(path).name)
+    clip, name = followed[0].model.clip, _shortened(Path(as_video(source).path).name)
     times = np.array(list(followed[0].seconds()))
     shown: dict[int, tuple] = {}  # of each sixth of the video the moment of most attention
     with overlay_writer(file, clip.frames / clip.seconds) as add:
-        for number, (second, frame) in enumerate(_frames_at(path, times, clip)):
+        for number, (second, frame) in enumerate(_frames_at(source, times, clip)):
             moments = [one.at(second) for one in followed]
             pictures = [panels(frame, one.spatial, one.temporal, strength) for one in moments]
             columns, clock = max(map(len, pictures)), _clock(second)
@@ -175,17 +192,18 @@ def _write_video(file: Path, path: str, followed, titles, strength: float) -> li
     return [moment[1:] for moment in shown.values()]
 
 
-def _frames_at(path: str, times: np.ndarray, clip: ClipSpec) -> Iterator[tuple[float, np.ndarray]]:
+def _frames_at(
+    source: VideoSource, times: np.ndarray, clip: ClipSpec
+) -> Iterator[tuple[float, np.ndarray]]:
     """What the model sees at these times, but PANEL pixels a side."""
-    info = probe(path)
+    info = probe(source)
     zoom = PANEL / clip.size
     top, left = (round(place * zoom) for place in seen_corner(info.height, info.width, clip))
+    short_side = round(clip.test_size * zoom)
     for first in range(0, len(times), AT_ONCE):
         part = times[first : first + AT_ONCE]
-        frames = read_frames(path, part, round(clip.test_size * zoom))
-        yield from zip(
-            part.tolist(), frames[:, top : top + PANEL, left : left + PANEL], strict=True
-        )
+        frames = read_squares(source, part, short_side, PANEL, lambda *_: (top, left))
+        yield from zip(part.tolist(), frames, strict=True)
 
 
 def _write_sheet(file: Path, name: str, titles: list[str], shown: list) -> None:

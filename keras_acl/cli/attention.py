@@ -55,7 +55,7 @@ def explain(
     """
     from keras_acl.video.files import list_files
 
-    paths = [Path(path) for path in list_files(videos)]
+    paths = list_files(videos)
     with no_startup_noise():
         from keras_acl.attention import explain as write
         from keras_acl.attention.explanation import find_class

@@ -20,7 +20,12 @@ SavedModel = Annotated[
         help="A .keras file, a run folder, a saved folder, a preset's name or hf://USER/REPO."
     ),
 ]
-VideoFiles = Annotated[list[Path], typer.Argument(help="Video files, or folders of them.")]
+VideoFiles = Annotated[
+    list[str],
+    typer.Argument(
+        help="Video files, folders of them, folders of numbered pictures, or http(s) URLs."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Workers = Annotated[
     int | None,

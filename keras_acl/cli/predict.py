@@ -208,8 +208,8 @@ def _print_segments(row: dict) -> None:
 def features(
     model: SavedModel,
     videos: Annotated[
-        list[Path],
-        typer.Argument(help="A folder of class folders, a CSV (path,label), or videos."),
+        list[str],
+        typer.Argument(help="A folder of class folders, a CSV (path,label), or videos (or URLs)."),
     ],
     output: Annotated[Path, typer.Option(help="File to write: .npz, or .parquet (needs pyarrow).")],
     clips: Annotated[int, Option(min=1, help="Clips per video.")] = 1,

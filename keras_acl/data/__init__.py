@@ -10,7 +10,7 @@ The same in two steps:
     split: VideoList -> training and validation side
     VideoDataset: VideoList -> batches
     Augmentation, LoadingOptions: what varies in training, and how files are read
-    Video, VideoList: one video and its class; a list with class names
+    Video, VideoLimits, VideoList: one video and its class; a list with class names
 
 Care of files:
     check_videos, VideoProblem: find the files that cannot be read
@@ -43,7 +43,7 @@ from keras_acl.video.frame_table import VideoInfo, probe
 from keras_acl.video.read import read_frames
 from keras_acl.video.sampling import frame_offsets, random_clip, record_rng, uniform_clips
 from keras_acl.video.shrink import ShrinkReport, shrink_videos
-from keras_acl.video.video import DecodingError, Video
+from keras_acl.video.video import DecodingError, Video, VideoLimits
 
 if TYPE_CHECKING:
     from keras_acl.data.from_files import (
@@ -71,6 +71,7 @@ __all__ = [
     "Video",
     "VideoDataset",
     "VideoInfo",
+    "VideoLimits",
     "VideoList",
     "VideoProblem",
     "check_videos",

@@ -86,11 +86,11 @@ def read_training_clip(
     """
     short_side = draw_short_side(clip.size, augmentation.scale, rng)
     times = clip_times(video, clip, rng)
-    info = probe(video.path)
+    info = probe(video)
     height, width = resized(info.height, info.width, short_side)
     corner = draw_corner(height, width, clip.size, rng)
     mirrored = bool(rng.random() < augmentation.flip)
-    frames = read_crops(video.path, times, Crop(height, width, *corner, clip.size, mirrored))
+    frames = read_crops(video, times, Crop(height, width, *corner, clip.size, mirrored))
     if augmentation.needs_keras:
         # Not at the top: worker processes import this module, and they do without Keras.
         from keras_acl.data.keras_augmentation import apply_layers, rand_augment

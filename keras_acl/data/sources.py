@@ -16,7 +16,7 @@ from keras_acl.data.split_folders import (
 )
 from keras_acl.data.tables import MOST_DIGITS, Row, class_index, read_table
 from keras_acl.data.video_list import VideoList, checked_labels, only_present
-from keras_acl.video.files import checked_folder, find_videos, list_files
+from keras_acl.video.files import checked_folder, find_videos, is_url, list_files
 from keras_acl.video.video import Video
 
 logger = logging.getLogger("keras_acl")
@@ -108,8 +108,9 @@ def read_csv(
     root: str | Path | None = None,
     subset: str | None = None,
 ) -> VideoList:
-    """Read a CSV with the columns path, label and, where wanted, start, end (seconds) and group.
+    """Read a CSV with the columns path, label and, where wanted, start, end, group, fps.
 
+    Start and end are seconds; fps is that of a folder of numbered pictures, see `Video`.
     A label is a class name or a class index. Without `labels`, the class names are the sorted
     names of the file or, where every label is an index, "0", "1", ... up to the largest one.
     (Numbers are indices where at least one in ten of those up to the largest occurs, and names
@@ -146,21 +147,22 @@ def list_videos(sources: Sequence[str | Path]) -> VideoList:
     """List the videos of a folder of class folders, of a CSV, or of files and other folders.
 
     Args:
-        sources: One folder or one `.csv` file, or any number of video files and folders of them.
+        sources: One folder or one `.csv` file, or any number of video files, folders of them, and
+            URLs.
 
     Raises:
         FileNotFoundError: If a folder or CSV is not there.
         ValueError: If there is no video, or a CSV stands beside other sources.
     """
-    sources = [Path(source) for source in sources]
-    if len(sources) == 1 and sources[0].suffix.lower() == ".csv":
-        return read_csv(sources[0])
-    if any(source.suffix.lower() == ".csv" for source in sources):
+    paths = [Path(source) for source in sources if not is_url(source)]
+    if len(sources) == len(paths) == 1 and paths[0].suffix.lower() == ".csv":
+        return read_csv(paths[0])
+    if any(path.suffix.lower() == ".csv" for path in paths):
         raise ValueError("A CSV stands alone: expected one CSV, or videos and folders")
-    if len(sources) == 1 and sources[0].is_dir():
-        found = find_videos(sources[0])
-        if found and all(Path(path).parent != sources[0] for path in found):
-            return read_directory(sources[0])
+    if len(sources) == len(paths) == 1 and paths[0].is_dir():
+        found = find_videos(paths[0])
+        if found and all(Path(path).parent != paths[0] for path in found):
+            return read_directory(paths[0])
     return VideoList([Video(path) for path in list_files(sources)])
 
 
@@ -170,8 +172,10 @@ def _csv_video(row: Row, root: Path, indices: dict[str, int]) -> Video:
         raise ValueError(f"{row.where}: the path is empty.")
     label = class_index(cells["label"], indices, row.where)
     try:
-        start, end = (float(cells[name]) if cells.get(name) else None for name in ("start", "end"))
-        return Video(str(root / cells["path"]), label, start, end, cells.get("group") or None)
+        start, end, fps = (
+            float(cells[name]) if cells.get(name) else None for name in ("start", "end", "fps")
+        )
+        return Video(str(root / cells["path"]), label, start, end, cells.get("group") or None, fps)
     except ValueError as error:
         raise ValueError(f"{row.where}: {error}") from error
 

@@ -1,7 +1,6 @@
 """VideoList: what every source of videos hands over."""
 
 import collections
-import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import overload
 import numpy as np
 
 from keras_acl.system.printable import escaped, shortened
+from keras_acl.video.files import video_exists
 from keras_acl.video.video import Video
 
 
@@ -113,7 +113,7 @@ def only_present(listed: Iterable[Video], labels: Sequence[str], source: str | P
     """
     videos, missing = [], []
     for video in listed:
-        if os.path.isfile(video.path):
+        if video_exists(video.path):
             videos.append(video)
         else:
             missing.append(video.path)

@@ -20,6 +20,7 @@ from keras_acl.models.compiled_call import predict_padded
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.models.video_classifier import model_name
 from keras_acl.system.devices import has_accelerator
+from keras_acl.video.files import video_exists
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
 from keras_acl.video.views import ViewGrid, iterate_views
@@ -192,7 +193,7 @@ def _begin(
         raise ValueError(
             f"A video's label is beyond the model's {len(labels)} classes. Received: {truth.max()}"
         )
-    there = [Path(video.path).is_file() for video in records] + [False] * len(missing)
+    there = [video_exists(video.path) for video in records] + [False] * len(missing)
     scores = Scores(
         paths=tuple(video.path for video in listed),
         truth=truth,

@@ -21,6 +21,7 @@ from keras_acl.models.fingerprint import fingerprint
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.printable import escaped
+from keras_acl.video.video import as_video
 
 INTERVAL = 30.0  # seconds from one writing of an unfinished run to the next
 ENDINGS = (".npz", ".parquet")
@@ -90,7 +91,7 @@ def features(
             "Expected a video, a clip and a batch of at least one. Received: "
             f"{len(videos)} videos, clips={clips}, batch_size={batch_size}"
         )
-    records = [video if isinstance(video, Video) else Video(str(video)) for video in videos]
+    records = [as_video(video) for video in videos]
     problems: list[str | None] = [None] * len(records)
     rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
     about = functools.partial(fingerprint, model, [str(record) for record in records])

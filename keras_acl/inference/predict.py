@@ -12,9 +12,10 @@ from keras_acl.clip import ClipSpec
 from keras_acl.system import html
 from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.frame_table import probe
+from keras_acl.video.held import HeldVideo, name_of, on_disk
 from keras_acl.video.read import read_frames
 from keras_acl.video.read_ahead import read_ahead
-from keras_acl.video.video import DecodingError, Video
+from keras_acl.video.video import DecodingError, Video, VideoSource, as_video
 
 TOP = 3  # classes shown of each video
 SIDE = 72  # pixels of the short side of its frame
@@ -72,7 +73,7 @@ class Predictions(list[Prediction]):
 
 def predict_videos(
     model: keras.Model,
-    paths: Sequence[str | Path],
+    paths: Sequence[VideoSource | HeldVideo],
     clips: int = 3,
     progress: Callable[[int, int], object] | None = None,
     workers: int | None = None,
@@ -83,7 +84,8 @@ def predict_videos(
 
     Args:
         model: A classifier of this package.
-        paths: Video files.
+        paths: Video files, folders of numbered pictures, http(s) URLs, or `Video`s; or videos as
+            bytes or file objects.
         clips: Clips per video, spread over its length.
         progress: Called as `progress(done, total)` after each file.
         workers: Files decoded at a time. None: as many as CPU cores, 16 at most.
@@ -95,9 +97,13 @@ def predict_videos(
     Raises:
         ValueError: If `clips` or `workers` is not positive.
     """
-    videos = [Video(str(path)) for path in paths]
+    names = [name_of(path) for path in paths]
     found: dict[int, Prediction] = {}
-    with contextlib.closing(clips_ahead(videos, model.clip, clips, workers)) as read:
+    with contextlib.ExitStack() as held:
+        videos = [as_video(held.enter_context(on_disk(path))) for path in paths]
+        read = held.enter_context(
+            contextlib.closing(clips_ahead(videos, model.clip, clips, workers))
+        )
         for place, batch in read:
             scores = problem = None
             if isinstance(batch, DecodingError):
@@ -105,7 +111,7 @@ def predict_videos(
             else:
                 logits = model.predict_on_batch(batch)
                 scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).mean(axis=0)
-            found[place] = Prediction(videos[place].path, scores, problem, model.class_names)
+            found[place] = Prediction(names[place], scores, problem, model.class_names)
             if progress is not None:
                 progress(len(found), len(videos))
     return Predictions(found[place] for place in range(len(videos)))

@@ -17,7 +17,7 @@ from keras_acl.models.compiled_call import predict_padded
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.read_ahead import read_ahead
-from keras_acl.video.video import DecodingError
+from keras_acl.video.video import DecodingError, VideoSource, as_video
 from keras_acl.video.windows import Window, read_windows, stated_seconds, stride_frames
 
 
@@ -167,7 +167,7 @@ class Timeline:
 
 def predict_timeline(
     model: keras.Model,
-    video: str | Path,
+    video: VideoSource,
     stride: float | None = None,
     batch_size: int = 4,
     progress: Callable[[float, float | None], object] | None = None,
@@ -178,7 +178,7 @@ def predict_timeline(
 
     Args:
         model: A classifier of this package.
-        video: File to read.
+        video: File to read, folder of numbered pictures, http(s) URL, or `Video` (all of its file).
         stride: Seconds from a window to the next, up to a clip's length; half of it by default.
             Rounded to whole frames of the clip's grid. The last window ends with the recording.
         batch_size: Windows computed at once.
@@ -216,9 +216,9 @@ def predict_timeline(
             if progress is not None:
                 progress(times[-1][1], total)
     if not times:
-        raise DecodingError(str(video), "; ".join(faults))
+        raise DecodingError(as_video(video).path, "; ".join(faults))
     return Timeline(
-        path=str(video),
+        path=as_video(video).path,
         times=np.array(times),
         scores=np.concatenate(scores),
         labels=model.class_names,
@@ -233,7 +233,7 @@ def _scores(model: keras.Model, windows: Sequence[Window], size: int) -> np.ndar
 
 
 def _batches(
-    video: str | Path, clip: ClipSpec, stride: int, faults: list[str], size: int
+    video: VideoSource, clip: ClipSpec, stride: int, faults: list[str], size: int
 ) -> Iterator[list[Window]]:
     with contextlib.closing(read_windows(video, clip, stride, faults)) as windows:
         while batch := list(itertools.islice(windows, size)):

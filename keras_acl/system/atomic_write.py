@@ -3,10 +3,11 @@
 import contextlib
 import math
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from keras_acl.system.unfinished import tidy_once, unfinished
 
 MARGIN = 2**20  # bytes of a saved model beside its numbers
 
@@ -15,7 +16,8 @@ MARGIN = 2**20  # bytes of a saved model beside its numbers
 def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     """A path beside `file` to write to; it becomes `file` when all went well.
 
-    Whatever ends the writing early, an error or a killed process, leaves `file` as it was.
+    Whatever ends the writing early, an error or a killed process, leaves `file` as it was. What
+    killed processes left in the folder is removed on the way.
 
     Args:
         file: Where the result goes; its folder is made if missing.
@@ -29,9 +31,8 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     """
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Its own, should two processes write the same file; hidden, so that nobody reads what a killed
-    # process left as a video; the ending stays, as it chooses formats.
-    beside = file.with_name(f".saving-{os.getpid()}-{secrets.token_hex(4)}-{file.name}")
+    tidy_once(file.parent.resolve())
+    beside = unfinished(file)
     try:
         yield beside
         os.replace(beside, file)

@@ -41,6 +41,11 @@ def is_frame_folder(folder: str | os.PathLike[str]) -> bool:
     return numbered_pictures(folder) is not None
 
 
+def video_exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file, or a folder of numbered pictures."""
+    return os.path.isfile(path) or is_frame_folder(path)
+
+
 def numbered_pictures(folder: str | os.PathLike[str]) -> NumberedPictures | None:
     """The pictures of a folder that `is_frame_folder`, else None."""
     names: dict[tuple[str, str], list[str]] = {}

@@ -19,6 +19,7 @@ from keras_acl.video.container import (
 from keras_acl.video.crop import Crop, resized
 from keras_acl.video.cutter import Cutter, Squares
 from keras_acl.video.frame_table import remembered
+from keras_acl.video.held import HeldVideo, on_disk
 from keras_acl.video.seek import LostFrameError, decode_frames, numbers_at
 from keras_acl.video.video import (
     VideoSource,
@@ -28,7 +29,7 @@ from keras_acl.video.video import (
 
 
 def read_frames(
-    source: VideoSource,
+    source: VideoSource | HeldVideo,
     times: Sequence[float] | np.ndarray,
     short_side: int | None = None,
     size: tuple[int, int] | None = None,
@@ -43,7 +44,8 @@ def read_frames(
     read: repeated frames in place of missing ones would teach a model nonsense.
 
     Args:
-        source: Path or `Video`; of the latter, start and end are ignored here.
+        source: Path or URL, `Video` (whose start and end are ignored here), bytes, or a file
+            object.
         times: Seconds from the first frame, in any order; repeats are allowed.
         short_side: Pixels to resize the shorter side to; the longer one follows, rounded down as in
             PySlowFast.
@@ -58,8 +60,8 @@ def read_frames(
     """
     wanted = _checked_times(times)
     order = np.argsort(wanted, kind="stable")
-    frames = stream_frames(source, wanted[order], short_side, size)
-    return _filled(source, order, frames)
+    with on_disk(source) as path:
+        return _filled(path, order, stream_frames(path, wanted[order], short_side, size))
 
 
 def stream_frames(

@@ -4,14 +4,13 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.unfinished import tidy
 from keras_acl.video.check import VideoProblem
 from keras_acl.video.encode import encode_anew
 from keras_acl.video.files import find_videos
@@ -19,8 +18,6 @@ from keras_acl.video.read_ahead import read_ahead
 
 SETTINGS = ".shrink.json"
 LISTS = (".csv", ".txt")
-UNFINISHED = re.compile(r"\.?saving-\d+-[0-9a-f]{8}-.+")
-ABANDONED = 600.0  # seconds without a change: nobody is writing the file any more
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +51,9 @@ def shrink_videos(
 
     Folders and names stay the same, so class folders and lists of files remain valid; CSV and text
     files are copied along. A copy is MP4 with H.264 whatever its suffix (FFmpeg goes by content),
-    upright, without sound, and shows the same frames at the same times. Copies that are newer than
-    their original are kept: the same call again resumes.
+    upright, without sound, and shows the same frames at the same times. A folder of numbered
+    pictures becomes FOLDER.mp4. Copies that are newer than their original are kept: the same call
+    again resumes.
 
     Args:
         folder: Folder to search at any depth; hidden files and folders are left out.
@@ -79,12 +77,13 @@ def shrink_videos(
     _check_folders(folder, output, names)
     _check_settings(output, short_side, quality)
     _tidy(folder, output)
-    todo = [name for name in names if not _is_finished(folder / name, output / name)]
+    copies_of = {name: output / _copy_name(folder, name) for name in names}
+    todo = [name for name in names if not _is_finished(folder / name, copies_of[name])]
     reasons: dict[Path, str] = {}
     stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
 
     def encode(name: Path) -> list[None]:
-        return [encode_anew(folder / name, output / name, short_side, quality, stop)]
+        return [encode_anew(folder / name, copies_of[name], short_side, quality, stop)]
 
     copies = read_ahead(todo, encode, workers or os.cpu_count(), stop=stop)
     with contextlib.closing(copies):
@@ -97,8 +96,8 @@ def shrink_videos(
     return ShrinkReport(
         written=len(todo) - len(reasons),
         finished=len(names) - len(todo),
-        bytes_before=sum((folder / name).stat().st_size for name in copied),
-        bytes_after=sum((output / name).stat().st_size for name in copied),
+        bytes_before=sum(_size(folder / name) for name in copied),
+        bytes_after=sum(_size(copies_of[name]) for name in copied),
         problems=tuple(VideoProblem(str(folder / n), reasons[n]) for n in names if n in reasons),
     )
 
@@ -144,9 +143,18 @@ def _tidy(folder: Path, output: Path) -> None:
         if is_list and not _is_finished(path, target):
             with written_whole(target) as beside:
                 shutil.copyfile(path, beside)
-    for path in output.rglob("*saving-*"):
-        if UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime > ABANDONED:
-            path.unlink(missing_ok=True)
+    for place, _, _ in os.walk(output):
+        tidy(place)
+
+
+def _copy_name(folder: Path, name: Path) -> Path:
+    return name.with_name(f"{name.name}.mp4") if (folder / name).is_dir() else name
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of the pictures of a folder."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _is_finished(source: Path, target: Path) -> bool:

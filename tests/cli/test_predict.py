@@ -1,5 +1,8 @@
 import csv
+import functools
 import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -283,3 +286,60 @@ def test_features_of_a_missing_file(call, model, tmp_path):
     code, _, err = call("features", RUN, tmp_path / "a.mp4", "--output", tmp_path / "f.npz")
     assert code == 1
     assert "a.mp4: cannot be read: No such file" in err
+
+
+# URLs
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        """Says nothing."""
+
+
+@pytest.fixture
+def url(videos):
+    """Address of a web server of the folder of videos."""
+    handler = functools.partial(Handler, directory=str(videos))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_urls_are_classified_like_the_files_behind_them(call, videos, url):
+    code, out, _ = call("predict", RUN, videos / "left/0000.mp4", f"{url}/left/0000.mp4", "--json")
+    assert code == 0
+    file, web = json.loads(out)
+    assert web["path"] == f"{url}/left/0000.mp4"
+    assert web["predictions"] == file["predictions"]
+    code, out, _ = call("predict", RUN, f"{url}/left/nowhere.mp4", "--json")
+    assert code == 1
+    assert "404" in json.loads(out)[0]["problem"]
+
+
+def test_urls_have_timelines_features_and_explanations(call, url, tmp_path):
+    video = f"{url}/up/0001.mp4"
+    code, out, _ = call("predict", RUN, video, "--timeline", "--json", "--output", tmp_path)
+    assert code == 0
+    assert json.loads(out)[0]["path"] == video
+    assert (tmp_path / "0001.csv").is_file()
+    code, _, _ = call("features", RUN, video, "--output", tmp_path / "features.npz")
+    assert code == 0
+    with np.load(tmp_path / "features.npz") as saved:
+        assert saved["paths"].tolist() == [video]
+        assert np.isfinite(saved["features"]).all()
+    code, out, _ = call("explain", RUN, video, "--output", tmp_path, "--clips", 1)
+    assert code == 0
+    assert out.startswith(f"{video}: ")
+    assert (tmp_path / "0001_attention.mp4").is_file()
+
+
+def test_other_urls_and_urls_in_a_csv_are_names_of_files(call, url, tmp_path):
+    for address in (url.replace("http:", "rtsp:"), url.replace("http:", "tcp:"), "data:,x.mp4"):
+        code, out, _ = call("predict", RUN, address, "--json")
+        assert code == 1
+        assert json.loads(out)[0]["problem"] == "No such file or directory"
+    (tmp_path / "list.csv").write_text(f"path,label\n{url}/up/0001.mp4,up\n")
+    code, _, err = call("features", RUN, tmp_path / "list.csv", "--output", tmp_path / "x.npz")
+    assert code == 1
+    assert "disk" in err

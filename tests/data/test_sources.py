@@ -227,3 +227,19 @@ def test_sources_are_a_class_folder_a_csv_or_videos(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no video file in .*empty"):
         list_videos([tmp_path / "empty"])
+
+
+def test_folders_of_pictures_are_videos_of_their_class(tmp_path):
+    for name in ("jump/v1/img_00001.jpg", "jump/v1/img_00002.jpg", "run/v2.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    pictures = str(tmp_path / "jump" / "v1")
+    assert [(video.path, video.label) for video in read_directory(tmp_path)] == [
+        (pictures, 0),
+        (str(tmp_path / "run" / "v2.mp4"), 1),
+    ]
+    assert [video.path for video in list_videos([pictures])] == [pictures]
+    (tmp_path / "list.csv").write_text("path,label,fps\njump/v1,jump,12\nrun/v2.mp4,run,\n")
+    assert [video.fps for video in read_csv(tmp_path / "list.csv")] == [12.0, None]
+    url = "https://example.com/a.mp4"
+    assert [video.path for video in list_videos([url])] == [url]

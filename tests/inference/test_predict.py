@@ -1,11 +1,14 @@
 import base64
 import io
+import os
 import threading
 import time
 
+import av
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 from tiny_network import CLIP, LABELS
 from video_files import gray_to_number, gray_to_numbers, numbered_frames, write_video
 
@@ -108,3 +111,39 @@ def test_no_clip_is_an_error(model, video):
 def test_a_part_beyond_the_end_is_an_error(video):
     with pytest.raises(DecodingError, match=r"5\.00 s"):
         read_uniform_clips(Video(str(video), start=5.0), CLIP, 1)
+
+
+def save_pictures(folder, count):
+    folder.mkdir()
+    for number, image in enumerate(numbered_frames(count, 40, 64), 1):
+        Image.fromarray(image).save(folder / f"img_{number:05d}.png")
+    return folder
+
+
+def test_bytes_file_objects_and_pictures_are_classified_like_files(model, video, tmp_path):
+    pictures = Video(str(save_pictures(tmp_path / "v", 48)), fps=30)
+    with open(video, "rb") as file:
+        sources = [video, video.read_bytes(), file, pictures, b"no video"]
+        found = predict_videos(model, sources, clips=2)
+    assert [one.path for one in found] == [
+        *(str(video), "video", str(video), str(tmp_path / "v"), "video")
+    ]
+    for one in found[1:3]:
+        np.testing.assert_allclose(one.scores, found[0].scores, rtol=1e-5)
+    np.testing.assert_allclose(found[3].scores, found[0].scores, atol=0.02)
+    assert found[4].problem == "Invalid data found when processing input"
+
+
+def test_good_videos_keep_their_results_beside_impossible_ones(model, video, tmp_path):
+    strip = tmp_path / "strip.nut"
+    with av.open(str(strip), "w") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 30000, 1, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(30000, 1, "yuv420p")))
+    tiny = write_video(tmp_path / "tiny.mp4", numbered_frames(20, 2, 2))
+    os.mkfifo(tmp_path / "pipe.mp4")
+    bad, small, good, pipe = predict_videos(model, [strip, tiny, video, tmp_path / "pipe.mp4"])
+    assert bad.problem.startswith("frames of 30000x1 are larger than the limits")
+    assert pipe.problem == "it is no regular file"
+    assert good.problem is small.problem is None
+    assert good.scores.sum() == pytest.approx(1, abs=1e-5)

@@ -6,6 +6,7 @@ import threading
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from video_files import damage, gray_to_numbers, numbered_frames, write_video
 
 from keras_acl.data import probe, read_csv, read_directory, read_frames
@@ -162,7 +163,10 @@ def test_what_a_killed_process_left_is_removed(folder, tmp_path):
     output.mkdir(parents=True)
     old, fresh, other = (
         output / name
-        for name in ("saving-12-0123abcd-c.mkv", ".saving-13-0123abcd-c.mkv", "saving-life.mp4")
+        for name in (
+            *("saving-9999999-0123abcd-c.mkv", ".saving-9999998-0123abcd-c.mkv"),
+            "saving-life.mp4",
+        )
     )
     for path in (old, fresh, other):
         path.write_text("half")
@@ -176,3 +180,19 @@ def test_settings_are_remembered_as_json(folder, tmp_path):
     shrink_videos(folder, tmp_path / "small", short_side=48, quality=30)
     file = tmp_path / "small" / ".shrink.json"
     assert json.loads(file.read_text()) == {"short_side": 48, "quality": 30}
+
+
+def test_folders_of_pictures_become_files_and_long_names_are_copied(tmp_path):
+    folder = tmp_path / "videos" / "jump" / "v 1.2"
+    folder.mkdir(parents=True)
+    for number, image in enumerate(numbered_frames(10, 64, 96), 1):
+        Image.fromarray(image).save(folder / f"img_{number:05d}.png")
+    long = folder.with_name("x" * 247 + ".mp4")
+    write_video(long, numbered_frames(5, 64, 96))
+    report = shrink_videos(tmp_path / "videos", tmp_path / "small", short_side=32)
+    assert (report.written, report.problems) == (2, ())
+    assert report.bytes_before == sum(path.stat().st_size for path in (*folder.iterdir(), long))
+    copies = [tmp_path / "small" / "jump" / name for name in ("v 1.2.mp4", long.name)]
+    assert find_videos(tmp_path / "small") == list(map(str, copies))
+    assert gray_to_numbers(read_frames(copies[0], np.arange(10) / 25)) == list(range(10))
+    assert shrink_videos(tmp_path / "videos", tmp_path / "small", short_side=32).finished == 2
