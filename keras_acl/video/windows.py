@@ -169,6 +169,9 @@ def _spans(
             if current is not None and second - shown > LONGEST_STILL:
                 faults.append(f"its timestamps jump from {shown:.2f} s to {second:.2f} s")
                 break
+            if second > as_video(source).limits.seconds:
+                faults.append(too_long(source).reason)
+                break
             if current is not None:
                 yield current, second, False
             current, shown, end = frame, second, max(end, second + duration)
@@ -193,8 +196,6 @@ def _readable_frames(
                     damage.append(shown)
                 duration = float(frame.duration * tick or step)
                 end = max(end, shown + duration)
-                if shown > as_video(source).limits.seconds:
-                    raise too_long(source)
                 yield shown, duration, frame
             begin = float(max(origin or 0, 0))
             cut_short = is_cut_short(container, stream, 0, end, begin)
