@@ -66,7 +66,7 @@ def test_nothing_overflows_fails_or_runs(page):
         assert found["wide"] == []
         assert (found["images"], found["broken"], found["loaded"]) == (6, 0, [])
         assert not found["hacked"]
-        assert len(found["charts"]) == 3 + 2 + 2  # curves were made for the first run only
+        assert len(found["charts"]) == 3 + 3 + 3  # curves were made for the first run only
         assert min(found["charts"]) > 250
         assert found["ink"] == "rgb(26, 32, 39)"
     assert desktop["elements"] == phone["elements"] > 500
