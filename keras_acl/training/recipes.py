@@ -11,6 +11,7 @@ from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.fine_tuning import FREEZABLE, balanced_weights, freeze_streams
+from keras_acl.training.gradient_norm import GradientNorm
 from keras_acl.training.history import HistoryFile
 from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
@@ -198,6 +199,7 @@ class Recipe:
             callbacks.append(keras.callbacks.SwapEMAWeights())
         if self.precise_batches and data is not None:
             callbacks.append(PreciseBatchNorm(data, self.precise_batches))
+        callbacks.append(GradientNorm())
         if run_folder is not None:
             folder = Path(run_folder)
             folder.mkdir(parents=True, exist_ok=True)

@@ -117,7 +117,12 @@ def test_one_call_compiles_and_hands_back_the_callbacks_in_order(tmp_path):
         verbose=0,
     ).history
     measured = {"accuracy", "crossentropy", "loss"}
-    assert set(history) == {"consistency", *measured, *(f"val_{name}" for name in measured)}
+    assert set(history) == {
+        "consistency",
+        "gradient_norm",
+        *measured,
+        *(f"val_{name}" for name in measured),
+    }
     assert np.all(np.isfinite(list(history.values())))
     # six steps of a cosine to zero: nothing is left of 0.1 · 2 / 64
     assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-7)
