@@ -51,9 +51,8 @@ def shrink_videos(
 
     Folders and names stay the same, so class folders and lists of files remain valid; CSV and text
     files are copied along. A copy is MP4 with H.264 whatever its suffix (FFmpeg goes by content),
-    upright, without sound, and shows the same frames at the same times. A folder of numbered
-    pictures becomes FOLDER.mp4. Copies that are newer than their original are kept: the same call
-    again resumes.
+    upright, without sound, and shows the same frames at the same times. A folder of pictures
+    becomes FOLDER.mp4. Copies newer than their original are kept: the same call again resumes.
 
     Args:
         folder: Folder to search at any depth; hidden files and folders are left out.
