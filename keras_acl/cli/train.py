@@ -52,6 +52,19 @@ LearningRate = Annotated[
         show_default="0.4 for the small network from scratch, else 0.1",
     ),
 ]
+Freeze = Annotated[
+    Literal["none", "streams", "spatial", "temporal"] | None,
+    Option(help="What is not trained; streams: all but the dense layer.", show_default="none"),
+]
+HeadRate = Annotated[
+    float | None,
+    Option(help="How many times faster the dense layer learns than the streams.", show_default="1"),
+]
+Balance = Annotated[bool, Option("--balance", help="Let all classes weigh the same in the loss.")]
+Ema = Annotated[
+    float | None,
+    Option(help="Keep a moving average of the weights, with this momentum, such as 0.99."),
+]
 Consistency = Annotated[float, Option(min=0, help="λ of the paper.")]
 ValidationSplit = Annotated[
     float | None,
@@ -86,6 +99,10 @@ def train(
     span: Span = None,
     learning_rate: LearningRate = None,
     consistency_weight: Consistency = 1.5,
+    freeze: Freeze = None,
+    head_rate: HeadRate = None,
+    balance: Balance = False,
+    ema: Ema = None,
     validation: Validation = None,
     test: Test = None,
     validation_split: ValidationSplit = None,
@@ -118,6 +135,10 @@ def train(
             "learning_rate": learning_rate,
             "consistency_weight": consistency_weight,
             "patience": patience,
+            "freeze": freeze,
+            "head_rate": head_rate,
+            "balance": balance,
+            "ema": ema,
         },
         batch_size=batch_size,
         validation=validation,

@@ -162,9 +162,17 @@ class VideoClassifier(keras.Model):
         self.fit_callbacks = ()
         super().compile(*args, run_eagerly=run_eagerly, jit_compile=jit_compile, **kwargs)
 
+    def get_compile_config(self):
+        """How the model is compiled, and which of its layers are frozen: the optimiser knows."""
+        config = super().get_compile_config()
+        frozen = [layer.name for layer in self.layers if not layer.trainable]
+        return {**config, "frozen": frozen} if config and frozen else config
+
     def compile_from_config(self, config):
         """Compile as saved, but for XLA: this may be another backend or device."""
         config = keras.saving.deserialize_keras_object(config)
+        for name in config.pop("frozen", ()):
+            self.get_layer(name).trainable = False
         self.compile(**{**config, "jit_compile": "auto"})
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)

@@ -15,11 +15,12 @@ import pytest
 from tiny_network import CLIP, NETWORK, write_figures
 
 from keras_acl import recipes
-from keras_acl.cli.train import NetworkName
+from keras_acl.cli.train import Freeze, NetworkName
 from keras_acl.clip import ClipSpec
 from keras_acl.pretrained.keras_file import load_model
 from keras_acl.training import runs as training
 from keras_acl.training.checkpoint import latest_state
+from keras_acl.training.fine_tuning import FREEZABLE
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,19 @@ def test_train_passes_its_options_on(call, asked, videos, tmp_path):
     assert f"1 unreadable files: {folder / 'bad_videos.txt'}\n" in out
     assert f"  {folder / 'model.keras'} (epoch 2: the best)\n" in out
     assert f"  {folder / 'last.keras'} (epoch 3: the last)\n" in out
+
+
+def test_train_passes_on_what_suits_few_videos(call, asked, videos):
+    options = "--freeze spatial --head-rate 10 --balance --ema 0.99"
+    assert call("train", videos, *options.split())[0] == 0
+    [(settings, _)] = asked
+    recipe = settings.recipe
+    assert (recipe.freeze, recipe.head_rate) == ("spatial", 10.0)
+    assert (recipe.balance, recipe.ema) == (True, 0.99)
+
+
+def test_the_choices_of_what_to_freeze_are_those_there_are():
+    assert set(get_args(get_args(get_args(Freeze)[0])[0])) == set(FREEZABLE)
 
 
 def test_train_without_options_suits_the_device(call, asked, videos):

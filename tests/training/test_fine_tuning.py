@@ -1,7 +1,9 @@
+import keras
 import numpy as np
 import pytest
 from tiny_network import slow, slowfast, two_stream
 
+from keras_acl import recipes
 from keras_acl.training.fine_tuning import balanced_weights, freeze_streams
 from keras_acl.video.video import Video
 
@@ -35,6 +37,18 @@ def test_none_leaves_what_was_frozen_by_hand():
     freeze_streams(model, None)
     assert trainable(model) == before
     assert before[0] == 0
+
+
+@pytest.mark.backends
+def test_what_is_frozen_stays_so_in_a_file(tmp_path):
+    model = two_stream()
+    recipes.finetune(freeze="spatial").compile(model)
+    before = trainable(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert trainable(loaded) == before
+    assert before[0] == 0
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
 
 
 @pytest.mark.parametrize("make", [slow, slowfast])
