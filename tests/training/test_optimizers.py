@@ -183,6 +183,13 @@ def test_a_negative_factor_is_refused():
         CoupledSGD(rate_factors={"x": -1})
 
 
+def test_replicas_do_not_accumulate(monkeypatch):
+    monkeypatch.setattr("keras_acl.training.optimizers.replicas", lambda: 2)
+    CoupledSGD()
+    with pytest.raises(ValueError, match="gradient_accumulation_steps=4 on 2 of them"):
+        CoupledSGD(gradient_accumulation_steps=4)
+
+
 @pytest.mark.parametrize("options", [{"clipnorm": 0.1}, {"global_clipnorm": 0.1}])
 def test_gradients_are_clipped_before_they_decay(options):
     variable = keras.Variable(np.array([3.0, 0.0], "float32"), name="kernel")
