@@ -283,13 +283,14 @@ def test_schedule_without_warm_up_is_half_a_cosine():
 
 
 def test_schedule_config_round_trip():
-    schedule = WarmupCosine(0.3, 50, 20, 0.02)
+    schedule = WarmupCosine(0.3, 50, 20, 0.02, 4)
     copy = WarmupCosine.from_config(schedule.get_config())
     assert copy.get_config() == {
         "peak": 0.3,
         "total_steps": 50,
         "warmup_steps": 20,
         "warmup_start": 0.02,
+        "first_step": 4,
     }
     assert rate(copy, 7) == rate(schedule, 7)
 
