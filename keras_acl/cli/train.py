@@ -123,7 +123,7 @@ def train(
     Example: keras-acl train videos/ --epochs 30
     """
     with no_startup_noise():
-        from keras_acl.training.runs import default_folder, plan_run, train_folder
+        from keras_acl.training.runs import default_folder, plan_run
 
     settings = plan_run(
         folder,
@@ -153,8 +153,14 @@ def train(
         precision=precision,
         workers=workers,
     )
-    output = output or default_folder(folder)
-    what = weights or f"the {settings.network} two-stream network"
+    _train(settings, output or default_folder(folder))
+
+
+def _train(settings, output: Path) -> None:
+    """Say what is trained, train, and show what came out."""
+    from keras_acl.training.runs import train_folder
+
+    what = settings.weights or f"the {settings.network} two-stream network"
     screen.print(f"Training {what} on {settings.source}; run folder {output}")
     for side, where in (("Validation", settings.validation), ("Test", settings.test)):
         if where is not None:
