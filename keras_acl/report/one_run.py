@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,
+    CalibrationBin,
     ClassAccuracy,
     calibration,
     class_table,
@@ -92,7 +93,6 @@ def run_context(
     scores = run.scores
     values, matrix, bins = summary(scores), confusion_matrix(scores), calibration(scores)
     rows, curves = class_table(scores), roc_curves(scores)
-    filled = [row for row in bins if row.videos]
     folder, names = short_paths(scores)
     problems = [
         {"name": names[index], "reason": problem, "missing": problem == NOT_FOUND}
@@ -117,8 +117,7 @@ def run_context(
         "means": class_means(rows, curves),
         "roc": charts.roc_chart(curves, salt) if curves else "",
         "calibration": charts.calibration_chart(bins, values.calibration_error, salt),
-        "surer": sum(row.videos * (row.confidence - row.accuracy) for row in filled) > 0,
-        "bins": filled,
+        **_calibrated(bins),
         "groups": group_rows(rows, groups),
         "hardest": [
             {
@@ -134,6 +133,12 @@ def run_context(
         "has_strips": bool(strips.rows),
         "strip_note": strips.note,
     }
+
+
+def _calibrated(bins: Sequence[CalibrationBin]) -> dict[str, Any]:
+    filled = [row for row in bins if row.videos]
+    surer = sum(row.videos * (row.confidence - row.accuracy) for row in filled) > 0
+    return {"bins": filled, "surer": surer}
 
 
 def confused_pairs(matrix: np.ndarray, labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -43,7 +43,9 @@ def save_models(model, folder: Path, keep: str) -> tuple[KeptModel, ...]:
         for name in EVALUATION:
             (folder / name).unlink(missing_ok=True)
     with written_whole(folder / MODELS) as beside:
-        beside.write_text(json.dumps([each._asdict() for each in kept], indent=2), encoding="utf-8")
+        names = ("file", "epoch", "which")
+        about = [dict(zip(names, each, strict=True)) for each in kept]
+        beside.write_text(json.dumps(about, indent=2), encoding="utf-8")
     return tuple(kept)
 
 
