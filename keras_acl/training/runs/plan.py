@@ -43,7 +43,8 @@ def plan_run(
         network: "small", "r50", "r101", or "auto": r50 on a GPU or TPU, small on a CPU.
         weights: What to start from, as in `load_pretrained`; it brings its own network.
         clip: Fields of `ClipSpec` other than the network's usual ones; `None` is the usual one.
-        recipe: Arguments of `recipes.finetune`; without a learning rate the usual one.
+        recipe: Arguments of `recipes.finetune`; without a learning rate the usual one. Few videos
+            change none of them, as measured there.
         **settings: Other fields of `RunSettings`, such as `batch_size`.
 
     Raises:
