@@ -125,21 +125,14 @@ def train(
     with no_startup_noise():
         from keras_acl.training.runs import default_folder, plan_run
 
+    length = {"epochs": epochs, "learning_rate": learning_rate, "patience": patience}
+    few_videos = {"freeze": freeze, "head_rate": head_rate, "balance": balance, "ema": ema}
     settings = plan_run(
         folder,
         network,
         weights,
         clip={"frames": frames, "size": size, "span": span},
-        recipe={
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "consistency_weight": consistency_weight,
-            "patience": patience,
-            "freeze": freeze,
-            "head_rate": head_rate,
-            "balance": balance,
-            "ema": ema,
-        },
+        recipe={**length, **few_videos, "consistency_weight": consistency_weight},
         batch_size=batch_size,
         validation=validation,
         test=test,
