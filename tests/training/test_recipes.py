@@ -13,6 +13,7 @@ from keras_acl.models import SlowClassifier
 from keras_acl.system.keras_internals import all_layers
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
+from keras_acl.training.gradient_norm import GradientNorm
 from keras_acl.training.history import HistoryFile
 from keras_acl.training.optimizers import CoupledSGD
 from keras_acl.training.precise_batch_norm import (
@@ -228,7 +229,7 @@ def test_without_data_and_folder_the_rate_is_constant_and_nothing_is_written():
     callbacks = recipes.finetune(learning_rate=0.4).compile(model)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.4 * 8 / 64)
     kinds = [type(callback) for callback in callbacks]
-    assert kinds == [keras.callbacks.TerminateOnNaN, ConsistencyLoss]
+    assert kinds == [keras.callbacks.TerminateOnNaN, ConsistencyLoss, GradientNorm]
 
 
 @pytest.mark.parametrize("installed", [True, False])
