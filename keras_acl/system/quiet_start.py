@@ -29,8 +29,12 @@ def quiet_start() -> Iterator[None]:
     if "keras" in sys.modules or os.environ.setdefault(LEVEL, "2") == "0":
         yield
         return
-    sys.stderr.flush()
-    terminal = os.dup(2)
+    try:
+        sys.stderr.flush()
+        terminal = os.dup(2)
+    except (AttributeError, OSError):  # a program without a terminal (pythonw) has no such stream
+        yield
+        return
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:

@@ -53,3 +53,15 @@ def test_only_the_first_import_of_keras_is_hushed():
     )
     assert run(code) == "mine\nlater"
     assert run(code, TF_CPP_MIN_LOG_LEVEL="0") == STARTED + "later"
+
+
+@pytest.mark.parametrize("without", ["sys.stderr = None", "os.close(2)"])
+def test_a_program_without_standard_error_starts(without):
+    code = (
+        "import os, sys\n"
+        "from keras_acl.system.quiet_start import quiet_start\n"
+        f"{without}\n"
+        "with quiet_start():\n    sys.stdout.write('inside')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "inside")
