@@ -52,6 +52,7 @@ class GradientNorm(keras.callbacks.Callback):
 
 def gradient_norm(optimizer) -> float | None:
     """Norm of the mean gradient of the last steps; `None` if the optimiser does not gather it."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of mixed_float16
     if not isinstance(optimizer, CoupledSGD) or not optimizer.built or not optimizer.momentum:
         return None
     squares = [ops.sum(ops.square(ops.cast(v, "float32"))) for v in optimizer.momentums]

@@ -59,7 +59,9 @@ class PreciseBatchNorm(keras.callbacks.Callback):
 
         Where it validated, the estimate was of the average already.
         """
-        if self.model.optimizer.use_ema and not self._estimated:
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of mixed_float16
+        if optimizer.use_ema and not self._estimated:
             self._estimate()
         self._forward = None
 

@@ -32,8 +32,8 @@ def save_models(model, folder: Path, keep: str) -> tuple[KeptModel, ...]:
     for which, file in ((other, f"{other}.keras"), (keep, "model.keras")):
         epoch, state = states[which]
         load_state(model, state)
-        if model.optimizer.use_ema:
-            model.optimizer.finalize_variable_values(model.trainable_variables)
+        # By the moving average, if there is one. (The optimiser of mixed_float16 would deny it.)
+        model.optimizer.finalize_variable_values(model.trainable_variables)
         check_room(folder / file, [*model.variables, *model.optimizer.variables])
         with written_whole(folder / file) as beside:
             model.save(beside)
