@@ -36,6 +36,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             too, see `best_state`.
         patience: Epochs without a better one after which training stops, as Keras' `EarlyStopping`
             does; here a resumed run goes on counting. `None` trains them all.
+        restart: Epochs that do not count for that: those before a warm restart.
 
     Raises:
         ValueError: At the start of training, if the saved state does not fit the model.
@@ -48,6 +49,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         seed: int = 0,
         monitor: str = "val_accuracy",
         patience: int | None = None,
+        restart: int = 0,
     ):
         super().__init__()
         self.folder = Path(folder)
@@ -55,11 +57,13 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         self.seed = seed
         self.monitor = monitor
         self.patience = patience
+        self.restart = restart
 
     def on_train_begin(self, logs=None):
         """Load the newest state."""
         saved = latest_state(self.folder)
         if saved is None:
+            (self.folder / BEST).unlink(missing_ok=True)  # of states that somebody removed
             return
         epoch, file = saved
         self._check_labels(file)
@@ -101,7 +105,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def _out_of_patience(self, epoch: int) -> bool:
         best, _ = _read_best(self.folder)
-        return self.patience is not None and best > 0 and epoch - best >= self.patience
+        since = epoch - max(best, self.restart)
+        return self.patience is not None and best > 0 and since >= self.patience
 
     def _check_labels(self, file: Path):
         """Weights of the same shape may mean other classes."""
@@ -153,7 +158,8 @@ def load_state(model: keras.Model, file: Path) -> None:
     Raises:
         ValueError: If they do not fit.
     """
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # that of mixed_float16 would get its variables twice
+        model.optimizer.build(model.trainable_variables)
     try:
         with warnings.catch_warnings():
             # Keras only warns of an optimiser that would begin anew.

@@ -208,9 +208,8 @@ class Recipe:
                 logs = str(folder / "tensorboard")
                 callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             # Last: a state that exists has its line in the log.
-            callbacks.append(
-                ResumableCheckpoint(folder / "checkpoint", data, self.seed, patience=self.patience)
-            )
+            about = {"seed": self.seed, "patience": self.patience, "restart": self.restart}
+            callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, **about))
         elif self.patience is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=self.patience)

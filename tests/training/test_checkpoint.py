@@ -138,6 +138,34 @@ def test_a_fit_after_an_interrupted_one_starts_at_its_own_first_epoch(tmp_path):
     assert len(later["loss"]) == 1
 
 
+def epochs_ended(callback, accuracies, first=1) -> keras.Model:
+    """Let epochs end with these accuracies."""
+    model = dropout_model(seed=1)
+    model.optimizer.build(model.trainable_variables)
+    callback.set_model(model)
+    callback.set_params({"epochs": 9})
+    callback.on_train_begin()
+    for epoch, accuracy in enumerate(accuracies, first):
+        callback.on_epoch_end(epoch - 1, {"loss": 1.0, "val_accuracy": accuracy})
+    return model
+
+
+def test_where_the_states_were_removed_no_older_epoch_is_the_best(tmp_path):
+    epochs_ended(ResumableCheckpoint(tmp_path), [0.5, 0.9])
+    for _, file in saved_states(tmp_path):
+        file.unlink()
+    epochs_ended(ResumableCheckpoint(tmp_path), [0.7, 0.6])
+    assert best_state(tmp_path) == (1, tmp_path / "epoch-0001.weights.h5")
+
+
+@pytest.mark.parametrize(("restart", "stops"), [(0, True), (3, False)])
+def test_patience_begins_anew_with_the_learning_rate(tmp_path, restart, stops):
+    epochs_ended(ResumableCheckpoint(tmp_path, patience=2), [0.9, 0.5, 0.5])
+    longer = ResumableCheckpoint(tmp_path, patience=2, restart=restart)
+    assert epochs_ended(longer, [0.6], first=4).stop_training == stops
+    assert epochs_ended(longer, [0.6], first=5).stop_training
+
+
 @pytest.mark.parametrize("logs", [{"loss": math.nan}, {"loss": 1.0, "val_loss": math.inf}])
 def test_no_state_is_saved_for_a_loss_that_is_not_finite(tmp_path, logs):
     callback = ResumableCheckpoint(tmp_path / "states")
