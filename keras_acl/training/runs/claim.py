@@ -69,10 +69,13 @@ def claim_folder(folder: Path, settings: RunSettings, videos: RunVideos) -> RunS
     file, finished = folder / SETTINGS, finished_epochs(folder)
     if finished and file.exists():
         before = _read_settings(file)
+        free = FREE | {"recipe.epochs"}
+        if settings.weights is not None:
+            free |= {"network"}  # weights bring their own; this one is what the device suggests
         changed = [
             f"{_option(name)} was {before.get(name)}"
             for name, value in dotted_names(dataclasses.asdict(settings)).items()
-            if name not in FREE | {"recipe.epochs"} and not _same(before.get(name), value)
+            if name not in free and not _same(before.get(name), value)
         ]
         if settings.recipe.epochs < before["recipe.epochs"]:
             changed.append(f"--epochs was {before['recipe.epochs']}")

@@ -74,11 +74,13 @@ def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose) -> R
         plot_history(read_history(folder / "history.csv"), folder / "curves.png")
         accuracy = _score(model, validation, folder / "predictions.csv", settings)
     _draw_attention(model, validation, folder / "attention.png")
-    test_accuracy = None
+    test_accuracy, sides = None, [train, validation]
     if videos.test is not None:
-        test = _dataset(videos.test, settings, folder, MAX_BAD_FRACTION)
+        # Of a trained model the numbers come out, however many test videos cannot be read.
+        test = _dataset(videos.test, settings, folder, max_bad_fraction=1.0)
         with contextlib.closing(test):
             test_accuracy = _score(model, test, folder / "test_predictions.csv", settings)
+        sides.append(test)
     if diverged:
         raise ValueError(f"{_diverged(epochs)} {folder} has the models and curves up to there.")
     counts = np.bincount([video.label or 0 for video in videos.validation])
@@ -89,7 +91,7 @@ def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose) -> R
         epochs=epochs,
         accuracy=accuracy,
         chance=float(counts.max() / counts.sum()),
-        bad_files=len(train.bad_files) + len(validation.bad_files),
+        bad_files=sum(len(side.bad_files) for side in sides),
         seconds=time.monotonic() - begin,
         test_videos=len(videos.test or ()),
         test_accuracy=test_accuracy,

@@ -52,6 +52,7 @@ def test_the_same_run_goes_on(run):
         ({"clip": dataclasses.replace(CLIP, size=40)}, "--size was 32"),
         ({"batch_size": 2, "seed": 1}, "--batch-size was 3, --seed was 0"),
         ({"weights": "demo"}, "--weights was None"),
+        ({"network": "r50"}, "--network was small"),
     ],
 )
 def test_other_settings_are_refused(run, changes, text):
@@ -70,6 +71,13 @@ def test_other_settings_are_refused(run, changes, text):
 def test_what_no_result_depends_on_may_change(run, changes):
     settings = dataclasses.replace(SETTINGS, **changes)
     assert claim_folder(run, settings, videos()) == settings
+
+
+def test_weights_bring_their_network_to_any_device(run):
+    begun = dataclasses.replace(SETTINGS, weights="demo")
+    (run / "settings.json").write_text(json.dumps(dataclasses.asdict(begun)))
+    on_a_gpu = dataclasses.replace(begun, network="r50")
+    assert claim_folder(run, on_a_gpu, videos()) == on_a_gpu
 
 
 def test_a_path_may_be_spelled_in_another_way(run):

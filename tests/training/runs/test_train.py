@@ -164,6 +164,18 @@ def test_named_sets_are_validated_and_tested_on(videos, tmp_path):
     assert report.test_accuracy == (rows[0]["label"] == rows[0]["predicted"])
 
 
+@pytest.mark.filterwarnings("ignore::keras_acl.data.BadVideoWarning")
+@pytest.mark.usefixtures("_one_stream")
+def test_test_videos_that_cannot_be_read_do_not_hide_the_numbers(videos, tmp_path):
+    recipe = dataclasses.replace(RECIPE, epochs=1, precise_batches=0)
+    test = shutil.copytree(videos, tmp_path / "test")
+    spoil(test / f"left/{number:04}.mp4" for number in (0, 1, 2))
+    settings = settings_for(videos, recipe=recipe, test=str(test))
+    report = training.train_folder(settings, tmp_path / "run", verbose=0)
+    assert report.bad_files == 3
+    assert not np.isnan(report.test_accuracy)
+
+
 def test_the_best_epoch_is_kept_beside_the_last(run, videos, monkeypatch):
     assert [model.file for model in run.models] == ["model.keras", "last.keras"]
     assert json.loads((run.folder / "models.json").read_text())[1]["epoch"] == 2
