@@ -77,6 +77,7 @@ def shrink_videos(
     _check_settings(output, short_side, quality)
     _tidy(folder, output)
     copies_of = {name: output / _copy_name(folder, name) for name in names}
+    _check_copies(copies_of)
     todo = [name for name in names if not _is_finished(folder / name, copies_of[name])]
     reasons: dict[Path, str] = {}
     stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
@@ -148,6 +149,15 @@ def _tidy(folder: Path, output: Path) -> None:
 
 def _copy_name(folder: Path, name: Path) -> Path:
     return name.with_name(f"{name.name}.mp4") if (folder / name).is_dir() else name
+
+
+def _check_copies(copies_of: dict[Path, Path]) -> None:
+    """Refuse a folder of pictures beside a video whose copies would have one name."""
+    names: dict[Path, Path] = {}
+    for name, copy in copies_of.items():
+        if copy in names:
+            raise ValueError(f"The copies of {names[copy]} and {name} would both be {copy}")
+        names[copy] = name
 
 
 def _size(path: Path) -> int:

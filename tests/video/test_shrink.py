@@ -50,6 +50,16 @@ def test_copies_show_the_same_at_the_same_times_and_keep_their_places(folder, tm
             assert [stream.type for stream in container.streams] == ["video"]
 
 
+def test_pictures_beside_a_video_of_their_name_are_refused(folder, tmp_path):
+    pictures = folder / "jump" / "a"
+    pictures.mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (32, 32)).save(pictures / f"{number}.png")
+    with pytest.raises(ValueError, match=r"a\.mp4.* would both be"):
+        shrink_videos(folder, tmp_path / "small")
+    assert not list((tmp_path / "small").rglob("*.mp4"))
+
+
 def test_the_same_call_goes_on(folder, tmp_path):
     output = tmp_path / "small"
     shrink_videos(folder, output)
