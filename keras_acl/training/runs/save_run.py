@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from keras_acl.data.split_folders import SPLIT_NAMES
 from keras_acl.evaluation import Scores, card_metric
 from keras_acl.evaluation.held_out import held_out_videos, run_folder
 from keras_acl.models.fingerprint import fingerprint
@@ -30,7 +31,10 @@ def save_run(run: Path, folder: Path) -> Path:
     settings = _settings(run)
     began = settings.get("weights")
     start = f" fine-tuned from {Path(began).name}" if began else ""
-    data = Path(settings.get("source", run.resolve().name)).stem
+    source = Path(settings.get("source", run.resolve().name))
+    if source.name.casefold() in SPLIT_NAMES["train"]:  # the data set is the folder around it
+        source = Path(source.parent.name or source)
+    data = source.stem
     name = run.resolve().name
     card = Card(
         name=name,

@@ -56,6 +56,17 @@ def test_the_card_says_what_the_evaluation_of_the_run_measured(run, files, tmp_p
     assert "/home" not in (tmp_path / "saved" / "README.md").read_text()  # a card is public
 
 
+def test_data_that_were_split_already_are_called_by_their_own_folder(run, files, tmp_path):
+    evaluated(run, load_model(run))
+    settings = {
+        "source": "/home/somebody/figures/train",
+        "validation": "/home/somebody/figures/val",
+    }
+    (run / "settings.json").write_text(json.dumps(settings))
+    card = load_pretrained(save_run(run, tmp_path / "saved")).card
+    assert (card.source, card.datasets) == ("keras-acl train figures", ("figures",))
+
+
 def test_the_command_that_is_missing_is_named(run, tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"not been evaluated: keras-acl evaluate {run}"):
         save_run(run, tmp_path / "saved")
