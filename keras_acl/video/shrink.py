@@ -52,7 +52,7 @@ def shrink_videos(
     Folders and names stay the same, so class folders and lists of files remain valid; CSV and text
     files are copied along. A copy is MP4 with H.264 whatever its suffix (FFmpeg goes by content),
     upright, without sound, and shows the same frames at the same times. A folder of pictures
-    becomes FOLDER.mp4. Copies newer than their original are kept: the same call again resumes.
+    becomes FOLDER.mp4 (25 fps), which no list names. Newer copies are kept: a second call resumes.
 
     Args:
         folder: Folder to search at any depth; hidden files and folders are left out.
@@ -76,8 +76,7 @@ def shrink_videos(
     _check_folders(folder, output, names)
     _check_settings(output, short_side, quality)
     _tidy(folder, output)
-    copies_of = {name: output / _copy_name(folder, name) for name in names}
-    _check_copies(copies_of)
+    copies_of = _copies(folder, output, names)
     todo = [name for name in names if not _is_finished(folder / name, copies_of[name])]
     reasons: dict[Path, str] = {}
     stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
@@ -147,17 +146,18 @@ def _tidy(folder: Path, output: Path) -> None:
         tidy(place)
 
 
-def _copy_name(folder: Path, name: Path) -> Path:
-    return name.with_name(f"{name.name}.mp4") if (folder / name).is_dir() else name
-
-
-def _check_copies(copies_of: dict[Path, Path]) -> None:
-    """Refuse a folder of pictures beside a video whose copies would have one name."""
-    names: dict[Path, Path] = {}
-    for name, copy in copies_of.items():
-        if copy in names:
-            raise ValueError(f"The copies of {names[copy]} and {name} would both be {copy}")
-        names[copy] = name
+def _copies(folder: Path, output: Path, names: list[Path]) -> dict[Path, Path]:
+    """The copy of each video; a folder of pictures and a video must not have the same."""
+    copies: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    for name in names:
+        is_folder = (folder / name).is_dir()
+        copy = output / (name.with_name(f"{name.name}.mp4") if is_folder else name)
+        if copy in taken:
+            raise ValueError(f"{folder / name}: the copy of another video would be {copy}, too")
+        copies[name] = copy
+        taken.add(copy)
+    return copies
 
 
 def _size(path: Path) -> int:

@@ -16,12 +16,12 @@ from keras_acl.system.atomic_write import written_whole
 def split_table(subsets: Mapping[str, VideoList]) -> str:
     """Which videos a run trains on and which it holds out, as a CSV of path, label, subset.
 
-    `read_csv(file, subset="validation")` reads a side. Where a video is a part of its file or has a
-    group, there are columns for these, too.
+    `read_csv(file, subset="validation")` reads a side. Where a video is a part of its file, or has
+    a group or a rate of its own, there are columns for these, too.
     """
-    header = ["path", "label", "subset", "start", "end", "group"]
+    header = ["path", "label", "subset", "start", "end", "group", "fps"]
     rows = [
-        [_path(v.path), videos.labels[v.label or 0], name, v.start, v.end, v.group]
+        [_path(v.path), videos.labels[v.label or 0], name, v.start, v.end, v.group, v.fps]
         for name, videos in subsets.items()
         for v in videos
     ]

@@ -27,11 +27,11 @@ def test_a_split_is_read_back_from_any_folder(tmp_path, monkeypatch):
         read_csv(file, LABELS, subset="test")
 
 
-def test_parts_and_groups_are_in_the_split(tmp_path):
+def test_parts_groups_and_rates_are_in_the_split(tmp_path):
     (tmp_path / "a.mp4").touch()
     path = str(tmp_path / "a.mp4")
     sides = {
-        "train": VideoList([Video(path, 0, 1.5, 4.0, "day")], LABELS),
+        "train": VideoList([Video(path, 0, 1.5, 4.0, "day", fps=10.0)], LABELS),
         "validation": VideoList([Video(path, 1, 5.0)], LABELS),
     }
     write_table(tmp_path / "split.csv", split_table(sides))
