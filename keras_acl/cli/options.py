@@ -117,13 +117,15 @@ def output_names(paths: Sequence[str | Path]) -> list[str]:
     Raises:
         ValueError: If a video is listed twice, or two differ in their ending alone.
     """
-    files, depth = [Path(path) for path in paths], 1
+    # Without the root: a name that began with it would lead out of the output's folder.
+    files = [Path(path).relative_to(Path(path).anchor) for path in paths]
+    depth = 1
     while True:
         names = ["_".join([*file.parts[-depth:-1], file.stem]) for file in files]
         counts = collections.Counter(names)
         if max(counts.values()) == 1:
             return names
         if depth > max(len(file.parts) for file in files):
-            twice = [str(file) for file, name in zip(files, names, strict=True) if counts[name] > 1]
+            twice = [str(path) for path, name in zip(paths, names, strict=True) if counts[name] > 1]
             raise ValueError(f"Their outputs would have one name: {', '.join(twice)}")
         depth += 1

@@ -14,6 +14,7 @@ def test_outputs_have_names_of_their_own(tmp_path):
     assert output_names(paths[2:]) == ["1"]
     assert output_names(paths[:2]) == ["a_x_0", "b_x_0"]
     assert len(set(output_names(paths))) == 3
+    assert output_names(["/v.mp4", "/x/v.mp4"]) == ["v", "x_v"]  # no path of its own
     with pytest.raises(ValueError, match=r"0\.mp4, .*0\.avi"):
         output_names([paths[0], paths[0].with_suffix(".avi")])
 
