@@ -64,7 +64,7 @@ class BadVideos:
                     f"{len(self.found)} of {self.total} videos cannot be read, and no more than "
                     f"{self.limit} may be bad: {self._examples()}. "
                     "Run `keras-acl check-videos FOLDER` to find all of them, and repair or remove "
-                    "them; or allow more with `LoadingOptions(max_bad_fraction=...)`."
+                    "them; or, in Python, allow more with `LoadingOptions(max_bad_fraction=...)`."
                 )
 
     def give_up(self, name: str | int | None) -> NoReturn:

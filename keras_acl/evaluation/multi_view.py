@@ -11,7 +11,7 @@ import numpy as np
 from keras_acl.data.video_list import VideoList
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.resume import Journal
-from keras_acl.evaluation.scores import Protocol, Scores
+from keras_acl.evaluation.scores import Protocol, Scores, facts
 from keras_acl.evaluation.view_means import ViewMeans
 from keras_acl.evaluation.view_scorer import ViewScorer
 from keras_acl.models import optimize
@@ -204,7 +204,7 @@ def _begin(
         model=model_name(model),
         dataset=dataset,
         # Without the paths, which `Scores` holds: a folder may move.
-        fingerprint=fingerprint(model, str(protocol), [[v.label, v.start, v.end] for v in records]),
-        parts=np.array([[v.start, v.end] for v in listed], float),  # NaN for None
+        fingerprint=fingerprint(model, str(protocol), [facts(video) for video in records]),
+        parts=np.array([[v.start, v.end, v.fps] for v in listed], float),  # NaN for None
     )
     return records, scores

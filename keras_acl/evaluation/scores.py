@@ -47,7 +47,7 @@ class Scores:
     """What a model says of every video of a data set.
 
     A video is done (it has scores), failed (it has a problem) or pending (neither). Saved as an
-    `.npz` without pickles, with the arrays `path` (N,) text, `part` (N, 2) float64, `label` (N,)
+    `.npz` without pickles, with the arrays `path` (N,) text, `part` (N, 3) float64, `label` (N,)
     int32, `problem` (N,) text, empty where there is none, `scores` (N, L) float32, `classes` (L,)
     text, and `about`, a JSON text of everything else.
 
@@ -62,8 +62,8 @@ class Scores:
         dataset: Name of the data set.
         fingerprint: Digest of the model's weights, the videos and the protocol; equal if the
             evaluation is the same.
-        parts: (N, 2) float64, first and last second of the part of the file that counts; NaN where
-            it is the beginning or the end; by default all are whole files.
+        parts: (N, 3) float64, first and last second of the part of the file that counts, and the
+            frames per second of a folder of pictures; NaN where nobody said, which is the default.
 
     Raises:
         ValueError: If the numbers of videos or classes differ, or a class has no label.
@@ -78,12 +78,15 @@ class Scores:
     model: str = ""
     dataset: str = ""
     fingerprint: str = ""
-    parts: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 2)))
+    parts: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 3)))
 
     def __post_init__(self) -> None:
         count, classes = len(self.paths), len(self.labels)
         if not len(self.parts):
-            object.__setattr__(self, "parts", np.full((count, 2), np.nan))
+            object.__setattr__(self, "parts", np.full((count, 3), np.nan))
+        elif self.parts.shape[1] == 2:  # of 0.1.0, which knew no rates
+            rates = np.full((count, 1), np.nan)
+            object.__setattr__(self, "parts", np.concatenate([self.parts, rates], axis=1))
         shapes = (self.truth.shape, self.probabilities.shape, len(self.problems))
         if shapes != ((count,), (count, classes), count):
             raise ValueError(
@@ -133,8 +136,8 @@ class Scores:
     def video(self, index: int) -> Video:
         """The record of a video, to read it again."""
         label = int(self.truth[index])
-        start, end = (None if np.isnan(second) else float(second) for second in self.parts[index])
-        return Video(self.paths[index], None if label < 0 else label, start, end)
+        start, end, fps = (None if np.isnan(value) else float(value) for value in self.parts[index])
+        return Video(self.paths[index], None if label < 0 else label, start, end, fps=fps)
 
     def same_evaluation(self, other: "Scores") -> bool:
         """Whether `other` is of the same videos, model and protocol, however much of it is done."""
@@ -197,10 +200,15 @@ class Scores:
         except FileNotFoundError:  # removed just now, by the process that joined the parts
             raise
         except Exception as error:  # numpy and zipfile raise whatever they like on a broken file
-            reason = str(error).partition(". ")[0]  # without numpy's advice to run pickles
+            reason = str(error).partition(". If you trust")[0]  # numpy's advice to run pickles
             raise ValueError(
                 f"{file} holds no scores of an evaluation: {reason}. Is it whole?"
             ) from error
+
+
+def facts(video: Video) -> list:
+    """What a score depends on besides the file: label, part, and a rate if one is told."""
+    return [video.label, video.start, video.end] + ([] if video.fps is None else [video.fps])
 
 
 def merge(parts: Sequence[Scores]) -> Scores:

@@ -272,7 +272,7 @@ class VideoClassifier(keras.Model):
         check_same_classes(validated, known, self.num_classes, "The validation data")
         if labels and self.labels is None:
             self._labels = check_labels(labels, self.num_classes)
-            logger.info("%s: the labels are those of the data: %s", self.name, ", ".join(labels))
+            logger.warning("%s: the labels are those of the data: %s", self.name, ", ".join(labels))
 
     def _check_trainable(self) -> None:
         if self.folded:

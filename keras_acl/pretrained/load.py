@@ -163,11 +163,7 @@ def _with_consistency(model: VideoClassifier, weight: float | None) -> VideoClas
         model.initial_consistency_weight = weight
         model.consistency_weight.assign(weight)
         return model
-    config = {**model.get_config(), "consistency_weight": weight}
-    copy = type(model).from_config(config)
-    for name in ("spatial_stream", "temporal_stream", "classifier"):
-        getattr(copy, name).set_weights(getattr(model, name).get_weights())
-    return copy
+    return model.copy_with(consistency_weight=weight)
 
 
 def _say_what_was_kept(name: str, model: VideoClassifier, saved_count: int) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ NOISE = re.compile(
     r"|To enable the following instructions"
     r"|WARNING: All log messages before absl::InitializeLog"
 )
+_held = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -26,9 +28,20 @@ def quiet_start() -> Iterator[None]:
     lines are hidden by that variable, which is set to 2 (errors only) if you have not set it. To
     see everything set it to 0.
     """
-    if "keras" in sys.modules or os.environ.setdefault(LEVEL, "2") == "0":
+    shown = "keras" in sys.modules or os.environ.setdefault(LEVEL, "2") == "0"
+    if shown or not _held.acquire(blocking=False):  # another thread holds the stream: leave it
         yield
         return
+    try:
+        with _hold_back():
+            yield
+    finally:
+        _held.release()
+
+
+@contextlib.contextmanager
+def _hold_back() -> Iterator[None]:
+    """Keep standard error in a file meanwhile; what is worth showing comes out afterwards."""
     try:
         sys.stderr.flush()
         terminal = os.dup(2)

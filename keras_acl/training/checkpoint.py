@@ -173,11 +173,14 @@ def load_state(model: keras.Model, file: Path) -> None:
 
 
 def _read_best(folder: Path) -> tuple[int, float]:
-    """Number of the best epoch, 0 for none, and its value."""
-    if not (folder / BEST).exists():
+    """Number of the best epoch, 0 for none or if the note of it is damaged, and its value."""
+    try:
+        noted = json.loads((folder / BEST).read_text(encoding="utf-8"))
+        epoch = int(noted.pop("epoch"))
+        (value,) = noted.values()
+        return epoch, float(value)
+    except (FileNotFoundError, KeyError, TypeError, AttributeError, ValueError):
         return 0, -math.inf
-    epoch, value = json.loads((folder / BEST).read_text(encoding="utf-8")).values()
-    return epoch, value
 
 
 def _write(file: Path, content) -> None:

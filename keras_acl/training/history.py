@@ -40,13 +40,15 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def read_history(file: Path) -> dict[str, list[float]]:
-    """Columns of a `history.csv`; NaN where an epoch has no value.
+    """Columns of a `history.csv`, none if it is not there; NaN where an epoch has no value.
 
     A damaged file is read as far as it goes; of an epoch that is there twice, the last line counts.
 
     Raises:
         ValueError: If it has lines, and none is of an epoch.
     """
+    if not file.exists():
+        return {}
     rows = _read_rows(file)
     if not rows:
         if len(file.read_bytes().splitlines()) > 1:
@@ -90,8 +92,10 @@ def highest(history: Mapping[str, Sequence[float]], name: str) -> float | None:
 
 
 def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
-    """Draw the quantities of `drawn` by epoch; validation dashed."""
+    """Draw the quantities of `drawn` by epoch, if there are any; validation dashed."""
     names = drawn(history)
+    if not names:
+        return
     figure = Figure(figsize=(4 * len(names), 3.2), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for axis, name in zip(axes, names, strict=True):

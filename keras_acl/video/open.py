@@ -9,6 +9,7 @@ import ssl
 import stat
 
 import av
+import certifi
 from av.container import InputContainer
 
 from keras_acl.video.files import PICTURES, is_url, numbered_pictures
@@ -71,6 +72,6 @@ def _pictures(video: Video) -> InputContainer:
 
 
 def _certificates() -> dict[str, str]:
-    """Options that have FFmpeg check whom it talks to, where the authorities are known."""
-    file = ssl.get_default_verify_paths().cafile
-    return {} if file is None else {"tls_verify": "1", "ca_file": file}
+    """Have FFmpeg check whom it talks to, by the authorities of the machine or of Mozilla."""
+    file = ssl.get_default_verify_paths().cafile or certifi.where()
+    return {"tls_verify": "1", "ca_file": file}

@@ -40,13 +40,22 @@ def test_a_file_holds_all_there_is(scores, tmp_path):
     assert_same(Scores.load(str(tmp_path / "new")), scores)  # the folder of a run
 
 
+def test_a_rate_of_pictures_is_kept_and_files_of_before_have_none(scores):
+    parts = np.array([[1, 2, 10], *[[np.nan] * 3] * 3])
+    video = dataclasses.replace(scores, parts=parts).video(0)
+    assert (video.start, video.end, video.fps) == (1.0, 2.0, 10.0)
+    before = dataclasses.replace(scores, parts=parts[:, :2])
+    assert before.parts.shape == (4, 3)
+    assert before.video(0).fps is None
+
+
 def test_the_file_is_as_documented_and_holds_no_pickle(scores, tmp_path):
     scores.save(tmp_path / "scores.npz")
     with np.load(tmp_path / "scores.npz", allow_pickle=False) as arrays:
         content = dict(arrays)
     assert {name: (array.dtype.kind, array.shape) for name, array in content.items()} == {
         "path": ("U", (4,)),
-        "part": ("f", (4, 2)),
+        "part": ("f", (4, 3)),
         "label": ("i", (4,)),
         "problem": ("U", (4,)),
         "scores": ("f", (4, 3)),

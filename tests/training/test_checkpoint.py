@@ -158,6 +158,13 @@ def test_where_the_states_were_removed_no_older_epoch_is_the_best(tmp_path):
     assert best_state(tmp_path) == (1, tmp_path / "epoch-0001.weights.h5")
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"epoch": "a", "val_accuracy": 1}', '{"a": 1}'])
+def test_a_damaged_note_of_the_best_epoch_is_none(text, tmp_path):
+    (tmp_path / "best.json").write_text(text)
+    epochs_ended(ResumableCheckpoint(tmp_path), [0.7, 0.6])
+    assert best_state(tmp_path) == (1, tmp_path / "epoch-0001.weights.h5")
+
+
 @pytest.mark.parametrize(("restart", "stops"), [(0, True), (3, False)])
 def test_patience_begins_anew_with_the_learning_rate(tmp_path, restart, stops):
     epochs_ended(ResumableCheckpoint(tmp_path, patience=2), [0.9, 0.5, 0.5])

@@ -22,6 +22,12 @@ def test_a_history_without_epochs_is_empty(tmp_path):
     assert history.read_history(file) == {}
 
 
+def test_no_history_is_none_and_has_no_picture(tmp_path):
+    assert history.read_history(tmp_path / "history.csv") == {}
+    history.plot_history({}, tmp_path / "curves.png")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_history_is_read_as_far_as_it_goes(tmp_path):
     file = tmp_path / "history.csv"
     text = b"epoch,loss\n0,3.5\nepoch,loss\n1,2.5\n2,\xff\xfe\0\n3,1.5,7\n4,1.0\n5"

@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_acl.data.split_folders import SPLIT_NAMES
 from keras_acl.evaluation import Scores, card_metric
 from keras_acl.evaluation.held_out import held_out_videos, run_folder
+from keras_acl.evaluation.scores import facts
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.pretrained import Card, Metric, load_any, save_pretrained
 
@@ -59,8 +60,8 @@ def _metric(run: Path, model) -> Metric:
         raise FileNotFoundError(f"{run} has not been evaluated: {command}, then publish it.")
     scores = Scores.load(run)
     videos, _ = held_out_videos(run, model.labels)
-    labels = [[video.label, video.start, video.end] for video in videos]
-    if scores.fingerprint != fingerprint(model, str(scores.protocol), labels):
+    known = [facts(video) for video in videos]
+    if scores.fingerprint != fingerprint(model, str(scores.protocol), known):
         raise ValueError(
             f"The scores in {run} are of another state of the model, or of other videos: move "
             f"scores.npz away, then {command}."
