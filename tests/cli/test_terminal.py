@@ -64,6 +64,8 @@ def test_a_progress_bar_takes_any_name(monkeypatch):
 
 @pytest.mark.usefixtures("_logging")
 def test_errors_and_warnings_are_one_line_each(monkeypatch):
+    for name in ("keras_acl", "py.warnings"):  # xdist cannot send what pytest would log of it
+        monkeypatch.setattr(logging.getLogger(name), "propagate", False)
     file = shown_on(monkeypatch, "errors")
     logger.error("%s", BAD)
     with warnings.catch_warnings():
