@@ -71,6 +71,8 @@ def main() -> None:
     """Run the command line; a user's mistake is one line, not a stack trace."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     start_logging()
+    if "" in sys.argv[1:]:  # a path would become the current folder
+        _fail("An argument is empty. Is a shell variable unset?")
     try:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:

@@ -176,7 +176,8 @@ def _show_report(report) -> None:
     if report.test_accuracy is not None:
         screen.print(f"Test accuracy {report.test_accuracy:.1%} on {report.test_videos} videos.")
     if report.bad_files:
-        screen.print(f"{report.bad_files} unreadable files: {report.folder / 'bad_videos.txt'}")
+        files = "file" if report.bad_files == 1 else "files"
+        screen.print(f"{report.bad_files} unreadable {files}: {report.folder / 'bad_videos.txt'}")
     for model in report.models:
         screen.print(f"  {report.folder / model.file} (epoch {model.epoch}: {model.which})")
     names = ["curves.png", "predictions.csv", "attention.png"]

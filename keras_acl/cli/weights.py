@@ -27,7 +27,11 @@ def import_(
     ] = None,
     speed_ratio: Annotated[
         int | None,
-        typer.Option(min=1, help="α.", show_default="what the file or 4x16, 8x8 in its name says"),
+        typer.Option(
+            min=1,
+            help="α: 8 for 4x16, 4 for 8x8.",
+            show_default="what the file or 4x16, 8x8 in its name says",
+        ),
     ] = None,
     labels: Annotated[
         str | None, typer.Option(help="A text file with one class per line, or kinetics400.")
@@ -64,7 +68,7 @@ def import_(
     if report is not None:
         with written_whole(report) as beside:
             beside.write_text(json.dumps(done.to_dict(), indent=2), encoding="utf-8")
-    screen.print(str(done))
+    screen.print(*str(done).splitlines(), sep="\n")
     screen.print(f'Saved: {to}. In Python: keras_acl.load_pretrained("{to}")')
 
 

@@ -2,10 +2,13 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 from collections.abc import Iterator
 
 import av.error
+
+from keras_acl.video.files import is_url
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,7 +104,10 @@ def decoding_errors(source: VideoSource) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        raise DecodingError(as_video(source).path, error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        if error.errno == errno.EIO and is_url(as_video(source).path):
+            reason += "; the server may not let one jump in the file: download it first"
+        raise DecodingError(as_video(source).path, reason) from error
     except MemoryError as error:
         reason = "its frames need more memory than there is"
         raise DecodingError(as_video(source).path, reason) from error

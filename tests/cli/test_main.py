@@ -53,6 +53,13 @@ def test_the_shell_completes_verbs_and_options(call, monkeypatch, words, complet
     assert out.split() == completions
 
 
+@pytest.mark.parametrize("arguments", [["predict", "", "a.mp4"], ["train", ""]])
+def test_an_empty_argument_is_not_the_current_folder(call, arguments):
+    code, _, err = call(*arguments)
+    assert code == 1
+    assert err == "Error: An argument is empty. Is a shell variable unset?\n"
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train", "nowhere"]])
 def test_help_and_usage_errors_wait_for_no_backend(arguments):
     code = (

@@ -69,13 +69,13 @@ def test_train_passes_its_options_on(call, asked, videos, tmp_path):
     assert folder == tmp_path / "r"
     assert f"r50 two-stream network on {videos}; run folder {folder}\n" in out
     assert "Validation accuracy 50.0% on 2 videos" in out
-    assert f"1 unreadable files: {folder / 'bad_videos.txt'}\n" in out
+    assert f"1 unreadable file: {folder / 'bad_videos.txt'}\n" in out
     assert f"  {folder / 'model.keras'} (epoch 2: the best)\n" in out
     assert f"  {folder / 'last.keras'} (epoch 3: the last)\n" in out
 
 
 def test_train_passes_on_what_suits_few_videos(call, asked, videos):
-    options = "--freeze spatial --head-rate 10 --balance --ema 0.99"
+    options = "--weights demo --freeze spatial --head-rate 10 --balance --ema 0.99"
     assert call("train", videos, *options.split())[0] == 0
     [(settings, _)] = asked
     recipe = settings.recipe

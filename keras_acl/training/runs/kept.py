@@ -1,11 +1,14 @@
 """The models that a run leaves: of its best epoch, and of its last."""
 
 import json
+import logging
 from pathlib import Path
 
 from keras_acl.system.atomic_write import check_room, written_whole
 from keras_acl.training.checkpoint import best_state, latest_state, load_state
 from keras_acl.training.runs.settings import KEEP, KeptModel
+
+logger = logging.getLogger("keras_acl")
 
 MODELS = "models.json"
 EVALUATION = ("scores.npz", "metrics.json", "evaluation.json")  # of the model before
@@ -40,13 +43,26 @@ def save_models(model, folder: Path, keep: str) -> tuple[KeptModel, ...]:
         kept.insert(0, KeptModel(file, epoch, WHICH[which]))
     (folder / f"{keep}.keras").unlink(missing_ok=True)  # of a call that kept the other
     if _epoch_before(folder) not in (None, kept[0].epoch):
-        for name in EVALUATION:
-            (folder / name).unlink(missing_ok=True)
+        _remove_evaluation(folder, kept[0].epoch)
     with written_whole(folder / MODELS) as beside:
         names = ("file", "epoch", "which")
         about = [dict(zip(names, each, strict=True)) for each in kept]
         beside.write_text(json.dumps(about, indent=2), encoding="utf-8")
     return tuple(kept)
+
+
+def _remove_evaluation(folder: Path, epoch: int) -> None:
+    found = [folder / name for name in EVALUATION if (folder / name).exists()]
+    for file in found:
+        file.unlink()
+    if found:
+        logger.warning(
+            "%s is now of epoch %d, so the evaluation of the one before was removed; "
+            "keras-acl evaluate %s measures this one.",
+            folder / "model.keras",
+            epoch,
+            folder,
+        )
 
 
 def _epoch_before(folder: Path) -> int | None:

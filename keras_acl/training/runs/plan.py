@@ -49,7 +49,7 @@ def plan_run(
 
     Raises:
         ValueError: If both weights and a network are named, a share to split off and a validation
-            set, or an argument is out of its range.
+            set, something is to be frozen without weights, or an argument is out of its range.
     """
     if weights is not None and network != "auto":
         raise ValueError(
@@ -59,6 +59,11 @@ def plan_run(
     name = choose_network() if network == "auto" else network
     changes = {key: value for key, value in (clip or {}).items() if value is not None}
     told = {key: value for key, value in (recipe or {}).items() if value is not None}
+    if weights is None and told.get("freeze", "none") != "none":
+        raise ValueError(
+            "What is frozen stays as the weights brought it; from scratch it would stay random: "
+            f"name weights, or freeze nothing. Received: freeze={told['freeze']}, weights=None"
+        )
     if weights is None:
         told.setdefault("learning_rate", LEARNING_RATES[name])
     return RunSettings(

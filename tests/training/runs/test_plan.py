@@ -62,6 +62,12 @@ def test_a_named_side_counts_more_than_a_found_one(divided):
     assert sides == (str(divided / "train"), str(divided / "test"), "b.csv")
 
 
+def test_random_weights_are_not_frozen():
+    with pytest.raises(ValueError, match="freeze=streams, weights=None"):
+        training.plan_run("videos", "small", recipe={"freeze": "streams"})
+    assert training.plan_run("videos", "small", recipe={"freeze": "none"}).weights is None
+
+
 def test_a_validation_set_leaves_nothing_to_split_off(divided):
     with pytest.raises(ValueError, match=r"validation_split=0\.3, validation=.*val"):
         training.plan_run(divided, "small", validation_split=0.3)

@@ -184,7 +184,7 @@ def test_the_best_epoch_is_kept_beside_the_last(run, videos, monkeypatch):
     assert int(best.optimizer.iterations) == 3 * run.models[0].epoch
 
 
-def test_a_finished_run_is_extended_and_may_keep_the_last(run, videos, tmp_path):
+def test_a_finished_run_is_extended_and_may_keep_the_last(run, videos, tmp_path, caplog):
     folder = shutil.copytree(run.folder, tmp_path / "run")
     (folder / "scores.npz").write_bytes(b"of the model before")
     longer = dataclasses.replace(RECIPE, epochs=3)
@@ -193,6 +193,7 @@ def test_a_finished_run_is_extended_and_may_keep_the_last(run, videos, tmp_path)
     assert report.models[0][:2] == ("model.keras", 3)
     assert {path.name for path in folder.glob("*.keras")} == {"best.keras", "model.keras"}
     assert not (folder / "scores.npz").exists()
+    assert "the evaluation of the one before was removed" in caplog.text
     assert read_history(folder / "history.csv")["epoch"] == [0, 1, 2]
     rate = load_model(folder).optimizer.learning_rate  # at the end of the cosine that began anew
     assert float(rate) == pytest.approx(0, abs=1e-6)
