@@ -5,7 +5,6 @@ each backend draws its own numbers from the seed it is given.
 """
 
 import functools
-import importlib
 import inspect
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_acl.system.devices import seed_tensorflow
 from keras_acl.system.keras_internals import all_layers
 
 # A layer's chance is a variable of its own, and clips are read by several threads.
@@ -66,8 +66,7 @@ def _with_seed(layer: Callable, seed: int, frame: np.ndarray) -> np.ndarray:
             source.state.assign(np.array([seed + number, 0], source.state.dtype))
         elif hasattr(source, "reset_from_seed"):  # TensorFlow's, in KerasCV
             source.reset_from_seed(seed + number)
-            # KerasCV draws some values from TensorFlow's global chance.
-            importlib.import_module("tensorflow").random.set_seed(seed)
+            seed_tensorflow(seed)
     call = getattr(layer, "call", layer)
     options = {"training": True} if "training" in inspect.signature(call).parameters else {}
     return _to_numpy(layer(frame, **options)).astype(np.float32)

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from keras_acl.system.printable import escaped, shortened
+from keras_acl.system.printable import escaped
 from keras_acl.video.files import video_exists
 from keras_acl.video.video import Video
 
@@ -120,13 +120,13 @@ def only_present(listed: Iterable[Video], labels: Sequence[str], source: str | P
     if not videos:
         raise FileNotFoundError(
             f"None of the {len(missing)} videos that {source} lists is on disk. "
-            f"Looked for {', '.join(map(shortened, missing[:3]))}"
+            f"Looked for {', '.join(missing[:3])}"
             f"{', ...' if len(missing) > 3 else ''}"
         )
     if missing:
         warnings.warn(
             f"{len(missing)} of {len(videos) + len(missing)} videos that {source} lists are not on "
-            f"disk, such as {shortened(missing[0])}. The others are used; `.missing` names all.",
+            f"disk, such as {missing[0]}. The others are used; `.missing` names all.",
             MissingVideosWarning,
             stacklevel=3,
         )

@@ -183,7 +183,9 @@ def _with_data(
     # As many passes as the time may take, in one: what is read ahead is not thrown away.
     records = [Video(path, 0) for path in videos]
     records *= -(-64 * size // len(records))
-    dataset = VideoDataset(VideoList(records, ["video"]), learner.clip, size, loading=loading)
+    dataset = VideoDataset(
+        VideoList(records, learner.class_names), learner.clip, size, loading=loading
+    )
     try:
         batches = _endless(dataset)
         # Means: who waits for data does so now and then.

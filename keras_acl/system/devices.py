@@ -23,6 +23,11 @@ def tensorflow() -> Any:
     return importlib.import_module("tensorflow") if _backend() == "tensorflow" else None
 
 
+def seed_tensorflow(seed: int) -> None:
+    """Seed TensorFlow's global chance, from which KerasCV draws some values on any backend."""
+    importlib.import_module("tensorflow").random.set_seed(seed)
+
+
 def has_accelerator() -> bool:
     """Whether Keras' backend computes on a GPU or TPU."""
     if _backend() == "torch":

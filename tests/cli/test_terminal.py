@@ -54,9 +54,10 @@ def test_names_stay_on_their_line_and_give_no_orders(monkeypatch):
     assert lines == [SHOWN, "second line", *[SHOWN] * 4]
 
 
+@pytest.mark.usefixtures("_logging")
 def test_a_progress_bar_takes_any_name(monkeypatch):
     file = shown_on(monkeypatch, "errors", force_terminal=True)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    logger.setLevel(logging.INFO)
     with progress_bar(BAD) as progress:
         progress(1, 2)
     assert SHOWN in file.getvalue()

@@ -35,7 +35,7 @@ def test_the_answer_is_the_backends_own(monkeypatch, present):
         )
     assert has_accelerator() is present
     assert (
-        recipes.compile_with_xla()
+        devices.compile_with_xla()
         == {
             "tensorflow": present,
             "jax": True,

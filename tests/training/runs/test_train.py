@@ -102,6 +102,7 @@ def test_the_report_says_what_the_files_say(run, videos):
         "accuracy",
         "consistency",
         "crossentropy",
+        "gradient_norm",
         "loss",
         "val_accuracy",
         "val_crossentropy",
