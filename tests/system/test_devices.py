@@ -9,7 +9,7 @@ from tiny_network import CLIP, slow
 
 from keras_acl.models import SlowClassifier
 from keras_acl.system import devices
-from keras_acl.system.devices import has_accelerator
+from keras_acl.system.devices import compile_with_xla, has_accelerator
 from keras_acl.training import recipes
 
 TINY = {"clip": CLIP, "depth": 11, "width": 4}
@@ -35,7 +35,7 @@ def test_the_answer_is_the_backends_own(monkeypatch, present):
         )
     assert has_accelerator() is present
     assert (
-        devices.compile_with_xla()
+        compile_with_xla()
         == {
             "tensorflow": present,
             "jax": True,
