@@ -18,7 +18,7 @@ SPLIT_NAMES = {
 class Splits(NamedTuple):
     """The sides of a data set.
 
-    Args:
+    Attributes:
         train: Videos to train on.
         validation: Videos that are measured after each epoch; None where there is no such side.
         test: Videos that are measured once, at the end; None where there is no such side.
