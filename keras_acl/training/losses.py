@@ -87,6 +87,7 @@ class TopAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count the clips of a batch."""
+        y_pred = ops.convert_to_tensor(y_pred)
         weights = label_weights(y_true, y_pred.shape[-1])
         labels = ops.argmax(weights, axis=-1)
         score = ops.take_along_axis(y_pred, ops.expand_dims(labels, -1), axis=-1)
