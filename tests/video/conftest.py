@@ -17,12 +17,14 @@ def opened(monkeypatch):
 
 @pytest.fixture
 def all_closed(opened):
-    """A function that asserts that files were opened, and that each is closed."""
+    """A function that tells whether files were opened, and each is closed."""
+    return lambda: bool(opened) and all(map(is_closed, opened))
 
-    def check():
-        assert opened
-        for container in opened:
-            with pytest.raises(AssertionError, match="not open"):
-                container.seek(0)
 
-    return check
+def is_closed(container) -> bool:
+    """Whether PyAV refuses to read on, as it does of a file that was closed."""
+    try:
+        container.seek(0)
+    except AssertionError as error:
+        return "not open" in str(error)
+    return False

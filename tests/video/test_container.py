@@ -149,7 +149,7 @@ def test_the_file_is_closed_when_the_walk_stops_early(numbered_video, all_closed
     frames = shown_frames(numbered_video)
     next(frames)
     frames.close()
-    all_closed()
+    assert all_closed()
 
 
 def test_a_title_in_another_encoding_is_no_obstacle(tmp_path):

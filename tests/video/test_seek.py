@@ -211,4 +211,4 @@ def test_a_walk_that_stops_early_closes_the_file(long_video, all_closed):
     frames = stream_frames(long_video, [300.0, 301.0])
     next(frames)
     frames.close()
-    all_closed()
+    assert all_closed()

@@ -147,7 +147,7 @@ def test_a_walk_that_stops_early_closes_the_file(noise, all_closed):
     walk = iterate_views(Video(noise), CLIP, ViewGrid())
     next(walk)
     walk.close()
-    all_closed()
+    assert all_closed()
 
 
 def test_a_part_beyond_the_end_and_a_broken_file_are_decoding_errors(noise, tmp_path):

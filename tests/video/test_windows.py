@@ -267,4 +267,4 @@ def test_the_file_is_closed_when_nobody_reads_on(numbered_video, all_closed):
     reading = read_windows(numbered_video, CLIP, 4, [])
     next(reading)
     reading.close()
-    all_closed()
+    assert all_closed()
