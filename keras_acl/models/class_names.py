@@ -1,4 +1,4 @@
-"""Class names of data and of models: are they the same, in the same order?"""
+"""Class names of data and of models: as many as classes, once each, the same in the same order."""
 
 from collections.abc import Sequence
 
@@ -46,6 +46,21 @@ def check_same_classes(
         f"{owner} must have the model's classes in the model's order: {advice}. "
         f"Received: {len(labels)} classes {_shown(labels)} for a model of {model}"
     )
+
+
+def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
+    """Class names as a tuple, checked against the number of classes."""
+    if labels is None:
+        return None
+    labels = tuple(labels)
+    if len(labels) != num_classes:
+        raise ValueError(
+            f"Expected one label for each class: {num_classes}. Received: {len(labels)} labels"
+        )
+    if len(set(labels)) != len(labels):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        raise ValueError(f"Expected every label once. Received twice: {', '.join(twice)}")
+    return labels
 
 
 def _shown(labels: Sequence[str]) -> str:

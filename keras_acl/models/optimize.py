@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
-from keras_acl.models.video_classifier import VideoClassifier, streams_of
+from keras_acl.models.compile_and_fit import streams_of
+from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.system.devices import fast_bfloat16, has_accelerator, tensorflow
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", None)

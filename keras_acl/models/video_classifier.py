@@ -2,11 +2,8 @@
 
 import contextlib
 import dataclasses
-import gc
 import inspect
-import logging
 from collections.abc import Iterator, Sequence
-from typing import Self
 
 import keras
 import numpy as np
@@ -15,17 +12,14 @@ from keras import ops
 from keras_acl.clip import ClipSpec
 from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.residual import ConvolutionOptions
-from keras_acl.models.class_names import check_same_classes, names_of
+from keras_acl.models.class_names import check_labels
+from keras_acl.models.compile_and_fit import CompiledAndFitted
 from keras_acl.models.rematerialize import rematerialized
-from keras_acl.system.devices import compile_with_xla, warn_of_slow_convolutions
+from keras_acl.system.devices import warn_of_slow_convolutions
 from keras_acl.system.keras_internals import all_layers
 
-CALLBACKS_PLACE = 4  # of `callbacks` among the arguments of `fit` after `x`
 
-logger = logging.getLogger("keras_acl")
-
-
-class VideoClassifier(keras.Model):
+class VideoClassifier(CompiledAndFitted):
     """Base of the classifiers: raw RGB clip in, logits out, and a model that knows its own input.
 
     Args:
@@ -43,8 +37,6 @@ class VideoClassifier(keras.Model):
     Attributes:
         rematerialize: Whether training computes the inside of every block twice instead of keeping
             it. Not saved with the model.
-        fit_callbacks: Callbacks that `fit` adds where the caller gives none of their class. What
-            `load_pretrained` compiles has some; compiling anew takes them away. Not saved.
         saved_as: Name of the folder or file that the model was loaded from, if any.
 
     Raises:
@@ -53,7 +45,6 @@ class VideoClassifier(keras.Model):
     """
 
     rematerialize = False
-    fit_callbacks: tuple[keras.callbacks.Callback, ...] = ()
     saved_as: str | None = None
 
     def __init__(
@@ -137,11 +128,6 @@ class VideoClassifier(keras.Model):
             if isinstance(layer, ClipBatchNormalization):
                 layer.clips_per_group = value
 
-    @property
-    def labels(self) -> tuple[str, ...] | None:
-        """Class names in the order of the logits."""
-        return self._labels
-
     def run_stream(self, stream, frames, training, batch_statistics: bool | None = None):
         """Features of one stream; in training with little memory if `rematerialize` is set.
 
@@ -151,135 +137,6 @@ class VideoClassifier(keras.Model):
         if training and self.rematerialize:
             return rematerialized(stream, frames, own)
         return stream(frames, training=own)
-
-    def compile(self, *args, run_eagerly=False, jit_compile="auto", **kwargs):
-        """Compile as any Keras model; `jit_compile="auto"` uses XLA where the device gains by it.
-
-        On a CPU, TensorFlow's graph is several times faster than its XLA, which Keras would take.
-        """
-        if jit_compile == "auto":
-            jit_compile = compile_with_xla() and not run_eagerly
-        self.fit_callbacks = ()
-        super().compile(*args, run_eagerly=run_eagerly, jit_compile=jit_compile, **kwargs)
-
-    def get_compile_config(self):
-        """How the model is compiled, and which of its layers are frozen: the optimiser knows."""
-        config = super().get_compile_config()
-        frozen = [layer.name for layer in self.layers if not layer.trainable]
-        return {**config, "frozen": frozen} if config and frozen else config
-
-    def compile_from_config(self, config):
-        """Compile as saved, but for XLA: this may be another backend or device."""
-        config = keras.saving.deserialize_keras_object(config)
-        for name in config.pop("frozen", ()):
-            self.get_layer(name).trainable = False
-        self.compile(**{**config, "jit_compile": "auto"})
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
-    def export(
-        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
-    ):
-        """Export for another engine as any Keras model, without a call before.
-
-        What is exported computes in float32, whatever the model computes in: ONNX Runtime, LiteRT
-        and OpenVINO do not load what Keras makes of other precisions.
-
-        Args:
-            filepath: Path of the artefact: a folder, or a file named `.onnx`, `.xml`, `.tflite`.
-            format: `"tf_saved_model"`, `"onnx"`, `"openvino"`, `"litert"` or `"torch"`.
-            verbose: Whether Keras says where the artefact is.
-            input_signature: What it takes. By default uint8 clips of shape
-                `(None, clip.frames, clip.size, clip.size, 3)`, under the name "clip".
-            **kwargs: What Keras' exporter of the format takes.
-        """
-        clip, size = self.clip, self.clip.size
-        if input_signature is None:
-            shape = (None, clip.frames, size, size, 3)
-            input_signature = [keras.InputSpec(dtype="uint8", shape=shape, name="clip")]
-        model = self if self.dtype_policy.name == "float32" else self.copy_with(dtype="float32")
-        super(VideoClassifier, model).export(
-            str(filepath), format, verbose, input_signature, **kwargs
-        )
-
-    def copy_with(self, **changes) -> Self:
-        """A copy with other arguments of the constructor, and the same weights and card.
-
-        Args:
-            **changes: Arguments; only those that leave the weights' shapes as they are.
-        """
-        copy = type(self).from_config({**self.get_config(), **changes})
-        for ours, theirs in zip(streams_of(self), streams_of(copy), strict=True):
-            theirs.set_weights(ours.get_weights())
-        copy.classifier.set_weights(self.classifier.get_weights())
-        if hasattr(self, "card"):
-            copy.card = self.card
-        return copy
-
-    def fit(self, x=None, *args, **kwargs):
-        """Train as any Keras model.
-
-        A model without labels takes those of the data, if they are a `VideoDataset` that has them.
-
-        Raises:
-            ValueError: If batch normalisation is folded away: such a network is for inference. If
-                the data have other classes than the model, or in another order.
-        """
-        self._check_trainable()
-        self._take_labels(x, kwargs.get("validation_data"))
-        history = super().fit(x, *args, **self._with_callbacks(args, kwargs))
-        if self.stop_training:
-            # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
-            # at the interpreter's end for threads that run no more.
-            gc.collect()
-        return history
-
-    def _with_callbacks(self, args: tuple, kwargs: dict) -> dict:
-        given = kwargs.get("callbacks") or []
-        if len(args) > CALLBACKS_PLACE or isinstance(given, keras.callbacks.CallbackList):
-            return kwargs
-        given = list(given) if isinstance(given, list | tuple) else [given]
-        kinds = {type(callback) for callback in given}
-        return {
-            **kwargs,
-            "callbacks": [each for each in self.fit_callbacks if type(each) not in kinds] + given,
-        }
-
-    def evaluate(self, x=None, *args, **kwargs):
-        """Evaluate as any Keras model.
-
-        Raises:
-            ValueError: If the data have other classes than the model, or in another order.
-        """
-        check_same_classes(names_of(x), self.labels, self.num_classes)
-        return super().evaluate(x, *args, **kwargs)
-
-    def train_on_batch(self, *args, **kwargs):
-        """Train on one batch as any Keras model.
-
-        Raises:
-            ValueError: If batch normalisation is folded away: such a network is for inference.
-        """
-        self._check_trainable()
-        return super().train_on_batch(*args, **kwargs)
-
-    def _take_labels(self, data, validation_data) -> None:
-        """Check that all data have the model's classes; where it has no names, take those."""
-        labels = names_of(data)
-        check_same_classes(labels, self.labels, self.num_classes, "The training data")
-        known = self.labels or labels
-        validated = names_of(validation_data)
-        check_same_classes(validated, known, self.num_classes, "The validation data")
-        if labels and self.labels is None:
-            self._labels = check_labels(labels, self.num_classes)
-            logger.warning("%s: the labels are those of the data: %s", self.name, ", ".join(labels))
-
-    def _check_trainable(self) -> None:
-        if self.folded:
-            raise ValueError(
-                "An optimised model cannot be trained: its batch normalisation is part of the "
-                "convolutions. Train the original model, then optimise it again."
-            )
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -356,26 +213,6 @@ class FullPrecisionDense(keras.layers.Dense):
     def add_weight(self, *args, **kwargs):
         """Add a weight that is never cast."""
         return super().add_weight(*args, **{**kwargs, "autocast": False})
-
-
-def streams_of(model: VideoClassifier) -> list[keras.Model]:
-    """The networks inside a classifier that hold all its weights but the dense layer's."""
-    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
-
-
-def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
-    """Class names as a tuple, checked against the number of classes."""
-    if labels is None:
-        return None
-    labels = tuple(labels)
-    if len(labels) != num_classes:
-        raise ValueError(
-            f"Expected one label for each class: {num_classes}. Received: {len(labels)} labels"
-        )
-    if len(set(labels)) != len(labels):
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        raise ValueError(f"Expected every label once. Received twice: {', '.join(twice)}")
-    return labels
 
 
 def _rescaling(mean, std) -> tuple[list, list]:

@@ -16,8 +16,9 @@ from tiny_network import (
 )
 
 from keras_acl.layers import ClipBatchNormalization
-from keras_acl.models import SlowClassifier, video_classifier
-from keras_acl.models.video_classifier import FullPrecisionDense, check_labels
+from keras_acl.models import SlowClassifier, compile_and_fit
+from keras_acl.models.class_names import check_labels
+from keras_acl.models.video_classifier import FullPrecisionDense
 from keras_acl.pretrained import load_pretrained, save_pretrained
 from keras_acl.system.keras_internals import all_layers
 
@@ -165,11 +166,11 @@ def test_other_keyword_arguments_are_refused():
 @pytest.mark.parametrize("fast", [True, False])
 def test_xla_is_chosen_again_where_a_file_is_loaded(fast, tmp_path, monkeypatch):
     model = slow()
-    monkeypatch.setattr(video_classifier, "compile_with_xla", lambda: not fast)
+    monkeypatch.setattr(compile_and_fit, "compile_with_xla", lambda: not fast)
     model.compile("sgd", "mse")
     assert model.jit_compile is not fast
     model.save(tmp_path / "model.keras")
-    monkeypatch.setattr(video_classifier, "compile_with_xla", lambda: fast)
+    monkeypatch.setattr(compile_and_fit, "compile_with_xla", lambda: fast)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.jit_compile is fast
     assert loaded.optimizer.built
