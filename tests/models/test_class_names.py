@@ -1,8 +1,9 @@
 import types
 
 import pytest
+from tiny_network import slow
 
-from keras_acl.models.class_names import check_same_classes, names_of
+from keras_acl.models.class_names import check_labels, check_same_classes, names_of
 
 
 @pytest.mark.parametrize("known", [None, (), ["a", "b"], ("a", "b")])
@@ -41,3 +42,17 @@ def test_what_is_no_list_of_names_is_none(labels):
     assert names_of(types.SimpleNamespace(labels=labels)) == ()
     assert names_of(types.SimpleNamespace(labels=["a"])) == ("a",)
     assert names_of(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "b"], "each class: 3. Received: 2 labels"),
+        (["a", "b", "a"], "every label once. Received twice: a"),
+    ],
+)
+def test_labels_are_checked(labels, message):
+    with pytest.raises(ValueError, match=message):
+        slow(labels=labels)
+    with pytest.raises(ValueError, match=message):
+        check_labels(labels, 3)

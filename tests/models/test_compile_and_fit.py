@@ -1,12 +1,27 @@
-"""A model goes to other engines as it is: without a call before, uint8 clips in, float32 inside."""
+"""What users know from Keras; and a model goes to other engines as it is, in float32."""
+
+import logging
 
 import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from tiny_network import CLIP, predict, random_clips, randomize, slow, slowfast, two_stream
+from tiny_network import (
+    CLIP,
+    LABELS,
+    TARGETS,
+    compiled,
+    predict,
+    random_clips,
+    randomize,
+    slow,
+    slowfast,
+    two_stream,
+)
 
 from keras_acl import load_model, optimize
+from keras_acl.models import compile_and_fit
+from keras_acl.pretrained import load_pretrained, save_pretrained
 from keras_acl.system.devices import tensorflow
 
 needs_tensorflow = pytest.mark.skipif(tensorflow() is None, reason="the exporter is TensorFlow's")
@@ -92,3 +107,75 @@ def test_a_signature_of_ones_own(tmp_path):
     reloaded = tensorflow().saved_model.load(tmp_path / "exported")
     found = to_numpy(reloaded.serve(wide.astype("float32")))
     np.testing.assert_allclose(found, predict(model, wide), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("fast", [True, False])
+def test_xla_is_chosen_again_where_a_file_is_loaded(fast, tmp_path, monkeypatch):
+    model = slow()
+    monkeypatch.setattr(compile_and_fit, "compile_with_xla", lambda: not fast)
+    model.compile("sgd", "mse")
+    assert model.jit_compile is not fast
+    model.save(tmp_path / "model.keras")
+    monkeypatch.setattr(compile_and_fit, "compile_with_xla", lambda: fast)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.jit_compile is fast
+    assert loaded.optimizer.built
+
+
+def test_xla_can_still_be_asked_for():
+    model = slow()
+    model.compile("sgd", "mse", jit_compile=True)
+    assert model.jit_compile
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert not model.jit_compile
+
+
+class Named(keras.utils.PyDataset):
+    """One batch that knows the names of its classes."""
+
+    def __init__(self, labels=LABELS):
+        super().__init__()
+        self.labels = labels
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return random_clips(), TARGETS
+
+
+@pytest.mark.backends
+def test_a_model_without_labels_takes_those_of_the_data_and_keeps_them(tmp_path, caplog):
+    model = compiled(slow(labels=None), eager=True)
+    with caplog.at_level(logging.INFO, "keras_acl"):
+        model.fit(Named(), validation_data=Named(), verbose=0)
+    assert model.labels == model.class_names == LABELS
+    assert [record.name for record in caplog.records] == ["keras_acl"]
+    assert "left, right, up" in caplog.text
+    model.save(tmp_path / "a.keras")
+    assert keras.saving.load_model(tmp_path / "a.keras", compile=False).labels == LABELS
+    save_pretrained(model, tmp_path / "folder")
+    assert load_pretrained(tmp_path / "folder").labels == LABELS
+    caplog.clear()
+    model.fit(Named(), verbose=0)
+    assert not caplog.records
+
+
+def test_other_labels_than_the_models_are_refused_before_anything_is_trained():
+    turned, two = Named(LABELS[::-1]), Named(("fight", "no_fight"))
+    for data, validation, owner, received in [
+        (turned, None, "training", "class 0 is 'up' in the data and 'left' in the model"),
+        (Named(), turned, "validation", "class 0 is 'up'"),
+        (two, None, "training", r"2 classes \(fight, no_fight\) for a model of 3 classes \(left"),
+    ]:
+        with pytest.raises(ValueError, match=f"^The {owner} data must have .*{received}"):
+            slow().fit(data, validation_data=validation)
+    model = slow(labels=None)
+    with pytest.raises(ValueError, match="3 classes without names"):
+        model.fit(two)
+    with pytest.raises(ValueError, match=r"^The validation data"):
+        model.fit(Named(), validation_data=turned)
+    assert model.labels is None
+    with pytest.raises(ValueError, match="class 0 is 'up'"):
+        slow().evaluate(turned)
