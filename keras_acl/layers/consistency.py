@@ -31,9 +31,10 @@ class AttentionConsistency(keras.layers.Layer):
 
     A map without contrast looks nowhere, so it contributes nothing. Normalised maps are divided by
     their contrast, but never by less than `minimum_contrast`, and where one of the two has less,
-    the distance counts by that share (of which no gradient is taken). So the gradient with respect
-    to a map, in logits, is at most about 1 / `minimum_contrast` / (H·W), however small the dense
-    weights are. Maps with more contrast than that are compared as if there were no such minimum.
+    the distance counts by that share (of which no gradient is taken). So the norm of the gradient
+    with respect to a map, in logits, is at most (1 + 2.5 √(H·W)) / `minimum_contrast` / (H·W),
+    however small the dense weights are. Maps with more contrast than that are compared as if there
+    were no such minimum.
 
     Args:
         temporal: How frames become one map, the three ways of section 3.3: `"weighted"` (the sum,

@@ -14,6 +14,7 @@ ONLY_IN_TRAINING = {
     "clips_per_group",
     "consistency",
     "consistency_weight",
+    "stream_supervision",
 }
 ONLY_FOR_SPEED = {"form", "folded"}
 

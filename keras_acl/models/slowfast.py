@@ -8,11 +8,11 @@ from keras_acl.clip import ClipSpec
 from keras_acl.layers import PackPathways
 from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet_streams import check_memory, slowfast_streams
-from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.supervised_streams import SupervisedStreams
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
-class SlowFastClassifier(VideoClassifier):
+class SlowFastClassifier(SupervisedStreams):
     """SlowFast network (the baseline of Tables 3 and 4).
 
     Reference: Feichtenhofer et al., "SlowFast Networks for Video Recognition", ICCV 2019. With
@@ -31,6 +31,8 @@ class SlowFastClassifier(VideoClassifier):
             `keras_acl.layers.lateral_fusion`.
         fusion_kernel: Temporal kernel of the fusion's convolutions.
         frame_indices: How the slow frames are chosen, see `slow_frame_indices`.
+        stream_supervision: Weight of each pathway's own classification loss beside that of both
+            together, see `SupervisedStreams`; the slow pathway is the spatial one.
         **options: What all classifiers take: labels, mean, std, dropout, form, folded,
             clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
@@ -42,7 +44,8 @@ class SlowFastClassifier(VideoClassifier):
         `(batch, T, height, width, 3)`; height and width may vary from batch to batch.
 
     Output shape:
-        Logits `(batch, L)`, float32.
+        Logits `(batch, L)`, float32. With `training=True` and supervised pathways a dict of
+        `"logits"`, `"spatial_logits"` and `"temporal_logits"`, `(batch, L)` each.
 
     Raises:
         ValueError: For a depth, ratio, fusion or number of labels that does not fit.
@@ -60,10 +63,11 @@ class SlowFastClassifier(VideoClassifier):
         fusion: str = "conv",
         fusion_kernel: int = 5,
         frame_indices: str = "linspace",
+        stream_supervision: float = 0.0,
         **options: Unpack[ClassifierOptions],
     ):
         check_memory(num_classes, depth, width)
-        super().__init__(num_classes, clip=clip, **options)
+        super().__init__(num_classes, clip=clip, stream_supervision=stream_supervision, **options)
         self.depth, self.width = depth, width
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio
         self.fusion, self.fusion_kernel = fusion, fusion_kernel
@@ -100,11 +104,14 @@ class SlowFastClassifier(VideoClassifier):
         return tuple(self.streams([*self.pathways(self.normalize(clip))], training=False))
 
     def call(self, clip, training=False):
-        """Return logits."""
+        """Return logits, and in training those of each pathway if they are supervised."""
         self.check_clip(clip)
         slow, fast = self.pathways(self.normalize(clip))
-        slow, fast = self.streams([slow, fast], training=training)
-        return self.classifier(self.dropout(self.pool(slow, fast), training=training))
+        pooled = self.pool(*self.streams([slow, fast], training=training))
+        logits = self.classifier(self.dropout(pooled, training=training))
+        if not self.shows_streams(training):
+            return logits
+        return {"logits": logits, **self.logits_alone(pooled)}
 
     def get_config(self):
         """Arguments of the constructor."""

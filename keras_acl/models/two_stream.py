@@ -22,11 +22,11 @@ from keras_acl.models.resnet_streams import (
     temporal_width,
 )
 from keras_acl.models.scam_scales import check_scales, features_at_scales
-from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.supervised_streams import SupervisedStreams
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
-class TwoStreamClassifier(VideoClassifier):
+class TwoStreamClassifier(SupervisedStreams):
     """Two-stream network with attention consistency.
 
     A spatial stream sees T/α frames, a narrower temporal stream sees all T; they meet only in the
@@ -48,6 +48,8 @@ class TwoStreamClassifier(VideoClassifier):
         consistency_weight: λ of Eq. 4. `None` leaves the term out of the training graph.
         consistency: An `AttentionConsistency` layer; its options are those of Eq. 2 and 3.
         frame_indices: How the spatial stream's frames are chosen, see `slow_frame_indices`.
+        stream_supervision: Weight of each stream's own classification loss beside that of both
+            together; 0 is the paper. See `SupervisedStreams`.
         **options: What all classifiers take: labels, mean, std, dropout, form, folded,
             clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
@@ -60,9 +62,10 @@ class TwoStreamClassifier(VideoClassifier):
         training with more than one scale.
 
     Output shape:
-        Logits `(batch, L)`, float32. With `training=True` (and a consistency term) a dict of
-        `"logits"` and `"disagreement"`, the distance of each class's maps, `(batch, L)`. `fit`,
-        `evaluate` and `predict` behave as in any Keras classifier.
+        Logits `(batch, L)`, float32. With `training=True` and a consistency term or supervised
+        streams a dict of `"logits"`, `"disagreement"`, the distance of each class's maps, and
+        `"spatial_logits"` and `"temporal_logits"`, `(batch, L)` each. `fit`, `evaluate` and
+        `predict` behave as in any Keras classifier.
 
     Raises:
         ValueError: For a depth, ratio, scale or number of labels that does not fit.
@@ -86,10 +89,11 @@ class TwoStreamClassifier(VideoClassifier):
         consistency_weight: float | None = 1.5,  # λ
         consistency: AttentionConsistency | None = None,
         frame_indices: str = "linspace",
+        stream_supervision: float = 0.0,
         **options: Unpack[ClassifierOptions],
     ):
         check_memory(num_classes, depth, width)
-        super().__init__(num_classes, clip=clip, **options)
+        super().__init__(num_classes, clip=clip, stream_supervision=stream_supervision, **options)
         self.depth, self.width = depth, width
         self.speed_ratio, self.channel_ratio = speed_ratio, channel_ratio  # α, 1/β
         self.scales = check_scales(scales)  # M of them
@@ -146,39 +150,46 @@ class TwoStreamClassifier(VideoClassifier):
         slow, fast = self.pathways(self.normalize(clip))
         F_s = self.run_stream(self.spatial_stream, slow, training)  # (B, T/α, H/32, W/32, C)
         F_t = self.run_stream(self.temporal_stream, fast, training)  # (B, T, H/32, W/32, βC)
-        pooled = self.dropout(self.pool(F_s, F_t), training=training)
-        logits = self.classifier(pooled)
-        if not training or self.initial_consistency_weight is None:
+        pooled = self.pool(F_s, F_t)
+        logits = self.classifier(self.dropout(pooled, training=training))
+        compared = training and self.initial_consistency_weight is not None
+        if not (compared or self.shows_streams(training)):
             return logits
 
         W_s, W_t = self.class_weights
+        outputs = {"logits": logits}
+        S = self._spatial_map(slow, F_s, W_s) if training else None
+        if compared:
+            outputs["disagreement"] = self.consistency((S, F_t, W_t))  # Eq. 2, 3
+        if self.shows_streams(training):
+            outputs |= self.logits_alone(pooled, S)
+        return outputs
+
+    def _spatial_map(self, slow, F_s, W_s):
+        """S of Eq. 1 in training, (B, H, W, L)."""
 
         def run(frames):  # on the running statistics: the map alone counts at the other scales
-            return self.run_stream(self.spatial_stream, frames, training, batch_statistics=False)
+            return self.run_stream(self.spatial_stream, frames, True, batch_statistics=False)
 
-        at_scales = features_at_scales(run, slow, F_s, self.scales)
-        S = self.scam((at_scales, W_s))  # Eq. 1
-        disagreement = self.consistency((S, F_t, W_t))  # Eq. 2, 3
-        return {"logits": logits, "disagreement": disagreement}
+        return self.scam((features_at_scales(run, slow, F_s, self.scales), W_s))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """ℓ = ℓ_c + λ ℓ_a (Eq. 4); without the second term outside training."""
-        if not isinstance(y_pred, dict):
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        classification = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not isinstance(y_pred, dict) or "disagreement" not in y_pred:
+            return classification
         distances = y_pred["disagreement"]
         self.consistency_metric.update_state(
             self.consistency_loss.call(y, distances), sample_weight=sample_weight
         )
-        classification = super().compute_loss(x, y, y_pred["logits"], sample_weight, training)
         term = self.consistency_loss(y, distances, sample_weight)
         return classification + self.consistency_weight * term
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Metrics of the logits; `consistency` only where it was measured, in training."""
-        if isinstance(y_pred, dict):
-            return super().compute_metrics(x, y, y_pred["logits"], sample_weight)
         results = super().compute_metrics(x, y, y_pred, sample_weight)
-        results.pop("consistency", None)
+        if not isinstance(y_pred, dict) or "disagreement" not in y_pred:
+            results.pop("consistency", None)
         return results
 
     def get_config(self):

@@ -28,6 +28,14 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
     model._initial_epoch = epoch
 
 
+def compiled_loss(model: keras.Model, y, y_pred, sample_weight=None):
+    """The loss that a model was compiled with, of other outputs than the model's.
+
+    `compute_loss` would add the losses of layers once more. `None` where there is no loss.
+    """
+    return model._compile_loss(y, y_pred, sample_weight)
+
+
 def variable_index(optimizer: keras.Optimizer, variable) -> int:
     """Place of a variable among those an optimiser was built for.
 
