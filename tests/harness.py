@@ -26,7 +26,7 @@ def check_config(thing, base: set[str] = BASE_LAYER):
         The thing that its config describes.
     """
     parameters = constructor_parameters(type(thing))
-    arguments = set(parameters) - {"self", "kwargs", "options"} - base
+    arguments = set(parameters) - {"self", "args", "kwargs", "options"} - base
     config = json.loads(json.dumps(thing.get_config()))
     assert set(config) - base == arguments
     for name in arguments:

@@ -85,7 +85,7 @@ class VideoAttention:
         size: Height and width of the maps.
 
     Attributes:
-        scores: Softmax averaged over the clips that `predict_videos` takes, (L,).
+        scores: Of every class, averaged over the clips that `predict_videos` takes, (L,).
         predicted: Index of the class with the highest score.
         chosen: Index of the class whose maps are shown.
 

@@ -34,7 +34,7 @@ class Explanation:
     Args:
         path: The video.
         label: Name of the class whose attention is shown: predicted, or asked for.
-        score: Score of that class, softmax averaged over clips.
+        score: Score of that class, averaged over clips.
         predicted: Name of the predicted class.
         compared: Label, score and predicted class of the second model, or `None`.
         video: The mp4 or GIF that was written.

@@ -24,7 +24,7 @@ class AttentionMaps:
         temporal: (B, T, H, W) float32, the temporal stream's map of every frame, stretched to
             [0, 1] over the whole clip; `None` for a model without a temporal stream.
         classes: (B,) class of each map.
-        scores: (B, L) softmax of the logits.
+        scores: (B, L) of the logits, see `VideoClassifier.scores`.
     """
 
     spatial: np.ndarray
@@ -79,7 +79,7 @@ def attention_maps(
         part = slice(first, first + batch_size)
         outputs = predict_padded(compiled, clips[part], batch_size)
         chosen = None if classes is None else classes[part]
-        batches.append(_maps_of_class(outputs, chosen, size or clips.shape[2:4]))
+        batches.append(_maps_of_class(model, outputs, chosen, size or clips.shape[2:4]))
     spatial, temporal, chosen, scores = zip(*batches, strict=True)
     return AttentionMaps(
         spatial=np.concatenate(spatial),
@@ -133,9 +133,9 @@ def _compiled_for(model, size: tuple[int, int]) -> _StreamMaps:
     return found
 
 
-def _maps_of_class(outputs: dict[str, np.ndarray], classes, size: tuple[int, int]) -> tuple:
+def _maps_of_class(model, outputs: dict[str, np.ndarray], classes, size: tuple[int, int]) -> tuple:
     """The fields of `AttentionMaps`, in their order, of what `_stream_maps` returned."""
-    scores = ops.convert_to_numpy(ops.softmax(outputs["logits"]))
+    scores = ops.convert_to_numpy(model.scores(outputs["logits"]))
     if classes is None:
         classes = scores.argmax(axis=-1)
     streams = [

@@ -56,7 +56,7 @@ def evaluate_views(
     progress: Callable[[int, int], object] | None = None,
     **options: Unpack[EvaluationOptions],
 ) -> Scores:
-    """Score videos by the mean softmax of many views: by default the 30 of the literature.
+    """Score videos by the mean scores of many views: by default the 30 of the literature.
 
     Clips are spread evenly over the video; crops are squares of `model.clip.test_size` (256 for
     networks trained at 224), the short side, along the longer side. A video is decoded once, and
@@ -68,7 +68,7 @@ def evaluate_views(
         videos: A `VideoList` in the model's class order, or `Video`s or paths.
         clips: Clips per video.
         crops: Crops per clip; 1 is the centre crop.
-        fully_convolutional: Average the softmax over positions, too, as PySlowFast does; see
+        fully_convolutional: Average the scores over positions, too, as PySlowFast does; see
             `ViewScorer`.
         output: Folder for `scores.npz` and `metrics.json`. An interrupted evaluation goes on from
             what is in it; only files that could not be read are read again.

@@ -1,4 +1,4 @@
-"""Softmax of a view: of the pooled features, or averaged over positions as PySlowFast does."""
+"""Scores of a view: of the pooled features, or averaged over positions as PySlowFast does."""
 
 import functools
 
@@ -9,19 +9,19 @@ from keras_acl.models.compiled_call import CompiledCall
 
 
 class ViewScorer(CompiledCall):
-    """A classifier as a function from clips to softmax, under `predict_on_batch`.
+    """A classifier as a function from clips to scores, under `predict_on_batch`.
 
     Args:
         model: A classifier of this package.
         fully_convolutional: Pool with the window of a training crop instead of the whole map,
-            classify at each of its places and average their softmax (PySlowFast's head when it
+            classify at each of its places and average their scores (PySlowFast's head when it
             tests; a 256 crop of a network trained at 224 has 2 x 2 places).
 
     Call arguments:
         clips: `(batch, T, height, width, 3)`, values 0-255.
 
     Output shape:
-        `(batch, L)`, float32, each row adding up to 1.
+        `(batch, L)`, float32, see `VideoClassifier.scores`.
 
     Raises:
         ValueError: If `fully_convolutional` is asked of a Slow network with several scales, whose
@@ -34,13 +34,13 @@ class ViewScorer(CompiledCall):
                 "A Slow network with several scales has no fully convolutional form: leave "
                 f"`fully_convolutional` out. Received: scales={model.scales}"
             )
-        scores = _mean_over_places if fully_convolutional else _softmax
+        scores = _mean_over_places if fully_convolutional else _scores
         super().__init__(functools.partial(scores, model), [model], name="view_scorer")
         self.model = model
 
 
-def _softmax(model, clips):
-    return ops.softmax(model(clips, training=False))
+def _scores(model, clips):
+    return model.scores(model(clips, training=False))
 
 
 def _mean_over_places(model, clips):
@@ -50,7 +50,7 @@ def _mean_over_places(model, clips):
         for features in model.features(clips)
     ]  # (B, places, places, C) each
     logits = model.classifier(ops.concatenate(pooled, axis=-1))
-    return ops.mean(ops.softmax(logits), axis=(1, 2))
+    return ops.mean(model.scores(logits), axis=(1, 2))
 
 
 def pool_windows(features, window: int):

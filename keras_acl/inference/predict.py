@@ -27,7 +27,7 @@ class Prediction:
 
     Args:
         path: The file.
-        scores: Softmax averaged over the clips, (L,); `None` if the file cannot be read.
+        scores: Of each class, averaged over the clips, (L,); `None` if the file cannot be read.
         problem: Why it cannot be read; `None` if it can.
         labels: Class names, L; empty where they are not known.
     """
@@ -78,7 +78,7 @@ def predict_videos(
     progress: Callable[[int, int], object] | None = None,
     workers: int | None = None,
 ) -> Predictions:
-    """Classify video files: uniform clips, centre crop, softmax averaged over the clips.
+    """Classify video files: uniform clips, centre crop, scores averaged over the clips.
 
     Files are decoded ahead while the model computes.
 
@@ -110,7 +110,7 @@ def predict_videos(
                 problem = batch.reason
             else:
                 logits = model.predict_on_batch(batch)
-                scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).mean(axis=0)
+                scores = keras.ops.convert_to_numpy(model.scores(logits)).mean(axis=0)
             found[place] = Prediction(names[place], scores, problem, model.class_names)
             if progress is not None:
                 progress(len(found), len(videos))

@@ -45,7 +45,7 @@ class Timeline:
     Args:
         path: The file.
         times: (W, 2) seconds at which each window begins and ends, in order.
-        scores: (W, L) float32, softmax of each window.
+        scores: (W, L) float32, of each window.
         labels: Class names, L.
         problem: What is wrong with the file; `None` if nothing is. The windows cover all that could
             be read.
@@ -227,9 +227,10 @@ def predict_timeline(
 
 
 def _scores(model: keras.Model, windows: Sequence[Window], size: int) -> np.ndarray:
-    """Softmax of some windows, (B, L), computed `size` at a time."""
+    """Scores of some windows, (B, L), computed `size` at a time."""
     clips = np.stack([window.clip for window in windows])  # (B, T, size, size, 3)
-    return keras.ops.convert_to_numpy(keras.ops.softmax(predict_padded(model, clips, size)))
+    logits = predict_padded(model, clips, size)
+    return keras.ops.convert_to_numpy(model.scores(logits))
 
 
 def _batches(

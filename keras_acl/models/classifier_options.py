@@ -13,6 +13,8 @@ class ClassifierOptions(TypedDict, total=False):
         labels: Class names in the order of the logits; kept with the model.
         mean: Subtracted from pixels scaled to [0, 1]: 0.45, or one value for each channel.
         std: Divides them: 0.225, or one value for each channel.
+        multi_label: Whether a clip may have several classes, or none: its scores are then the
+            sigmoid of each logit, not the softmax of all. See `VideoClassifier.scores`.
         dropout: Dropout rate before the dense layer: 0.5.
         form: Form of the separable convolutions: `"auto"`; see `keras_acl.layers.PaddedConv3D`.
         folded: Whether batch normalisation is folded into the convolutions, for inference only;
@@ -25,6 +27,7 @@ class ClassifierOptions(TypedDict, total=False):
     """
 
     labels: Sequence[str] | None
+    multi_label: bool
     mean: float | Sequence[float]
     std: float | Sequence[float]
     dropout: float

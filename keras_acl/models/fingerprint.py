@@ -28,6 +28,8 @@ def fingerprint(model: keras.Model, *about) -> str:
     """
     ignored = ONLY_IN_TRAINING | ONLY_FOR_SPEED
     config = {name: value for name, value in model.get_config().items() if name not in ignored}
+    if not config["multi_label"]:  # as it was before there was such an argument
+        del config["multi_label"]
     digest = hashlib.sha256(json.dumps([about, config], sort_keys=True, default=str).encode())
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).data)

@@ -26,6 +26,7 @@ class VideoClassifier(CompiledAndFitted):
         num_classes: Number of classes (L), at least 2.
         clip: Clip that the model takes.
         labels: See `ClassifierOptions`, as for the other arguments.
+        multi_label: Whether a clip may have several classes, or none.
         mean: Subtracted from pixels scaled to [0, 1].
         std: Divides them.
         dropout: Dropout rate before the dense layer.
@@ -53,6 +54,7 @@ class VideoClassifier(CompiledAndFitted):
         *,
         clip: ClipSpec,
         labels: Sequence[str] | None = None,
+        multi_label: bool = False,
         mean: float | Sequence[float] = 0.45,
         std: float | Sequence[float] = 0.225,
         dropout: float = 0.5,
@@ -71,6 +73,7 @@ class VideoClassifier(CompiledAndFitted):
         self.num_classes = num_classes
         self.clip = clip
         self._labels = check_labels(labels, num_classes)
+        self.multi_label = multi_label
         self.mean, self.std = mean, std
         self.form = form
         self.folded = folded
@@ -148,6 +151,15 @@ class VideoClassifier(CompiledAndFitted):
         """`(None, T, None, None, 3)`."""
         return (None, self.clip.frames, None, None, 3)
 
+    def scores(self, logits):
+        """What logits (..., L) say of each class, from 0 to 1.
+
+        The softmax, which adds up to 1 over the classes; of a multi-label model the sigmoid of each
+        class by itself.
+        """
+        logits = ops.convert_to_tensor(logits)
+        return ops.sigmoid(logits) if self.multi_label else ops.softmax(logits)
+
     def pool(self, *features):
         """Global average of each stream, joined as [spatial | temporal]: (B, C)."""
         pooled = [ops.mean(ops.cast(x, "float32"), axis=(1, 2, 3)) for x in features]
@@ -179,6 +191,7 @@ class VideoClassifier(CompiledAndFitted):
             "num_classes": self.num_classes,
             "clip": dataclasses.asdict(self.clip),
             "labels": None if self.labels is None else list(self.labels),
+            "multi_label": self.multi_label,
             "mean": self.mean,
             "std": self.std,
             "dropout": self.dropout.rate,

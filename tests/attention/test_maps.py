@@ -74,6 +74,7 @@ def test_a_clip_alone_has_the_maps_it_has_in_a_batch(model, clips):
         (SlowFastClassifier, {"channel_ratio": 2}),
         (SlowClassifier, {}),
         (SlowClassifier, {"scales": (1.0, 0.5)}),
+        (SlowClassifier, {"multi_label": True}),
     ],
 )
 def test_baselines_have_maps_and_their_own_scores(kind, options, clips):
@@ -83,7 +84,8 @@ def test_baselines_have_maps_and_their_own_scores(kind, options, clips):
     found = attention_maps(baseline, clips, batch_size=2)
     assert found.spatial.shape == (2, 32, 32)
     assert (found.temporal is None) == (kind is SlowClassifier)
-    expected = keras.ops.convert_to_numpy(keras.ops.softmax(baseline(clips, training=False)))
+    scores = keras.ops.sigmoid if baseline.multi_label else keras.ops.softmax
+    expected = keras.ops.convert_to_numpy(scores(baseline(clips, training=False)))
     np.testing.assert_allclose(found.scores, expected, atol=1e-5)
 
 

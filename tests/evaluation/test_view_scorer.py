@@ -51,6 +51,14 @@ def test_softmax_is_averaged_over_positions(model):
     assert np.ptp(positions, axis=0).max() > 0.1
 
 
+@pytest.mark.parametrize("fully_convolutional", [False, True])
+def test_of_several_labels_a_clip_they_are_the_sigmoid_of_each(fully_convolutional):
+    model = unsure(tiny.slow(multi_label=True))
+    scores = ViewScorer(model, fully_convolutional).predict_on_batch(pictures(32))
+    logits = model.predict_on_batch(pictures(32))
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
 @backends
 def test_fully_convolutional_scores_are_those_of_pyslowfast():
     model, _ = import_checkpoint(

@@ -50,6 +50,13 @@ def test_scores_are_the_mean_softmax_of_the_clips(model, video):
     assert prediction.problem is None
 
 
+def test_of_several_labels_a_clip_they_are_the_mean_sigmoid(model, video):
+    several = model.copy_with(multi_label=True)
+    [prediction] = predict_videos(several, [str(video)], clips=3)
+    logits = model.predict(read_uniform_clips(Video(str(video)), CLIP, 3), verbose=0)
+    np.testing.assert_allclose(prediction.scores, (1 / (1 + np.exp(-logits))).mean(0), rtol=1e-5)
+
+
 def test_an_unreadable_file_is_a_problem_and_the_others_are_not(model, video, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")

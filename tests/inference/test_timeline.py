@@ -9,7 +9,7 @@ import pytest
 from harness import to_numpy
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_network import CLIP, LABELS
+from tiny_network import CLIP, LABELS, two_stream
 from video_files import numbered_frames, write_video
 
 from keras_acl.data import DecodingError, read_frames
@@ -51,6 +51,14 @@ def test_windows_equal_read_frames_and_the_model(model, video):
         np.testing.assert_allclose(result.scores[window], softmax, rtol=1e-4)
     assert [done for done, _ in seen] == [40 / 30, 70 / 30]
     assert seen[0][1] == pytest.approx(70 / 30, abs=0.01)
+
+
+def test_of_several_labels_a_clip_scores_are_the_sigmoid_of_each(model, video):
+    softmax = predict_timeline(model, video).scores
+    sigmoid = predict_timeline(model.copy_with(multi_label=True), video).scores
+    odds = sigmoid / (1 - sigmoid)
+    np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), softmax, rtol=1e-4)
+    assert np.abs(sigmoid.sum(axis=1) - 1).min() > 0.1
 
 
 def test_batches_change_nothing(model, video):
@@ -95,15 +103,8 @@ def test_mistakes_are_told(model, video):
 
 
 def test_classes_without_names_are_numbered(video):
-    class Unnamed(keras.Model):
-        clip, class_names = CLIP, ("class 0", "class 1")
-
-        def call(self, clips):
-            return keras.ops.zeros((keras.ops.shape(clips)[0], 2))
-
-    result = predict_timeline(Unnamed(), video)
-    assert result.labels == ("class 0", "class 1")
-    np.testing.assert_allclose(result.scores, 0.5)
+    result = predict_timeline(two_stream(labels=None), video)
+    assert result.labels == ("class 0", "class 1", "class 2")
 
 
 def test_an_interrupt_stops_the_reading(video):

@@ -32,6 +32,8 @@ def test_what_changes_no_score_does_not_count(same):
     assert fingerprint(network(**same)) == fingerprint(network())
 
 
-@pytest.mark.parametrize("other", [{"mean": 0.4}, {"frame_indices": "stride"}])
+@pytest.mark.parametrize(
+    "other", [{"mean": 0.4}, {"frame_indices": "stride"}, {"multi_label": True}]
+)
 def test_what_the_model_does_with_a_clip_counts(other):
     assert fingerprint(network(**other)) != fingerprint(network())

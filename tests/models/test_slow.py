@@ -114,6 +114,7 @@ def test_config_holds_every_argument():
         form="native",
         folded=True,
         clips_per_group=4,
+        multi_label=True,
     )
     copy = check_config(model)
     copy.set_weights(model.get_weights())

@@ -102,6 +102,8 @@ def test_config_holds_every_argument():
         form="native",
         folded=True,
         clips_per_group=4,
+        multi_label=True,
+        stream_supervision=0.25,
     )
     copy = check_config(model)
     copy.set_weights(model.get_weights())

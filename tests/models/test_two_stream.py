@@ -132,6 +132,8 @@ def test_config_holds_every_argument():
         form="native",
         folded=True,
         clips_per_group=4,
+        multi_label=True,
+        stream_supervision=0.25,
         name="mine",
     )
     copy = check_config(model)

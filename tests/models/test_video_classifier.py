@@ -11,6 +11,7 @@ from tiny_network import (
     two_stream,
 )
 
+from keras_acl import load_model, load_pretrained, optimize, save_pretrained
 from keras_acl.layers import ClipBatchNormalization
 from keras_acl.models import SlowClassifier
 from keras_acl.models.video_classifier import FullPrecisionDense
@@ -163,3 +164,49 @@ def test_the_group_of_batch_statistics_is_kept_on_reload(build, tmp_path):
 def test_one_class_is_no_classification(count):
     with pytest.raises(ValueError, match=f"at least two classes .* Received: num_classes={count}"):
         SlowClassifier(count)
+
+
+LOGITS = np.log([[1, 3, 4], [8, 1, 1]]).astype("float32")
+
+
+@pytest.mark.backends
+def test_scores_are_the_softmax_or_the_sigmoid_of_each_class():
+    one, several = slow(), slow(multi_label=True)
+    np.testing.assert_allclose(
+        to_numpy(one.scores(LOGITS)), [[0.125, 0.375, 0.5], [0.8, 0.1, 0.1]], rtol=1e-6
+    )
+    expected = [[1 / 2, 3 / 4, 4 / 5], [8 / 9, 1 / 2, 1 / 2]]  # x / (1 + x)
+    np.testing.assert_allclose(to_numpy(several.scores(LOGITS)), expected, rtol=1e-6)
+
+
+def by_keras(model, folder):
+    model.save(folder / "model.keras")
+    return load_model(folder / "model.keras")
+
+
+def by_save_pretrained(model, folder):
+    return load_pretrained(save_pretrained(model, folder / "saved"))
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize(
+    "copied",
+    [
+        by_keras,
+        by_save_pretrained,
+        lambda model, folder: model.copy_with(dropout=0.1),
+        lambda model, folder: optimize(model),
+    ],
+    ids=["keras", "save_pretrained", "copy_with", "optimize"],
+)
+def test_a_copy_of_a_multi_label_model_is_one(copied, tmp_path):
+    model = two_stream(multi_label=True)
+    copy = copied(model, tmp_path)
+    assert copy.multi_label
+    np.testing.assert_allclose(predict(copy), predict(model), atol=1e-4)  # logits
+
+
+def test_a_config_of_before_is_of_one_label_a_clip():
+    config = slow().get_config()
+    del config["multi_label"]
+    assert not SlowClassifier.from_config(config).multi_label

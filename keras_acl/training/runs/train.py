@@ -184,7 +184,7 @@ def _diverged(epochs: int) -> str:
 
 def _score(model, test: VideoDataset, file: Path, settings: RunSettings) -> float:
     """Predict, write one line per video and return the accuracy over those that could be read."""
-    scores = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(test, verbose=0)))
+    scores = keras.ops.convert_to_numpy(model.scores(model.predict(test, verbose=0)))
     return write_predictions(file, test, scores, settings.all_scores)
 
 
