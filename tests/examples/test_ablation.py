@@ -1,21 +1,19 @@
-"""The ablation: its runs on tiny input, its clips of real videos, and its tables."""
+"""The ablation: its runs on tiny input, and its clips of real videos."""
 
 import json
-import re
-from pathlib import Path
 
 import numpy as np
 import one_run
 import pytest
 import real_videos
 import results
+import tables
 from plan import EQUATIONS, TABLE5, VARIANTS, Budget, Run
 from video_files import write_video
 
 from keras_acl import ClipSpec
 from keras_acl.data import read_directory
 
-FOLDER = Path(results.__file__).parent
 CLIP = ClipSpec(frames=4, span=8, size=24)
 # tf.data stays compiled and says so when the networks do not.
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
@@ -29,7 +27,7 @@ def test_nothing_is_repeated(tmp_path, run_example, monkeypatch):
 
     def perform(run, budget, cache, videos):
         performed.append(str(run))
-        measured = dict.fromkeys(results.MEASURES, 0.5 + 0.1 * len(performed)) | {"chance": 0.1}
+        measured = dict.fromkeys(tables.MEASURES, 0.5 + 0.1 * len(performed)) | {"chance": 0.1}
         return one_run.record(run, budget, {"loss": [1.0]}, measured)
 
     monkeypatch.setattr("run.perform", perform)
@@ -44,9 +42,9 @@ def test_nothing_is_repeated(tmp_path, run_example, monkeypatch):
     assert record["regime"]["weight"] == 0.5
     # Only λ differs, so the runs without the term are those of the rule.
     table = (tmp_path / "results.md").read_text()
-    assert "| appearance_motion: λ = 0.5 | 60.0 | +20.0 (1 of 1) |" in table
+    assert "| appearance × motion: λ = 0.5 | 60.0 | +20.0 (1 of 1) |" in table
     assert results.report(results.read_table(tmp_path / "runs.csv")) == table
-    for name in ("variants.png", "regimes.png"):
+    for name in ("methods.png", "variants.png", "regimes.png"):
         assert (tmp_path / name).stat().st_size > 5000
     run_example("run", *arguments)
     assert len(performed) == 3
@@ -168,73 +166,3 @@ def test_recordings_are_kept_apart(perform, folder, monkeypatch):
     assert result["test_videos"] == 2 * result["recordings"][1]
     assert "pointing_spatial" not in result["measured"]
     assert 0 <= result["measured"]["accuracy"] <= 1
-
-
-# Tables
-
-
-@pytest.fixture
-def cells():
-    """Accuracies of two seeds without the term, with it, and with another form of it."""
-
-    def cell(first: float, second: float) -> dict[int, dict[str, float]]:
-        return {0: {"accuracy": first}, 1: {"accuracy": second}}
-
-    task = "appearance_motion"
-    return {
-        ("rule", task, "no_fusion"): cell(0.50, 0.60),
-        ("rule", task, "ac"): cell(0.51, 0.63),
-        ("weak", task, "ac"): cell(0.49, 0.61),
-        ("rule", task, "ac_mean"): {1: {"accuracy": 0.55}},
-        ("alone", task, "ac_scam"): cell(0.9, 0.9),  # nothing to be compared with
-    }
-
-
-def test_differences_are_paired_by_seed(cells):
-    compared = results.comparisons(cells)
-    # Where only λ differs, the runs without the term are those of the rule.
-    assert [title for title, *_ in compared] == [
-        "appearance_motion: three distractors",
-        "appearance_motion: λ = 0.5",
-    ]
-    _, base, term = compared[0]
-    assert results.paired(base, term, "accuracy") == pytest.approx([1, 3])
-
-
-def test_other_forms_are_compared_too(cells):
-    [(title, base, term)] = results.comparisons_of_forms(cells)
-    assert title == "appearance_motion, AC, mean of the frames' maps: three distractors"
-    assert results.paired(base, term, "accuracy") == pytest.approx([-5])
-    table = results.difference_table([(title, base, term)])
-    assert table.splitlines()[-1].endswith("| 60.0 | -5.0 (0 of 1) | – | – | – |")
-
-
-@pytest.mark.parametrize(
-    ("freedom", "quantile"),
-    [(1, 12.7062), (4, 2.7764), (10, 2.2281), (11, 2.2010), (30, 2.0423), (999, 1.9623)],
-)
-def test_quantiles_are_those_of_student(freedom, quantile):
-    assert results.t_quantile(freedom) == pytest.approx(quantile, abs=1e-4)
-
-
-def test_the_interval_narrows_beyond_eleven_seeds():
-    # 31 seeds of mean 0 and standard deviation 1.
-    differences = [-1.0, 1.0] * 15 + [0.0]
-    _, half = results.interval(differences)
-    assert half == pytest.approx(2.0423 / 31**0.5, abs=1e-4)
-
-
-def test_intervals_that_leave_out_0_are_bold():
-    # Mean 2, standard deviation sqrt(2), t of one degree of freedom 12.706.
-    assert results.describe([1.0, 3.0]) == "+2.0 ± 12.7 (2 of 2)"
-    assert results.describe([2.0, 2.1]) == "**+2.0 ± 0.6** (2 of 2)"
-    assert results.describe([-5.0]) == "-5.0 (0 of 1)"
-    assert results.describe([]) == "–"
-
-
-def test_tables_of_the_page_are_those_of_the_committed_runs():
-    told = results.report(results.read_table(FOLDER / "runs.csv")).splitlines()
-    page = (FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-    rows = [line for line in page if re.match(r"\| [^`]*\d ", line)]
-    assert len(rows) == 2 * len(TABLE5) + 24
-    assert not [row for row in rows if row not in told]
