@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
+from lips import README
 from plan import REGIMES, VARIANTS, only_weight_differs
 
 CONFIDENCE = 0.95
 WITHOUT_TERM = ("fusion", "fusion_sup", "no_fusion", "slow", "slow_scam", "sup")
 
-OWN_SPLIT = "readme"  # the fold of runs on a data set's own split; the others are numbers
+OWN_SPLIT = README  # the fold of runs on a data set's own split; the others are numbers
 
 Run = tuple[str, int]  # fold, "" where there is none; seed
 Cell = dict[Run, dict[str, Any]]  # what was measured, by what
