@@ -34,6 +34,10 @@ Test = Annotated[
     ),
 ]
 RunFolder = Annotated[Path | None, Option(help="Run folder.", show_default="runs/NAME")]
+Epochs = Annotated[
+    int,
+    Option(min=1, help="With more, a run goes on; its learning rate begins anew from its peak."),
+]
 NetworkName = Annotated[
     Literal["auto", "small", "r50", "r101"], Option(help="auto is r50 on a GPU, small on a CPU.")
 ]
@@ -66,6 +70,14 @@ Ema = Annotated[
     Option(help="Keep a moving average of the weights, with this momentum, such as 0.99."),
 ]
 Consistency = Annotated[float, Option(min=0, help="λ of the paper.")]
+Supervision = Annotated[
+    float | None,
+    Option(
+        min=0,
+        help="Weight of each stream's own loss, such as 0.5; 0 is the paper.",
+        show_default="the weights', or 0",
+    ),
+]
 ValidationSplit = Annotated[
     float | None,
     Option(min=0.01, max=0.9, help="Share kept for validation.", show_default="0.2"),
@@ -90,7 +102,7 @@ Rematerialize = Annotated[bool, Option("--rematerialize", help="Less memory, mor
 def train(
     folder: Source,
     output: RunFolder = None,
-    epochs: Annotated[int, Option(min=1)] = 20,
+    epochs: Epochs = 20,
     batch_size: Annotated[int, Option(min=1)] = 8,
     network: NetworkName = "auto",
     weights: Weights = None,
@@ -99,6 +111,7 @@ def train(
     span: Span = None,
     learning_rate: LearningRate = None,
     consistency_weight: Consistency = 1.5,
+    stream_supervision: Supervision = None,
     freeze: Freeze = None,
     head_rate: HeadRate = None,
     balance: Balance = False,
@@ -118,8 +131,6 @@ def train(
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
 
-    With more --epochs a run goes on: its learning rate begins anew from its peak.
-
     Example: keras-acl train videos/ --epochs 30
     """
     with no_startup_noise():
@@ -127,12 +138,13 @@ def train(
 
     length = {"epochs": epochs, "learning_rate": learning_rate, "patience": patience}
     few_videos = {"freeze": freeze, "head_rate": head_rate, "balance": balance, "ema": ema}
+    losses = {"consistency_weight": consistency_weight, "stream_supervision": stream_supervision}
     settings = plan_run(
         folder,
         network,
         weights,
         clip={"frames": frames, "size": size, "span": span},
-        recipe={**length, **few_videos, "consistency_weight": consistency_weight},
+        recipe={**length, **few_videos, **losses},
         batch_size=batch_size,
         validation=validation,
         test=test,

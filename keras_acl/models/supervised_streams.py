@@ -1,6 +1,7 @@
 """A classifier of two streams, each of which may learn the label as well as both together."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 from keras import ops
@@ -30,21 +31,35 @@ class SupervisedStreams(VideoClassifier):
         **options: Those of `VideoClassifier`.
 
     Raises:
-        ValueError: If `stream_supervision` is negative or no number.
+        ValueError: If `stream_supervision` is negative or not finite.
     """
 
     def __init__(self, *args, stream_supervision: float = 0.0, **options):
         super().__init__(*args, **options)
-        if not stream_supervision >= 0:  # NaN is not
-            raise ValueError(
-                "Expected `stream_supervision` to be 0 or more. "
-                f"Received: stream_supervision={stream_supervision}"
-            )
-        self.stream_supervision = stream_supervision
+        self._accuracy_alone: _AccuracyAlone | None = None
         self._shows_streams = False
-        if stream_supervision:
-            self.spatial_accuracy = TopAccuracy(name="spatial_accuracy")
-            self.temporal_accuracy = TopAccuracy(name="temporal_accuracy")
+        self.stream_supervision = stream_supervision
+
+    @property
+    def stream_supervision(self) -> float:
+        """w, the weight of each stream's own loss; 0 for none.
+
+        Setting it counts from the next `compile`; it is saved with the model.
+        """
+        return self._stream_supervision
+
+    @stream_supervision.setter
+    def stream_supervision(self, value: float) -> None:
+        check_supervision(value)
+        self._stream_supervision = value
+        if value and self._accuracy_alone is None:
+            self._accuracy_alone = _AccuracyAlone()
+
+    @property
+    def metrics(self) -> list:
+        """Those of every Keras model and, if the streams are supervised, each one's accuracy."""
+        alone = self._accuracy_alone if self.stream_supervision else None
+        return [*super().metrics, *(alone.by_stream.values() if alone else ())]
 
     @property
     def class_weights(self):
@@ -108,14 +123,42 @@ class SupervisedStreams(VideoClassifier):
         """Metrics of both streams together, and the accuracy of each where it was computed."""
         if not isinstance(y_pred, dict):
             return super().compute_metrics(x, y, y_pred, sample_weight)
-        for stream in STREAMS if "spatial_logits" in y_pred else ():
-            metric = getattr(self, f"{stream}_accuracy")
-            metric.update_state(y, y_pred[f"{stream}_logits"], sample_weight)
+        if self._accuracy_alone is not None and "spatial_logits" in y_pred:
+            self._accuracy_alone.update(y, y_pred, sample_weight)
         return super().compute_metrics(x, y, y_pred["logits"], sample_weight)
 
     def get_config(self):
         """Arguments of the constructor."""
         return {**super().get_config(), "stream_supervision": self.stream_supervision}
+
+
+def check_supervision(weight: float) -> None:
+    """Refuse a weight of the streams' own losses that is none.
+
+    Raises:
+        ValueError: If it is negative or not finite.
+    """
+    if not 0 <= weight < math.inf:  # NaN is not
+        raise ValueError(
+            "Expected `stream_supervision` to be 0 or more, such as 0.5. "
+            f"Received: stream_supervision={weight}"
+        )
+
+
+class _AccuracyAlone:
+    """Accuracy of each stream by itself.
+
+    No Keras object: Keras would save its counts with the weights, which then would not fit the same
+    network without supervision.
+    """
+
+    def __init__(self):
+        self.by_stream = {name: TopAccuracy(name=f"{name}_accuracy") for name in STREAMS}
+
+    def update(self, y, outputs: dict, sample_weight) -> None:
+        """Count the clips of a batch."""
+        for stream, metric in self.by_stream.items():
+            metric.update_state(y, outputs[f"{stream}_logits"], sample_weight)
 
 
 def _mean(maps):

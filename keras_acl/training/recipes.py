@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from keras_acl.models.class_names import check_same_classes, names_of
+from keras_acl.models.supervised_streams import SupervisedStreams, check_supervision
 from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
@@ -35,6 +36,8 @@ class Recipe:
             batch normalisation.
         consistency_weight: λ; `None` for the model's own. Ignored by models without the term.
         consistency_warmup_epochs: Epochs over which λ grows from 0.
+        stream_supervision: Weight of each stream's own classification loss; `None` for the
+            model's own. Ignored by models without two streams.
         precise_batches: Batches for the running statistics before each validation; 0 for none.
         batch_norm_clips: Clips that share batch statistics, where the batch size is known when the
             graph is built: JAX and torch. TensorFlow knows it for arrays only; there the batch of
@@ -65,6 +68,7 @@ class Recipe:
     weight_decay: float = 1e-4
     consistency_weight: float | None = None
     consistency_warmup_epochs: int = 0
+    stream_supervision: float | None = None
     precise_batches: int = 0
     batch_norm_clips: int | None = None
     label_smoothing: float = 0.0
@@ -88,6 +92,7 @@ class Recipe:
             raise ValueError(f"Expected 0 < ema < 1, such as 0.99. Received: ema={self.ema}")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"Expected patience >= 1. Received: patience={self.patience}")
+        check_supervision(self.stream_supervision or 0.0)
         if self.freeze not in (None, *FREEZABLE):
             raise ValueError(
                 f"Expected freeze to be one of {', '.join(FREEZABLE)}. Received: {self.freeze}"
@@ -156,9 +161,8 @@ class Recipe:
                 "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."
             )
         check_replicas(model, data)
-        freeze_streams(model, self.freeze)
+        self._set_up(model)
         model.rematerialize = rematerialize
-        model.clips_per_group = self.batch_norm_clips
         model.compile(
             optimizer=self._optimizer(data, gradient_accumulation_steps),
             loss=self._loss(model, data),
@@ -167,6 +171,13 @@ class Recipe:
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
         model.optimizer.build(model.trainable_variables)
         return self._callbacks(model, data, run_folder)
+
+    def _set_up(self, model) -> None:
+        """What the model itself computes otherwise in training."""
+        freeze_streams(model, self.freeze)
+        model.clips_per_group = self.batch_norm_clips
+        if self.stream_supervision is not None and isinstance(model, SupervisedStreams):
+            model.stream_supervision = self.stream_supervision
 
     def _optimizer(self, data, accumulated: int) -> CoupledSGD:
         rate = (

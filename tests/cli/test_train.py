@@ -75,12 +75,14 @@ def test_train_passes_its_options_on(call, asked, videos, tmp_path):
 
 
 def test_train_passes_on_what_suits_few_videos(call, asked, videos):
-    options = "--weights demo --freeze spatial --head-rate 10 --balance --ema 0.99"
+    options = "--weights demo --freeze spatial --head-rate 10 --balance --ema 0.99 "
+    options += "--stream-supervision 0.5"
     assert call("train", videos, *options.split())[0] == 0
     [(settings, _)] = asked
     recipe = settings.recipe
     assert (recipe.freeze, recipe.head_rate) == ("spatial", 10.0)
     assert (recipe.balance, recipe.ema) == (True, 0.99)
+    assert recipe.stream_supervision == 0.5
 
 
 def test_the_choices_of_what_to_freeze_are_those_there_are():

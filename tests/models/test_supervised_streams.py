@@ -13,6 +13,8 @@ from tiny_network import (
     two_stream,
 )
 
+from keras_acl.models import optimize
+
 pytestmark = pytest.mark.backends
 
 NETWORKS = {"two_stream": two_stream, "slowfast": slowfast}
@@ -20,6 +22,7 @@ NETWORKS = {"two_stream": two_stream, "slowfast": slowfast}
 SURE = np.array([[50.0, 0, 0], [50.0, 0, 0]], "float32")
 NOTHING = np.zeros((2, 3), "float32")
 LN_3 = 1.0986123
+ALONE = {"spatial_accuracy", "temporal_accuracy"}
 
 
 def loss_of(model, labels, weights=None, training=True, **alone):
@@ -66,7 +69,7 @@ def test_fit_and_evaluate_tell_the_accuracy_of_each_stream(network):
 
 
 def test_without_supervision_there_is_nothing_new():
-    model = compiled(two_stream())
+    model = compiled(two_stream(), eager=True)
     logs = fit(model, validation_data=(random_clips(), TARGETS))
     assert not [name for name in logs if "spatial" in name or "temporal" in name]
 
@@ -81,7 +84,49 @@ def test_with_scam_the_spatial_logits_are_the_mean_of_s():
     np.testing.assert_allclose(to_numpy(outputs["spatial_logits"]), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("weight", [-1, float("nan")])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_weight_that_is_set_counts_from_the_next_compile_and_is_saved(network, tmp_path):
+    model = compiled(randomize(NETWORKS[network](dropout=0.0)), eager=True)
+    assert ALONE.isdisjoint(fit(model))
+    model.stream_supervision = 0.5
+    assert set(fit(compiled(model, eager=True))) > ALONE
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.stream_supervision == 0.5
+    assert fit(loaded) == pytest.approx(fit(model), rel=1e-3)
+    model.stream_supervision = 0.0
+    assert ALONE.isdisjoint(fit(compiled(model, eager=True)))
+
+
+def test_weights_fit_the_same_network_whatever_its_supervision(tmp_path):
+    without, supervised = randomize(two_stream()), two_stream(stream_supervision=0.5)
+    without.save_weights(tmp_path / "without.weights.h5")
+    supervised.load_weights(tmp_path / "without.weights.h5")
+    np.testing.assert_array_equal(predict(supervised), predict(without))
+    fit(compiled(supervised, eager=True))
+    supervised.save_weights(tmp_path / "supervised.weights.h5")
+    without.load_weights(tmp_path / "supervised.weights.h5")
+    np.testing.assert_array_equal(predict(supervised), predict(without))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_copies_keep_the_weight(network):
+    model = randomize(NETWORKS[network](stream_supervision=0.5))
+    assert model.copy_with(dropout=0.1).stream_supervision == 0.5
+    fast = optimize(model, "float32")
+    logs, expected = (
+        compiled(each, eager=True).evaluate(random_clips(), TARGETS, verbose=0, return_dict=True)
+        for each in (fast, model)
+    )
+    assert set(logs) > ALONE
+    assert logs == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 def test_weights_that_are_none(weight):
-    with pytest.raises(ValueError, match="stream_supervision"):
+    with pytest.raises(ValueError, match=f"stream_supervision={weight}"):
         two_stream(stream_supervision=weight)
+    model = two_stream(stream_supervision=0.5)
+    with pytest.raises(ValueError, match=f"stream_supervision={weight}"):
+        model.stream_supervision = weight
+    assert model.stream_supervision == 0.5

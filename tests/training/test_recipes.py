@@ -40,7 +40,7 @@ class Batches:
 
 def test_a_recipe_is_frozen_and_has_few_fields():
     fields = [field.name for field in dataclasses.fields(recipes.Recipe)]
-    assert len(fields) <= 18
+    assert len(fields) <= 19
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipes.finetune().epochs = 3
 
@@ -86,11 +86,23 @@ def test_a_short_run_warms_up_for_half_of_it_at_most():
         ("head_rate", 0.0),
         ("ema", 1.0),
         ("patience", 0),
+        ("stream_supervision", -0.5),
+        ("stream_supervision", float("nan")),
     ],
 )
 def test_values_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name}={value}"):
         recipes.finetune(**{name: value})
+
+
+def test_streams_are_supervised_as_the_recipe_or_else_the_model_says():
+    model = two_stream(stream_supervision=0.3)
+    for told, expected in ((None, 0.3), (0.5, 0.5), (None, 0.5), (0.0, 0.0)):
+        recipes.finetune(stream_supervision=told).compile(model)
+        assert model.stream_supervision == expected
+    recipes.finetune(stream_supervision=0.5).compile(SlowClassifier(3, clip=CLIP, depth=11))
+    assert recipes.kinetics400().stream_supervision is None
+    assert recipes.finetune().stream_supervision is None
 
 
 @pytest.mark.backends

@@ -49,6 +49,10 @@ def test_the_same_run_goes_on(run):
     [
         ({"recipe": dataclasses.replace(RECIPE, epochs=1)}, "--epochs was 2"),
         ({"recipe": dataclasses.replace(RECIPE, learning_rate=1)}, "--learning-rate was 0.1"),
+        (
+            {"recipe": dataclasses.replace(RECIPE, stream_supervision=0.5)},
+            "--stream-supervision was None",
+        ),
         ({"clip": dataclasses.replace(CLIP, size=40)}, "--size was 32"),
         ({"batch_size": 2, "seed": 1}, "--batch-size was 3, --seed was 0"),
         ({"weights": "demo"}, "--weights was None"),
@@ -113,7 +117,7 @@ def test_a_run_of_0_1_0_goes_on_or_says_why_not(run, source):
     record = dataclasses.asdict(SETTINGS)
     for name in ("validation", "test", "keep"):
         del record[name]
-    for name in ("patience", "restart"):
+    for name in ("patience", "restart", "stream_supervision"):
         del record["recipe"][name]
     listed = "videos/left/a.mp4\t0\nvideos/right/b.mp4\t1"
     record["videos"] = f"2, list sha256 {hashlib.sha256(listed.encode()).hexdigest()[:12]}"
