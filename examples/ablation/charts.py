@@ -1,18 +1,21 @@
 """The pictures of the ablation."""
 
 import math
+import statistics
 from pathlib import Path
 
 from keras_acl.system.figures import save_figure
 
 import comparisons
 from comparisons import Cells, Comparison
+from lips import FLOOR
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import MEASURES, METHODS, PANELS, TASK_NAMES, part_name, variant_name
 
 # Of Okabe and Ito: these can be told apart by everybody.
 FUSED, APART, PLAIN = "#D55E00", "#0072B2", "#666666"
+BEST_FLOOR = f"{FLOOR}differences_ridge"  # what needs no network
 FIGURE_TASKS = ("motion", "appearance_motion")
 
 
@@ -42,6 +45,9 @@ def draw_methods(cells: Cells, file: Path) -> None:
         runs = {variant: cells.get((regime, task, variant), {}) for variant in METHODS}
         found = {v: comparisons.levels(cell, "accuracy") for v, cell in runs.items()}
         strip(axis, found, METHODS, labels=place % columns == 0)
+        floor = comparisons.levels(cells.get((regime, task, BEST_FLOOR), {}), "accuracy")
+        if floor:
+            axis.axvline(statistics.mean(floor), color="black", ls=":", lw=1.2)
         axis.set_title(part_name(task, regime).replace(": ", "\n"), fontsize=10)
     figure.supxlabel("accuracy on new clips, %", fontsize=10)
     save_figure(figure, file)

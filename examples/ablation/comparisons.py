@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
-from lips import README
+from lips import FLOOR, PARTS, README, REGIME
 from plan import REGIMES, VARIANTS, only_weight_differs
 
 CONFIDENCE = 0.95
@@ -63,11 +63,7 @@ CLAIMS: list[tuple[Comparison, str]] = [
         (Comparison("motion", "rule", *pair), "pointing_spatial")
         for pair in (("ac", "no_fusion"), *_PLACEBO)
     ),
-    *(
-        (Comparison(task, "lips", *pair), "accuracy")
-        for task in ("words", "phrases")
-        for pair in _PAIRS
-    ),
+    *((Comparison(task, REGIME, *pair), "accuracy") for task in PARTS for pair in _PAIRS),
 ]
 
 
@@ -153,7 +149,7 @@ def comparisons(cells: Cells) -> list[Comparison]:
 
 def comparisons_of(cells: Cells, task: str, regime: str) -> list[Comparison]:
     """Those of a task in a regime."""
-    trained = variants(cells, task, regime)
+    trained = [v for v in variants(cells, task, regime) if not v.startswith(FLOOR)]
     pairs = [(variant, base) for base in BASES for variant in trained if variant != base]
     pairs = [pair for pair in pairs if pair != ("no_fusion", "fusion")]  # the other way round
     pairs += PAIRS

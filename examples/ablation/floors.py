@@ -1,15 +1,19 @@
 """What mouth crops say without a network: the accuracy that a network has to beat.
 
-    python examples/ablation/floors.py FOLDER --cache FOLDER
+    python examples/ablation/floors.py FOLDER --cache FOLDER --output OUTPUT
 
-FOLDER holds the mouth crops and their clips.csv, see `lips.py`.
+FOLDER holds the mouth crops and their clips.csv, see `lips.py`. With --output the floors are kept
+in OUTPUT/runs as if they were runs, so that they stand in the tables beside the networks.
 """
 
 import argparse
+import json
 from pathlib import Path
 
+from keras_acl.system.atomic_write import written_whole
+
 import numpy as np
-from lips import FOLDS, PARTS, README, Lips, lips
+from lips import FLOOR, FOLDS, PARTS, README, REGIME, Lips, lips
 
 POOLED = 3  # pixels a side whose mean is one value
 DAMPING = 0.1  # of the ridge regression; from 0.001 to 3 it changes little
@@ -19,12 +23,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path, required=True, help="keeps the clips packed")
+    parser.add_argument("--output", type=Path, help="keeps the floors among the runs")
     options = parser.parse_args(arguments)
     print("| part | split | " + " | ".join(FLOORS) + " |")
     print("|---" * (len(FLOORS) + 2) + "|")
     for part in PARTS:
         data = lips(options.folder, part, options.cache)
         by_split = {fold: floors(data, fold) for fold in (README, *range(FOLDS))}
+        if options.output:
+            keep(by_split, part, options.output / "runs")
         folds = [by_split[fold] for fold in range(FOLDS)]
         by_split["mean of folds"] = {
             name: float(np.mean([fold[name] for fold in folds])) for name in FLOORS
@@ -44,6 +51,18 @@ def floors(data: Lips, fold: int | str) -> dict[str, float]:
         predicted = classify(values[~test], data.labels[~test], values[test])
         found[name] = float((predicted == data.labels[test]).mean())
     return found
+
+
+def keep(by_split: dict, part: str, folder: Path) -> None:
+    """Write each floor as the record of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for fold, found in by_split.items():
+        for name, accuracy in found.items():
+            variant = FLOOR + name.replace(",", "").replace(" ", "_")
+            run = {"regime": REGIME, "task": part, "variant": variant, "fold": fold, "seed": 0}
+            record = {"run": run, "measured": {"accuracy": accuracy}, "seconds": 0.0}
+            with written_whole(folder / f"{REGIME}-{part}-{variant}-{fold}.json") as beside:
+                beside.write_text(json.dumps(record))
 
 
 def pooled(clips: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from keras_acl.system.atomic_write import written_whole
 import numpy as np
 
 PARTS = ("words", "phrases")
+REGIME = "lips"  # of the runs on them
+FLOOR = "floor_"  # begins the variants that are no networks
 FRAMES = 16
 SIZE = (48, 72)  # height and width; the crops are of this shape
 STEP = 4  # between grey levels: packed, they take half the room, and the floors stay

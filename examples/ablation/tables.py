@@ -5,6 +5,7 @@ import statistics
 
 import comparisons
 from comparisons import BASES, CLAIMS, LONGER, Cell, Cells, Comparison
+from lips import FLOOR, REGIME
 from plan import REGIMES, VARIANTS
 
 MEASURES = {
@@ -45,13 +46,11 @@ METHODS = {  # of the summary
 PANELS = (
     ("motion", "rule"),
     ("motion", "long"),
-    ("words", "lips"),
+    ("words", REGIME),
     ("appearance_motion", "rule"),
     ("appearance_motion", "long"),
-    ("phrases", "lips"),
+    ("phrases", REGIME),
 )
-# Accuracy on the data's own split of cubic-kernel ridge regression on the differences of frames.
-FLOORS = {"words": 67.7, "phrases": 78.0}
 LEGEND = (
     "Per cent, mean ± standard deviation over the seeds (their number in brackets); over the folds "
     "where there are any, each the mean of its seeds, as these share their test clips. *Other "
@@ -97,13 +96,13 @@ def blocks(cells: Cells) -> dict[str, str]:
         pairs = [row for row in rows if row.base not in BASES]
         tables[f"pairs {name}"] = difference_table(cells, pairs, holm)
     for task, regime in comparisons.parts(own):
-        tables[f"split {task}"] = variant_table(own, task, regime, FLOORS.get(task))
+        tables[f"split {task}"] = variant_table(own, task, regime)
     for longer in LONGER:
         rows = [row for row in compared if row.regime == longer and row.earlier]
         tables[longer] = difference_table(cells, rows, holm, by_part=True)
-    for variant, base in (("ac", "no_fusion"), ("sup_ac", "sup")):
-        pair = [row for row in compared if row[2:] == (variant, base, "")]
-        tables[f"regimes {variant} {base}"] = difference_table(cells, pair, holm, by_part=True)
+    for pair in dict.fromkeys(row[2:4] for row in compared):
+        rows = [row for row in compared if row[2:] == (*pair, "")]
+        tables[f"regimes {' '.join(pair)}"] = difference_table(cells, rows, holm, by_part=True)
     tables["claims"] = claims_table(cells, holm)
     return {name: text for name, text in tables.items() if text}
 
@@ -119,10 +118,12 @@ def part_name(task: str, regime: str) -> str:
 
 
 def variant_name(variant: str) -> str:
+    if variant.startswith(FLOOR):
+        return f"No network: {variant.removeprefix(FLOOR).replace('_', ' ')}"
     return VARIANTS.get(variant, variant)
 
 
-def variant_table(cells: Cells, task: str, regime: str, floor: float | None = None) -> str:
+def variant_table(cells: Cells, task: str, regime: str) -> str:
     """What was measured of every variant."""
     trained = {v: cells[regime, task, v] for v in comparisons.variants(cells, task, regime)}
     found = {name for cell in trained.values() for row in cell.values() for name in row}
@@ -132,9 +133,6 @@ def variant_table(cells: Cells, task: str, regime: str, floor: float | None = No
         + [mean_and_spread(comparisons.levels(cell, name)) for name in names]
         for variant, cell in trained.items()
     ]
-    if floor is not None:
-        title = "Ridge regression on differences of frames"
-        rows.append([title, f"{floor:.1f}", *["–"] * (len(names) - 1)])
     table = markdown(["", *(MEASURES[name] for name in names)], rows)
     chances = [v for cell in trained.values() for v in comparisons.levels(cell, "chance")]
     if not chances:
@@ -239,8 +237,8 @@ def runs_table(cells: Cells) -> str:
     """What the runs were made with, and how long they took."""
     groups: dict[tuple[str, ...], list[float]] = {}
     names = ("commit", "machine", "backend", "versions")
-    for cell in cells.values():
-        for row in cell.values():
+    for (_, _, variant), cell in cells.items():
+        for row in () if variant.startswith(FLOOR) else cell.values():
             made_by = tuple(row.get(name, "–") for name in names)
             groups.setdefault(made_by, []).append(row.get("seconds", 0.0))
     rows = [

@@ -4,6 +4,7 @@ import math
 import re
 from pathlib import Path
 
+import charts
 import comparisons
 import numpy as np
 import pages
@@ -56,6 +57,9 @@ def full():
                         row |= {"pointing_spatial": value - 0.2, "pointing_temporal": 0.3}
                         row |= {"chance": 0.1, "probe_spatial": value - 0.1}
                     made.setdefault((regime, task, variant), {})[fold, seed] = row | MADE_BY
+    for task in ("words", "phrases"):
+        floors = {(fold, 0): {"accuracy": 0.55} for fold in ("0", "1", "2", "readme")}
+        made["lips", task, charts.BEST_FLOOR] = floors
     return made
 
 
@@ -112,13 +116,20 @@ def test_seeds_of_a_fold_are_one_unit():
     assert tables.count(cells["lips", "words", "sup"]) == "2 folds, 4 runs"
 
 
+def test_what_is_no_network_is_not_compared(full):
+    assert not [row for row in comparisons.comparisons(full) if "floor" in str(row)]
+    shown = tables.blocks(full)["table lips words"].splitlines()
+    assert "| No network: differences ridge (3 folds, 3 runs) | 55.0 ± 0.0 | – |" in shown
+
+
 def test_a_data_sets_own_split_is_no_fold(full):
     own = comparisons.on_own_split(full)
     assert {task for _, task, _ in own} == {"words", "phrases"}
     assert set(own["lips", "words", "ac"]) == {("", 0), ("", 1)}
     folds = {fold for fold, _ in comparisons.on_folds(full)["lips", "words", "ac"]}
     assert folds == {"0", "1", "2"}
-    assert tables.blocks(full)["split words"].splitlines()[-1].startswith("| Ridge regression")
+    shown = tables.blocks(full)["split words"].splitlines()
+    assert "| No network: differences ridge (1) | 55.0 | – |" in shown
 
 
 @pytest.mark.parametrize(
@@ -210,7 +221,7 @@ def test_the_file_keeps_everything(full, tmp_path):
     lines = (tmp_path / "runs.csv").read_text().splitlines()
     assert lines[0].startswith("regime,task,variant,fold,seed,accuracy,")
     assert lines[0].endswith(",commit,machine,backend,versions")
-    assert len(lines) == 1 + 288
+    assert len(lines) == 1 + 296
     assert lines[1:] == sorted(lines[1:])
 
 

@@ -1,9 +1,11 @@
 """Mouth crops for the ablation, and what they say without a network."""
 
+import charts
 import floors
 import lips
 import numpy as np
 import pytest
+import results
 from video_files import write_video
 
 SPEAKERS = [f"F{n:02d}" for n in range(10)] + [f"M{n:02d}" for n in range(5)]
@@ -106,3 +108,13 @@ def test_floors_are_printed_for_every_split(folder, tmp_path, run_example, monke
     assert len(printed) == 2 + 1 + lips.FOLDS + 1
     assert printed[2].startswith("| words | readme |")
     assert printed[-1].endswith("| 1.000 | 1.000 |")
+
+
+def test_floors_stand_among_the_runs(folder, tmp_path, run_example, monkeypatch):
+    monkeypatch.setattr(floors, "PARTS", ("words",))
+    run_example("floors", folder, "--cache", tmp_path, "--output", tmp_path)
+    cells = results.read_runs(tmp_path / "runs")
+    assert len(cells) == len(floors.FLOORS)
+    ridge = cells[lips.REGIME, "words", charts.BEST_FLOOR]
+    assert {fold for fold, _ in ridge} == {lips.README, *map(str, range(lips.FOLDS))}
+    assert all(row["accuracy"] == 1 for row in ridge.values())
