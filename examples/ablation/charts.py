@@ -36,6 +36,7 @@ def draw_methods(cells: Cells, file: Path) -> None:
     columns = math.ceil(len(PANELS) / 2) if len(panels) > 3 else len(panels)
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(1.9 + 2.1 * columns, 0.5 + 2.0 * rows), layout="constrained")
+    line = None
     grid = figure.subplots(rows, columns, squeeze=False)
     for axis, place in zip(grid.flat, range(grid.size), strict=True):
         if place >= len(panels):
@@ -47,9 +48,12 @@ def draw_methods(cells: Cells, file: Path) -> None:
         strip(axis, found, METHODS, labels=place % columns == 0)
         floor = comparisons.levels(cells.get((regime, task, BEST_FLOOR), {}), "accuracy")
         if floor:
-            axis.axvline(statistics.mean(floor), color="black", ls=":", lw=1.2)
+            line = axis.axvline(statistics.mean(floor), color="black", ls=":", lw=1.2)
         axis.set_title(part_name(task, regime).replace(": ", "\n"), fontsize=10)
     figure.supxlabel("accuracy on new clips, %", fontsize=10)
+    if line:
+        label = "no network: ridge regression"
+        figure.legend([line], [label], loc="outside lower right", fontsize=9, frameon=False)
     save_figure(figure, file)
 
 

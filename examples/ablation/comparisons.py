@@ -202,6 +202,7 @@ def t_quantile(freedom: int) -> float:
     return high
 
 
+@functools.cache
 def _beyond(t: float, freedom: int) -> float:
     """How probably Student's t is farther from 0 than this."""
     arguments = (freedom / 2, 0.5, freedom / (freedom + t**2))

@@ -259,11 +259,12 @@ def test_pages_are_filled_in(full):
 
 
 def test_an_edited_digit_is_found(full):
+    full = {key: runs for key, runs in full.items() if key[1] in ("motion", "words")}
     page = pages.filled(PAGE, full)
     shown = re.sub(r"<!-- .*? -->", lambda found: "_" * len(found[0]), page)
     places = [found.start() for found in re.finditer(r"\d", shown)]
     assert len(places) > 100
-    for place in places[::7]:
+    for place in places[::29]:
         edited = page[:place] + str((int(page[place]) + 1) % 10) + page[place + 1 :]
         assert pages.filled(edited, full) == page
 
