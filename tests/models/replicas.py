@@ -14,7 +14,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
-    model = compiled(two_stream())
+    model = compiled(two_stream(stream_supervision=0.5))
 
 
 def loss_of_a_replica():
@@ -22,12 +22,19 @@ def loss_of_a_replica():
     outputs = {
         "logits": tf.zeros((2, 3)),
         "disagreement": tf.constant([[0.1, 0.2, 0.4], [0.3, 0.5, 0.7]]),
+        "spatial_logits": tf.constant([[50.0, 0, 0], [50.0, 0, 0]]),
+        "temporal_logits": tf.constant([[50.0, 0, 0], [0, 0, 50.0]]),
     }
-    return model.compute_loss(None, np.array([2, 0]), outputs)
+    labels = np.array([2, 0])
+    model.compute_metrics(None, labels, outputs)
+    return model.compute_loss(None, labels, outputs)
 
 
 # Gradients of replicas are added up, so their losses must add up to that of one device.
 shares = strategy.run(tf.function(loss_of_a_replica))
 total = strategy.reduce("SUM", shares, axis=None)
 term = keras.ops.convert_to_numpy(model.consistency_metric.result())
-print(json.dumps({"loss": float(total), "consistency": float(term)}))
+found = {"loss": float(total), "consistency": float(term)}
+for name in ("spatial_accuracy", "temporal_accuracy"):
+    found[name] = float(next(each for each in model.metrics if each.name == name).result())
+print(json.dumps(found))

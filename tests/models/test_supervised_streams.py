@@ -14,6 +14,7 @@ from tiny_network import (
 )
 
 from keras_acl.models import optimize
+from keras_acl.training.losses import Crossentropy
 
 pytestmark = pytest.mark.backends
 
@@ -21,7 +22,8 @@ NETWORKS = {"two_stream": two_stream, "slowfast": slowfast}
 # Of two clips and three classes: a stream that is sure of class 0, and one that knows nothing.
 SURE = np.array([[50.0, 0, 0], [50.0, 0, 0]], "float32")
 NOTHING = np.zeros((2, 3), "float32")
-LN_3 = 1.0986123
+LN_2, LN_3 = 0.6931472, 1.0986123
+BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
 ALONE = {"spatial_accuracy", "temporal_accuracy"}
 
 
@@ -43,6 +45,60 @@ def test_the_loss_of_each_stream_is_weighed(network):
         LN_3 + 0.5 * (50 + LN_3)
     )  # the mean over the batch of weighed losses
     assert loss_of(model, [1, 0], training=False, **alone) == pytest.approx(LN_3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss", "both", "alone"),
+    [
+        ([[0], [1]], Crossentropy(), LN_3, 25 + LN_3),
+        ([[1.0, 0, 0], [0, 1.0, 0]], Crossentropy(), LN_3, 25 + LN_3),
+        ([[0.7, 0.3, 0], [0.5, 0.25, 0.25]], Crossentropy(), LN_3, 20 + LN_3),  # mixed up
+        ([0, 0], Crossentropy(label_smoothing=0.3), LN_3, 10 + LN_3),
+        ([0, 1], Crossentropy(class_weights=[1, 4, 1]), 2.5 * LN_3, 100 + 2.5 * LN_3),
+        ([[1, 1, 0], [0, 0, 1]], BINARY, LN_2, (50 + 4 * LN_2) / 6 + LN_2),  # multi-hot
+    ],
+)
+def test_streams_learn_from_labels_of_every_form(labels, loss, both, alone):
+    model = two_stream(stream_supervision=0.5)
+    model.compile("sgd", loss)
+    outputs = {"spatial_logits": SURE, "temporal_logits": NOTHING}
+    assert loss_of(model, labels, **outputs) == pytest.approx(both + 0.5 * alone)
+
+
+def test_clips_that_weigh_nothing_count_in_no_stream():
+    model = compiled(two_stream(stream_supervision=0.5))
+    outputs = {"logits": NOTHING, "spatial_logits": SURE, "temporal_logits": SURE}
+    outputs = {name: keras.ops.array(value) for name, value in outputs.items()}
+    weights = keras.ops.array([0.0, 2.0])
+    logs = model.compute_metrics(None, keras.ops.array([1, 0]), outputs, weights)
+    assert float(logs["spatial_accuracy"]) == float(logs["temporal_accuracy"]) == 1.0
+
+
+def test_logits_alone_are_float32_in_mixed_precision():
+    exact, mixed = (
+        randomize(two_stream(stream_supervision=0.5, dtype=dtype, dropout=0.0))
+        for dtype in ("float32", "mixed_bfloat16")
+    )
+    found, expected = (model(random_clips(), training=True) for model in (mixed, exact))
+    for name in ("spatial_logits", "temporal_logits"):
+        assert keras.backend.standardize_dtype(found[name].dtype) == "float32"
+        np.testing.assert_allclose(to_numpy(found[name]), to_numpy(expected[name]), atol=0.15)
+
+
+def test_accumulated_gradients_are_those_of_a_larger_batch():
+    # A smaller scale would see the running statistics that the first batch moved.
+    options = {"dropout": 0.0, "clips_per_group": 2, "scales": (1.0,)}
+    x, y = random_clips(4), np.array([2, 0, 1, 1])
+    trained = []
+    for batch_size, steps in ((4, None), (2, 2)):
+        model = randomize(two_stream(stream_supervision=0.5, **options))
+        optimizer = keras.optimizers.SGD(0.01, gradient_accumulation_steps=steps)
+        model.compile(optimizer, Crossentropy(), run_eagerly=True)
+        model.fit(x, y, batch_size, shuffle=False, verbose=0)
+        trained.append(model)
+    pairs = zip(*(model.trainable_variables for model in trained), strict=True)
+    for one, other in pairs:
+        np.testing.assert_allclose(to_numpy(other), to_numpy(one), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
