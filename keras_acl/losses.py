@@ -1,5 +1,10 @@
 """Losses and metrics; the code is in `keras_acl.training.losses`, saved models name this module."""
 
-from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
+from keras_acl.training.losses import (
+    Crossentropy,
+    MeanAveragePrecision,
+    MeanCrossentropy,
+    TopAccuracy,
+)
 
-__all__ = ["Crossentropy", "MeanCrossentropy", "TopAccuracy"]
+__all__ = ["Crossentropy", "MeanAveragePrecision", "MeanCrossentropy", "TopAccuracy"]

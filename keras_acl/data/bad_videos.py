@@ -67,7 +67,7 @@ class BadVideos:
                     "them; or, in Python, allow more with `LoadingOptions(max_bad_fraction=...)`."
                 )
 
-    def give_up(self, name: str | int | None) -> NoReturn:
+    def give_up(self, name: object) -> NoReturn:
         """Stop the run because nothing of a class can be read.
 
         Raises:

@@ -92,6 +92,7 @@ def from_csv(
     *,
     labels: Sequence[str] | None = None,
     root: str | Path | None = None,
+    multi_label: bool = False,
     **options: Unpack[DatasetOptions],
 ) -> VideoDataset:
     """Read a table with the columns `path` and `label`; see `read_csv`.
@@ -102,13 +103,15 @@ def from_csv(
         batch_size: Clips per batch.
         labels: Class names in the order of their indices, so that sets agree: `train.labels`.
         root: Folder that the paths are relative to; the table's own by default.
+        multi_label: Whether a video may have several labels, as in `left|red`, or none.
         **options: `training`, `augmentation`, `seed` and `loading`, see `DatasetOptions`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the table cannot be understood.
     """
-    return VideoDataset(read_csv(file, labels, root), clip, batch_size, **options)
+    videos = read_csv(file, labels, root, multi_label=multi_label)
+    return VideoDataset(videos, clip, batch_size, **options)
 
 
 def from_ucf101(

@@ -18,12 +18,12 @@ class Record(NamedTuple):
 
     Args:
         clip: uint8, shape (frames, size, size, 3). None if no video of the class can be read.
-        label: Index of the class, or None.
+        label: Index of the class, indices of several, or None.
         failures: Path and reason of each file that could not be read on the way.
     """
 
     clip: np.ndarray | None
-    label: int | None
+    label: int | tuple[int, ...] | None
     failures: tuple[tuple[str, str], ...]
 
 
@@ -90,6 +90,7 @@ def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 class RecordReader:
     """Read the clip of one record, or of another video of its class if the file is bad.
 
+    Where videos may have several labels, any other takes its place, with the labels of its own.
     The replacement, too, depends on seed, epoch and index alone. A video without a label has no
     class to take one from, and gives a black clip.
 
@@ -110,16 +111,17 @@ class RecordReader:
     def __call__(self, place: tuple[int, int]) -> Record:
         """Read (epoch, index)."""
         epoch, index = place
-        label, failures = self.videos[index].label, []
+        failures = []
         for candidate in self._candidates(epoch, index):
             try:
                 clip = self._read(self.videos[candidate], record_rng(self.seed, epoch, index))
-                return Record(clip, label, tuple(failures))
+                return Record(clip, self.videos[candidate].label, tuple(failures))
             except DecodingError as error:
                 failures.append((error.path, error.reason))
             if len(failures) == self.attempts:
                 break
         shape = (self.clip.frames, self.clip.size, self.clip.size, 3)
+        label = self.videos[index].label
         black = np.zeros(shape, np.uint8) if label is None else None
         return Record(black, label, tuple(failures))
 
@@ -130,7 +132,7 @@ class RecordReader:
 
     def _candidates(self, epoch: int, index: int) -> Iterator[int]:
         yield index
-        label = self.videos[index].label
+        label = self._replaced_by(index)
         if label is not None:
             (rng,) = record_rng(self.seed, epoch, index).spawn(1)
             members = self._classes[label]
@@ -139,6 +141,11 @@ class RecordReader:
     @functools.cached_property
     def _classes(self) -> dict[int | None, list[int]]:
         classes: dict[int | None, list[int]] = {}
-        for index, video in enumerate(self.videos):
-            classes.setdefault(video.label, []).append(index)
+        for index in range(len(self.videos)):
+            classes.setdefault(self._replaced_by(index), []).append(index)
         return classes
+
+    def _replaced_by(self, index: int) -> int | None:
+        """What the videos that may take a video's place have in common; `None` if none may."""
+        label = self.videos[index].label
+        return -1 if isinstance(label, tuple) else label

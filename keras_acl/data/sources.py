@@ -14,7 +14,14 @@ from keras_acl.data.split_folders import (
     find_splits,
     warn_of_split_names,
 )
-from keras_acl.data.tables import MOST_DIGITS, Row, class_index, read_table
+from keras_acl.data.tables import (
+    MOST_DIGITS,
+    SEPARATOR,
+    Row,
+    class_index,
+    read_table,
+    split_cell,
+)
 from keras_acl.data.video_list import VideoList, checked_labels, only_present
 from keras_acl.video.files import checked_folder, find_videos, is_url, list_files
 from keras_acl.video.video import Video
@@ -107,6 +114,7 @@ def read_csv(
     labels: Sequence[str] | None = None,
     root: str | Path | None = None,
     subset: str | None = None,
+    multi_label: bool = False,
 ) -> VideoList:
     """Read a CSV with the columns path, label and, where wanted, start, end, group, fps.
 
@@ -116,11 +124,16 @@ def read_csv(
     (Numbers are indices where at least one in ten of those up to the largest occurs, and names
     elsewhere, such as 20240101.)
 
+    With `multi_label` a cell holds any number of labels, such as `left|red`, as
+    `Series.str.get_dummies` of pandas reads them and `groupby("path").label.agg("|".join)` makes
+    them of a row for each label. An empty cell says that the video has none of the classes.
+
     Args:
         file: CSV with a header line.
         labels: Class names in the wanted order, such as `model.labels`; see above for the default.
         root: Folder that the paths are relative to; the CSV's own by default.
         subset: Only rows with this in the column subset, as `"validation"` in a run's `split.csv`.
+        multi_label: Whether a video may have several labels, or none.
 
     Returns:
         The videos in the order of the file; `missing` names those that are not on disk.
@@ -128,19 +141,24 @@ def read_csv(
     Raises:
         FileNotFoundError: If there is no such file, or none of its videos is on disk.
         ValueError: If a column or the subset is missing, or a row has an unknown class or wrong
-            times.
+            times, or several labels one of which is empty or stands twice, or another row has other
+            labels for the same video.
     """
     file = Path(file)
     root = file.parent if root is None else checked_folder(root)
     rows = read_table(file, ("path", "label", *(() if subset is None else ("subset",))))
-    labels = _labels_of(rows) if labels is None else checked_labels(labels)
+    cells = [_label_names(row, multi_label) for row in rows]
+    labels = _labels_of(cells) if labels is None else checked_labels(labels)
+    if multi_label:
+        _check_several(labels, rows)
     indices = {name: index for index, name in enumerate(labels)}
     if subset is not None:
         present = {row.cells["subset"]: None for row in rows}
         if subset not in present:
             raise ValueError(f"{file} has no subset {subset!r}. Received: {', '.join(present)}")
         rows = [row for row in rows if row.cells["subset"] == subset]
-    return only_present([_csv_video(row, root, indices) for row in rows], labels, file)
+    listed = [_csv_video(row, root, indices, multi_label) for row in rows]
+    return only_present(listed, labels, file)
 
 
 def list_videos(sources: Sequence[str | Path]) -> VideoList:
@@ -166,11 +184,13 @@ def list_videos(sources: Sequence[str | Path]) -> VideoList:
     return VideoList([Video(path) for path in list_files(sources)])
 
 
-def _csv_video(row: Row, root: Path, indices: dict[str, int]) -> Video:
+def _csv_video(row: Row, root: Path, indices: dict[str, int], multi_label: bool) -> Video:
     cells = row.cells
     if not cells["path"]:
         raise ValueError(f"{row.where}: the path is empty.")
-    label = class_index(cells["label"], indices, row.where)
+    names = _label_names(row, multi_label)
+    found = tuple(sorted(class_index(name, indices, row.where) for name in names))
+    label = found if multi_label else found[0]
     try:
         start, end, fps = (
             float(cells[name]) if cells.get(name) else None for name in ("start", "end", "fps")
@@ -180,8 +200,32 @@ def _csv_video(row: Row, root: Path, indices: dict[str, int]) -> Video:
         raise ValueError(f"{row.where}: {error}") from error
 
 
-def _labels_of(rows: Sequence[Row]) -> tuple[str, ...]:
-    names = {row.cells["label"] for row in rows} - {""}
+def _label_names(row: Row, multi_label: bool) -> list[str]:
+    cell = row.cells["label"]
+    return split_cell(cell, row.where) if multi_label else [cell]
+
+
+def _check_several(labels: Sequence[str], rows: Sequence[Row]) -> None:
+    """Refuse what several labels in a cell cannot say."""
+    for name in labels:
+        if SEPARATOR in name:
+            raise ValueError(
+                f"{SEPARATOR!r} stands between labels; a class name cannot have it. Received: "
+                f"{name!r}"
+            )
+    seen: dict[tuple, Row] = {}
+    for row in rows:
+        part = tuple(row.cells.get(name) for name in ("path", "start", "end"))
+        first = seen.setdefault(part, row)
+        if set(_label_names(first, True)) != set(_label_names(row, True)):
+            raise ValueError(
+                f"{row.where}: {part[0]} has other labels than in {first.where}. Expected one row "
+                f"with all of them: {SEPARATOR.join((first.cells['label'], row.cells['label']))}"
+            )
+
+
+def _labels_of(cells: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    names = {name for cell in cells for name in cell} - {""}
     if names and all(name.isdecimal() and len(name) < MOST_DIGITS for name in names):
         count = max(map(int, names)) + 1
         if count <= SPARSEST * len(names):

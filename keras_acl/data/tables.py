@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_acl.system.printable import is_utf8, shortened
 
+SEPARATOR = "|"  # of several labels in a cell, as in pandas' `Series.str.get_dummies`
 MOST_DIGITS = 10  # of a class index, one less; Python itself refuses numbers of some thousands
 
 
@@ -96,3 +97,25 @@ def class_index(value: str, indices: Mapping[str, int], where: str) -> int:
         f"{where}: unknown class {shortened(value)!r}. "
         f"Expected an index below {len(names)} or one of {known}"
     )
+
+
+def split_cell(cell: str, where: str) -> list[str]:
+    """The labels of a cell that may hold several, such as "left|red"; none of an empty cell.
+
+    Raises:
+        ValueError: If a label is empty or stands there twice.
+    """
+    names = [name.strip() for name in cell.split(SEPARATOR)] if cell else []
+    if "" in names:
+        raise ValueError(
+            f"{where}: a label is empty. Expected names between {SEPARATOR!r}, or an empty cell "
+            f"for a video without any. Received: {shortened(cell)!r}"
+        )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where}: a label stands there twice. Received: {shortened(cell)!r}")
+    return names
+
+
+def join_cell(classes: Iterable[int], labels: Sequence[str]) -> str:
+    """A cell with the names of some classes, which `split_cell` reads."""
+    return SEPARATOR.join(labels[index] for index in classes)

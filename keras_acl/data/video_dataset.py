@@ -45,6 +45,7 @@ class VideoDataset(keras.utils.PyDataset):
     Attributes:
         videos: Videos to read.
         labels: Class names in the order of the class indices; empty if unknown.
+        multi_label: Whether a video may have several labels.
         clip: Clip that the model takes.
         batch_size: Clips per batch.
         training: Whether passes are shuffled and clips are random and augmented.
@@ -54,7 +55,8 @@ class VideoDataset(keras.utils.PyDataset):
     Batches:
         `(clips, labels)`: uint8 RGB of shape (B, frames, size, size, 3) and int32 of shape (B,).
         `(clips,)` for videos without labels. With mixup: float32 of the same shape, 0 to 255, and
-        float32 class probabilities of shape (B, L).
+        float32 class probabilities of shape (B, L). Where videos may have several labels, float32
+        of shape (B, L) as well, 1 for those of the clip and 0 for the others; mixup blends these.
 
     Raises:
         ValueError: If there is no video, only some have labels, or a label has no name.
@@ -87,6 +89,7 @@ class VideoDataset(keras.utils.PyDataset):
         loading = loading or LoadingOptions()
         self.videos = videos
         self.labels = videos.labels if isinstance(videos, VideoList) else ()
+        self.multi_label = any(isinstance(video.label, tuple) for video in videos)
         self.clip = clip
         self.batch_size = batch_size
         self.training = training
@@ -171,18 +174,28 @@ class VideoDataset(keras.utils.PyDataset):
         clips = np.stack([self._clip_of(record) for record in records])
         if records[0].label is None:
             return (clips,)
-        labels = np.array([record.label for record in records], np.int32)
+        labels = [record.label for record in records]
         if not self._mixup:
-            return clips, labels
+            targets = self._multi_hot(labels) if self.multi_label else np.array(labels, np.int32)
+            return clips, targets
         rng = record_rng(self._seed, epoch, len(self.videos) + 1 + index)
-        return mix_up(clips, np.eye(len(self.labels))[labels], self._mixup, rng)
+        return mix_up(clips, self._multi_hot(labels), self._mixup, rng)
+
+    def _multi_hot(self, labels: Sequence) -> np.ndarray:
+        """Labels as float32 (B, L): 1 for every class of a clip, else 0."""
+        targets = np.zeros((len(labels), len(self.labels)), np.float32)
+        for row, label in zip(targets, labels, strict=True):
+            row[np.array(label, int)] = 1  # an index, or a tuple of them, or an empty one
+        return targets
 
     def _clip_of(self, record: Record) -> np.ndarray:
         for path, reason in record.failures:
             self._bad.add(path, reason)
         if record.clip is None:
             label = record.label
-            self._bad.give_up(self.labels[label] if self.labels and label is not None else label)
+            self._bad.give_up(
+                self.labels[label] if self.labels and isinstance(label, int) else label
+            )
         return record.clip
 
 
@@ -195,6 +208,11 @@ def _check_videos(videos: Sequence[Video], labels: Sequence[str], mixup: float) 
         raise ValueError(
             "Expected all videos to have a label, or none. "
             f"Received: {number} of {len(videos)} without one"
+        )
+    if any(isinstance(label, tuple) for label in known) and not labels:
+        raise ValueError(
+            "Videos that may have several labels stand in a VideoList, which knows how many "
+            f"classes there are. Received: {type(videos).__name__}"
         )
     if mixup and (None in known or not labels):
         raise ValueError(

@@ -30,9 +30,11 @@ class VideoList(Sequence[Video]):
     Attributes:
         labels: Class names, in order.
         missing: Files that were listed but are not on disk.
+        multi_label: Whether a video may have several labels: each is then a tuple.
 
     Raises:
-        ValueError: If two classes have one name, or a record's label has no name.
+        ValueError: If two classes have one name, a record's label has no name, or some records
+            have one label and others several.
     """
 
     def __init__(
@@ -44,8 +46,15 @@ class VideoList(Sequence[Video]):
         self._videos = tuple(videos)
         self.labels = checked_labels(labels)
         self.missing = tuple(missing)
+        kinds = {isinstance(v.label, tuple) for v in self._videos if v.label is not None}
+        if len(kinds) > 1:
+            raise ValueError(
+                "Expected a class index as every video's label, or a tuple of them as every "
+                "video's. Received: both"
+            )
+        self.multi_label = True in kinds
         for video in self._videos:
-            if video.label is not None and video.label >= len(self.labels):
+            if max(video.classes, default=-1) >= len(self.labels):
                 raise ValueError(
                     f"{video.path} has label {video.label}, but only {len(self.labels)} classes "
                     "have names. Expected a label below that, or more names."
@@ -54,7 +63,7 @@ class VideoList(Sequence[Video]):
     @property
     def counts(self) -> dict[str, int]:
         """Number of videos by class name, in class order."""
-        found = collections.Counter(video.label for video in self._videos)
+        found = collections.Counter(label for video in self._videos for label in video.classes)
         return {name: found[label] for label, name in enumerate(self.labels)}
 
     def __len__(self) -> int:
@@ -138,7 +147,8 @@ def split(videos: VideoList, fraction: float = 0.2, seed: int = 0) -> tuple[Vide
 
     Videos of one group stay on one side; without groups, the parts of one file do. Every class
     gives as near to `fraction` of its videos as its groups allow, and a class of two or more groups
-    has at least one on each side. (Only groups that hold several classes can stand in the way.)
+    has at least one on each side. (Only groups that hold several classes can stand in the way, as
+    videos with several labels do: there it is near, rare classes first.)
 
     Args:
         videos: Videos to split.
@@ -155,7 +165,8 @@ def split(videos: VideoList, fraction: float = 0.2, seed: int = 0) -> tuple[Vide
         raise ValueError(f"Expected a fraction between 0 and 1. Received: fraction={fraction}")
     sizes: dict[int | None, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for video in videos:
-        sizes[video.label][_group(video)] += 1
+        for label in video.classes or (None,):
+            sizes[label][_group(video)] += 1
     side: dict[str, bool] = {}  # group -> is it for validation
     rng = np.random.default_rng(seed)
     # Rare classes choose first; they have the least choice.

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from keras_acl.data import DecodingError, Video
+from keras_acl.data.tables import join_cell
 from keras_acl.inference.predict import clips_ahead
 from keras_acl.models.compiled_call import CompiledCall, predict_padded
 from keras_acl.models.fingerprint import fingerprint
@@ -237,7 +238,6 @@ def _rows(
 
 def _names(records: Sequence[Video], labels: Sequence[str]) -> tuple[str, ...]:
     """Class names; the class index where classes have no names."""
-    return tuple(
-        "" if record.label is None else labels[record.label] if labels else str(record.label)
-        for record in records
-    )
+    count = 1 + max((index for record in records for index in record.classes), default=-1)
+    names = labels or [str(index) for index in range(count)]
+    return tuple(join_cell(record.classes, names) for record in records)

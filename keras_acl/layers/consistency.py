@@ -155,8 +155,9 @@ class AttentionConsistencyLoss(keras.losses.Loss):
     Being a Keras loss it treats sample weights and replicas as every other loss does.
 
     Args:
-        classes: `"labelled"`: only the labelled class counts (soft labels weigh several classes by
-            their share); `"all"`: every class counts fully, as printed.
+        classes: `"labelled"`: the labelled class counts, of several the mean (soft labels weigh
+            them by their share), so that λ means the same however many labels a clip has, and a
+            clip with many does not pull harder; `"all"`: every class counts fully, as printed.
         **kwargs: Name, dtype and reduction of every Keras loss.
 
     Call arguments:
@@ -175,7 +176,10 @@ class AttentionConsistencyLoss(keras.losses.Loss):
         """Return one value for each clip, (batch,)."""
         if self.classes == "all":
             return ops.sum(y_pred, axis=-1)
-        return ops.sum(label_weights(y_true, y_pred.shape[-1]) * y_pred, axis=-1)
+        weights = label_weights(y_true, y_pred.shape[-1])
+        # At least 1: a clip without a label has no distance, and a share stays a share.
+        labels = ops.maximum(ops.sum(weights, axis=-1), 1.0)
+        return ops.sum(weights * y_pred, axis=-1) / labels
 
     def get_config(self):
         """Arguments of the constructor."""

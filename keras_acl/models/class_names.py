@@ -48,6 +48,31 @@ def check_same_classes(
     )
 
 
+def check_label_kind(data, multi_label: bool, owner: str = "The data") -> None:
+    """Refuse data with several labels a video for a model of one, and the other way round.
+
+    Args:
+        data: Anything; what does not say `multi_label`, as a `VideoDataset` does, is not checked.
+        multi_label: The model's.
+        owner: Name of the data, for the error.
+
+    Raises:
+        ValueError: If the two differ.
+    """
+    several = getattr(data, "multi_label", None)
+    if several is None or several == multi_label:
+        return
+    if several:
+        raise ValueError(
+            f"{owner} may have several labels for a video, the model takes one: make it with "
+            "multi_label=True."
+        )
+    raise ValueError(
+        f"{owner} have one label for each video, the model takes several (multi_label=True): read "
+        'them by read_csv(..., multi_label=True) from a CSV with labels such as "left|red".'
+    )
+
+
 def check_labels(labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
     """Class names as a tuple, checked against the number of classes."""
     if labels is None:

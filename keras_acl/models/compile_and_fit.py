@@ -7,7 +7,12 @@ from typing import Self
 import keras
 
 from keras_acl.clip import ClipSpec
-from keras_acl.models.class_names import check_labels, check_same_classes, names_of
+from keras_acl.models.class_names import (
+    check_label_kind,
+    check_labels,
+    check_same_classes,
+    names_of,
+)
 from keras_acl.system.devices import compile_with_xla
 
 CALLBACKS_PLACE = 4  # of `callbacks` among the arguments of `fit` after `x`
@@ -23,6 +28,7 @@ class CompiledAndFitted(keras.Model):
         clip: Clip that the model takes.
         classifier: The dense layer.
         folded: Whether batch normalisation is folded into the convolutions.
+        multi_label: Whether a clip may have several classes.
         fit_callbacks: Callbacks that `fit` adds where the caller gives none of their class. What
             `load_pretrained` compiles has some; compiling anew takes them away. Not saved.
     """
@@ -31,6 +37,7 @@ class CompiledAndFitted(keras.Model):
     clip: ClipSpec
     classifier: keras.layers.Dense
     folded: bool
+    multi_label: bool
     fit_callbacks: tuple[keras.callbacks.Callback, ...] = ()
     _labels: tuple[str, ...] | None
 
@@ -139,7 +146,23 @@ class CompiledAndFitted(keras.Model):
             ValueError: If the data have other classes than the model, or in another order.
         """
         check_same_classes(names_of(x), self.labels, self.num_classes)
+        check_label_kind(x, self.multi_label)
         return super().evaluate(x, *args, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The compiled loss as any Keras model.
+
+        Raises:
+            ValueError: If the model is a multi-label one, and the labels are not a 0 or 1 for each
+                class. Keras would take a class index for the label of every class.
+        """
+        shape = (None, self.num_classes) if y is None else tuple(y.shape)
+        if self.multi_label and (len(shape) != 2 or shape[1] not in (None, self.num_classes)):
+            raise ValueError(
+                "A multi-label model takes labels of shape (batch, classes), 1 where the clip has "
+                f"the class, else 0: expected (batch, {self.num_classes}). Received: shape={shape}"
+            )
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def train_on_batch(self, *args, **kwargs):
         """Train on one batch as any Keras model.
@@ -154,9 +177,11 @@ class CompiledAndFitted(keras.Model):
         """Check that all data have the model's classes; where it has no names, take those."""
         labels = names_of(data)
         check_same_classes(labels, self.labels, self.num_classes, "The training data")
+        check_label_kind(data, self.multi_label, "The training data")
         known = self.labels or labels
         validated = names_of(validation_data)
         check_same_classes(validated, known, self.num_classes, "The validation data")
+        check_label_kind(validation_data, self.multi_label, "The validation data")
         if labels and self.labels is None:
             self._labels = check_labels(labels, self.num_classes)
             logger.warning("%s: the labels are those of the data: %s", self.name, ", ".join(labels))

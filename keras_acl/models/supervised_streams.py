@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.system.keras_internals import compiled_loss
-from keras_acl.training.losses import TopAccuracy
+from keras_acl.training.losses import monitored_metric
 
 STREAMS = ("spatial", "temporal")
 
@@ -53,7 +53,7 @@ class SupervisedStreams(VideoClassifier):
         check_supervision(value)
         self._stream_supervision = value
         if value and self._accuracy_alone is None:
-            self._accuracy_alone = _AccuracyAlone()
+            self._accuracy_alone = _AccuracyAlone(self.num_classes, self.multi_label)
 
     @property
     def metrics(self) -> list:
@@ -120,7 +120,7 @@ class SupervisedStreams(VideoClassifier):
         return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Metrics of both streams together, and the accuracy of each where it was computed."""
+        """Metrics of both streams together, and of each where it was computed."""
         if not isinstance(y_pred, dict):
             return super().compute_metrics(x, y, y_pred, sample_weight)
         if self._accuracy_alone is not None and "spatial_logits" in y_pred:
@@ -146,14 +146,16 @@ def check_supervision(weight: float) -> None:
 
 
 class _AccuracyAlone:
-    """Accuracy of each stream by itself.
+    """Accuracy of each stream by itself; of several labels its mean average precision.
 
     No Keras object: Keras would save its counts with the weights, which then would not fit the same
     network without supervision.
     """
 
-    def __init__(self):
-        self.by_stream = {name: TopAccuracy(name=f"{name}_accuracy") for name in STREAMS}
+    def __init__(self, num_classes: int, multi_label: bool):
+        self.by_stream = {
+            name: monitored_metric(num_classes, multi_label, prefix=f"{name}_") for name in STREAMS
+        }
 
     def update(self, y, outputs: dict, sample_weight) -> None:
         """Count the clips of a batch."""

@@ -1,4 +1,4 @@
-"""Cross-entropy and accuracy for whole-number and soft labels alike.
+"""Losses and metrics for labels in all their forms: whole numbers, soft ones, several a clip.
 
 With mixup the training labels are class probabilities while the validation labels stay whole
 numbers; Keras' own losses and metrics take one kind or the other.
@@ -7,9 +7,12 @@ numbers; Keras' own losses and metrics take one kind or the other.
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_acl.layers.consistency import label_weights
+
+LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 201)))  # as probabilities
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -125,3 +128,55 @@ class MeanCrossentropy(keras.metrics.Mean):
     def get_config(self):
         """Arguments of the constructor."""
         return {**super().get_config(), "label_smoothing": self.loss.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class MeanAveragePrecision(keras.metrics.AUC):
+    """Mean over the classes of the area under the curve of precision by recall, from logits.
+
+    Keras' metric at thresholds a tenth of a logit apart, as memory must not grow with the clips:
+    near the exact average precision, which `keras_acl.evaluation` computes from saved scores. As
+    there, classes without a positive clip are left out; Keras would count them as 0. A soft label
+    is positive from one half on.
+
+    Args:
+        num_classes: Number of classes (L).
+        name: Name of the metric.
+        dtype: Dtype of every Keras metric.
+    """
+
+    def __init__(self, num_classes: int, name="mean_average_precision", dtype=None):
+        super().__init__(
+            thresholds=LOGIT_THRESHOLDS.tolist(),
+            curve="PR",
+            multi_label=True,
+            num_labels=num_classes,
+            from_logits=True,
+            name=name,
+            dtype=dtype,
+        )
+        self.num_classes = num_classes
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count the clips of a batch."""
+        positive = ops.cast(label_weights(y_true, self.num_classes) >= 0.5, "float32")
+        if sample_weight is not None:
+            sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
+        return super().update_state(positive, y_pred, sample_weight)
+
+    def result(self):
+        """The mean so far; 0 before there is a positive clip."""
+        positives = self.true_positives[0] + self.false_negatives[0]  # (L,)
+        seen = ops.sum(ops.cast(positives > 0, "float32"))
+        return ops.divide_no_nan(super().result() * self.num_classes, seen)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {"num_classes": self.num_classes, "name": self.name, "dtype": self.dtype}
+
+
+def monitored_metric(num_classes: int, multi_label: bool, prefix: str = "") -> keras.metrics.Metric:
+    """What a training is judged by: `accuracy`, or of several labels `mean_average_precision`."""
+    if multi_label:
+        return MeanAveragePrecision(num_classes, name=f"{prefix}mean_average_precision")
+    return TopAccuracy(name=f"{prefix}accuracy")

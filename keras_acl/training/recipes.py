@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_acl.models.class_names import check_same_classes, names_of
+from keras_acl.models.class_names import check_label_kind, check_same_classes, names_of
 from keras_acl.models.supervised_streams import SupervisedStreams, check_supervision
 from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
@@ -14,7 +14,12 @@ from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.fine_tuning import FREEZABLE, balanced_weights, freeze_streams
 from keras_acl.training.gradient_norm import GradientNorm
 from keras_acl.training.history import HistoryFile
-from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
+from keras_acl.training.losses import (
+    Crossentropy,
+    MeanCrossentropy,
+    TopAccuracy,
+    monitored_metric,
+)
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
 
@@ -54,8 +59,8 @@ class Recipe:
         ema: Momentum of the moving average of the weights over steps, as Keras' `ema_momentum`:
             validation and the trained model use that average. `None` for none. It takes the place
             of averaging the weights of the last epochs.
-        patience: Epochs without a better validation accuracy after which training stops; `None`
-            trains them all.
+        patience: Epochs without a better validation accuracy (of a multi-label model, mean average
+            precision) after which training stops; `None` trains them all.
         restart: Epochs trained already when the schedule begins, in a run that is extended.
         seed: Seed of dropout; the data set has its own.
     """
@@ -140,6 +145,7 @@ class Recipe:
 
         Raises:
             ValueError: If the data have other classes than the model, or the same in another order,
+                or several labels a video and the model takes one, or the other way round,
                 or the model cannot be rematerialised or has no such stream to freeze, or there are
                 no batches to accumulate, no labels to balance, or batches that replicas of
                 `tf.distribute` cannot share evenly.
@@ -150,6 +156,7 @@ class Recipe:
             >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
         """
         check_same_classes(names_of(data), model.labels, model.num_classes)
+        check_label_kind(data, model.multi_label)
         if gradient_accumulation_steps < 1:
             raise ValueError(
                 "Expected gradient_accumulation_steps >= 1. "
@@ -166,7 +173,9 @@ class Recipe:
         model.compile(
             optimizer=self._optimizer(data, gradient_accumulation_steps),
             loss=self._loss(model, data),
-            metrics=classification_metrics(model.num_classes, self.label_smoothing),
+            metrics=classification_metrics(
+                model.num_classes, self.label_smoothing, model.multi_label
+            ),
         )
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
         model.optimizer.build(model.trainable_variables)
@@ -196,11 +205,21 @@ class Recipe:
             ema_momentum=ema ** (1 / accumulated),  # Keras averages after every batch
         )
 
-    def _loss(self, model, data) -> Crossentropy:
+    def _loss(self, model, data) -> keras.losses.Loss:
+        if model.multi_label and self.balance:
+            raise ValueError(
+                "balance=True weighs each video by its class, and these may have several: leave it "
+                "out, or give `fit` weights of your own, one for each video."
+            )
+        if model.multi_label:
+            return keras.losses.BinaryCrossentropy(
+                from_logits=True, label_smoothing=self.label_smoothing
+            )
         weights = balanced_weights(data, model.num_classes) if self.balance else None
         return Crossentropy(self.label_smoothing, weights)
 
     def _callbacks(self, model, data, run_folder) -> list:
+        metric = monitored_metric(model.num_classes, model.multi_label)
         callbacks: list = [keras.callbacks.TerminateOnNaN()]
         if hasattr(model, "consistency_weight"):
             weight = self.consistency_weight
@@ -219,11 +238,18 @@ class Recipe:
                 logs = str(folder / "tensorboard")
                 callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             # Last: a state that exists has its line in the log.
-            about = {"seed": self.seed, "patience": self.patience, "restart": self.restart}
+            about = {
+                "seed": self.seed,
+                "monitor": f"val_{metric.name}",
+                "patience": self.patience,
+                "restart": self.restart,
+            }
             callbacks.append(ResumableCheckpoint(folder / "checkpoint", data, **about))
         elif self.patience is not None:
             callbacks.append(
-                keras.callbacks.EarlyStopping("val_accuracy", mode="max", patience=self.patience)
+                keras.callbacks.EarlyStopping(
+                    f"val_{metric.name}", mode="max", patience=self.patience
+                )
             )
         return callbacks
 
@@ -290,8 +316,18 @@ def check_replicas(model, data) -> None:
         )
 
 
-def classification_metrics(num_classes: int, label_smoothing: float = 0.0) -> list:
-    """Top-1 as `accuracy`, top-5 where there are more than five classes, and `crossentropy`."""
+def classification_metrics(
+    num_classes: int, label_smoothing: float = 0.0, multi_label: bool = False
+) -> list:
+    """Top-1 as `accuracy`, top-5 where there are more than five classes, and `crossentropy`.
+
+    Of a multi-label model `mean_average_precision` and the binary `crossentropy`.
+    """
+    if multi_label:
+        binary = keras.metrics.BinaryCrossentropy(
+            name="crossentropy", from_logits=True, label_smoothing=label_smoothing
+        )
+        return [monitored_metric(num_classes, multi_label), binary]
     top5 = [TopAccuracy(5, name="top5")] if num_classes > 5 else []
     return [TopAccuracy(1), *top5, MeanCrossentropy(label_smoothing)]
 

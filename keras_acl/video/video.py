@@ -35,7 +35,8 @@ class Video:
     Args:
         path: Path of the file, or of a folder of numbered pictures (img_00001.jpg, ...). Text that
             begins with http:// or https:// is a URL.
-        label: Index of the class; None where it is not known.
+        label: Index of the class; or a tuple of indices, in order, where a video may have several
+            classes, the empty one for none of them. None where it is not known.
         start: Second of the file at which the part begins; None is the first frame.
         end: Second of the file at which the part ends; None is the last frame.
         group: Name of the recording that it was cut from. `split` keeps the videos of a group
@@ -44,12 +45,12 @@ class Video:
         limits: What is refused as too large.
 
     Raises:
-        ValueError: If the label or start is negative, the part ends before it begins, or `fps` is
-            not positive.
+        ValueError: If a label or the start is negative, several labels are not in order, the part
+            ends before it begins, or `fps` is not positive.
     """
 
     path: str
-    label: int | None = None
+    label: int | tuple[int, ...] | None = None
     start: float | None = None
     end: float | None = None
     group: str | None = None
@@ -57,8 +58,13 @@ class Video:
     limits: VideoLimits = dataclasses.field(default=VideoLimits(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.label is not None and self.label < 0:
+        if min(self.classes, default=0) < 0:
             raise ValueError(f"A label is a class index, 0 or more. Received: label={self.label}")
+        if list(self.classes) != sorted(set(self.classes)):
+            raise ValueError(
+                "Several labels are class indices in ascending order, each once. "
+                f"Received: label={self.label}"
+            )
         start = self.start or 0.0
         if not start >= 0 or (self.end is not None and not self.end > start):
             raise ValueError(
@@ -67,6 +73,13 @@ class Video:
             )
         if self.fps is not None and not 0 < self.fps < float("inf"):
             raise ValueError(f"Frames per second are positive. Received: fps={self.fps}")
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Indices of its classes; none where there is none, or none is known."""
+        if self.label is None:
+            return ()
+        return self.label if isinstance(self.label, tuple) else (self.label,)
 
 
 VideoSource = str | os.PathLike[str] | Video  # what every reader takes

@@ -102,6 +102,16 @@ def test_a_class_without_a_readable_video_has_no_clip(videos):
     assert sorted(path for path, _ in record.failures) == sorted(paths)
 
 
+def test_of_several_labels_the_replacement_brings_its_own(videos):
+    spoil(videos, 1)
+    labels = [(0,), (0, 1), (1,), (), (0,), (1,)]
+    several = [Video(video.path, label) for video, label in zip(videos, labels, strict=True)]
+    records = [reader(several)((epoch, 1)) for epoch in range(30)]
+    assert {(number(r), r.label) for r in records} == {
+        (place, label) for place, label in enumerate(labels) if place != 1
+    }
+
+
 def test_no_more_files_are_tried_than_allowed(videos):
     spoil(videos, 0, 1, 2)
     assert len(reader(videos, attempts=2)((0, 0)).failures) == 2

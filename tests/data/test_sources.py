@@ -1,8 +1,12 @@
+import csv
 import os
+import random
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from keras_acl.data.sources import list_videos, read_csv, read_directory
 from keras_acl.data.video_list import MissingVideosWarning, VideoList
@@ -161,6 +165,65 @@ def test_numbers_far_above_the_number_of_classes_are_names(csv_file, labels, nam
 def test_read_csv_takes_the_order_of_a_model(csv_file):
     videos = read_csv(csv_file("c.mp4,walk", "clips/a.mp4,run"), labels=["walk", "sit", "run"])
     assert [video.label for video in videos] == [0, 2]
+
+
+def test_a_cell_may_hold_several_labels(csv_file):
+    file = csv_file("clips/a.mp4,walk|red", "clips/b.mp4,", "c.mp4, red ")
+    videos = read_csv(file, multi_label=True)
+    assert (videos.labels, videos.multi_label) == (("red", "walk"), True)
+    assert [video.label for video in videos] == [(0, 1), (), (0,)]
+    assert videos.counts == {"red": 2, "walk": 1}
+    several = read_csv(file, ["walk", "blue", "red"], multi_label=True)
+    assert [video.label for video in several] == [(0, 2), (), (2,)]
+    numbers = read_csv(csv_file("c.mp4,2|0"), multi_label=True)
+    assert (numbers.labels, numbers[0].label) == (("0", "1", "2"), (0, 2))
+    assert not read_csv(csv_file("c.mp4,walk|red")).multi_label  # a name as any other
+
+
+NAMES = st.text("ab é1.'", min_size=1).map(str.strip).filter(bool)
+TABLE = st.lists(st.sets(NAMES, max_size=4), min_size=1, max_size=6)
+
+
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(table=TABLE, seed=st.integers(0, 9))
+def test_several_labels_are_those_of_pandas_dummies(tmp_path, table, seed):
+    paths = [f"{number}.mp4" for number in range(len(table))]
+    touch(tmp_path, *paths)
+    cells = ["|".join(random.Random(seed).sample(sorted(names), len(names))) for names in table]
+    with open(tmp_path / "list.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("path", "label"), *zip(paths, cells, strict=True)])
+    labels = sorted(set().union(*table)) or ["none"]
+    videos = read_csv(tmp_path / "list.csv", labels, multi_label=True)
+    assert [{videos.labels[index] for index in video.label} for video in videos] == table
+
+
+@pytest.mark.parametrize(
+    ("lines", "labels", "message"),
+    [
+        (["c.mp4,walk||red"], None, r"list\.csv, line 2: a label is empty.*'walk\|\|red'"),
+        (["c.mp4,|walk"], None, "line 2: a label is empty"),
+        (["c.mp4,walk|run|walk"], None, r"line 2: a label stands there twice.*'walk\|run\|walk'"),
+        (["c.mp4,0|walk"], ["walk"], "Several labels are class indices in ascending order, each"),
+        (["c.mp4,walk|fly"], ["run", "walk"], "line 2: unknown class 'fly'"),
+        (
+            ["c.mp4,walk", "clips/a.mp4,run", "c.mp4,run"],
+            None,
+            r"line 4: c\.mp4 has other labels than in .*line 2\..* one row .*walk\|run$",
+        ),
+        (["c.mp4,walk"], ["walk", "a|b"], r"a class name cannot have it\. Received: 'a\|b'"),
+    ],
+)
+def test_several_labels_that_make_no_sense_are_told(csv_file, lines, labels, message):
+    with pytest.raises(ValueError, match=message):
+        read_csv(csv_file(*lines), labels, multi_label=True)
+
+
+def test_a_video_may_be_listed_twice_with_the_same_labels_or_in_parts(csv_file):
+    rows = "c.mp4,walk|red,0,1", "c.mp4,red|walk,0,1", "c.mp4,red,1,2"
+    videos = read_csv(csv_file(*rows, header="path,label,start,end"), multi_label=True)
+    assert [video.label for video in videos] == [(0, 1), (0, 1), (0,)]
 
 
 def test_read_csv_takes_parts_and_groups_where_given(tmp_path, csv_file):

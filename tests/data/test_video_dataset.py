@@ -261,6 +261,48 @@ def test_mixup_gives_class_probabilities(videos):
     assert np.isfinite(model.fit(mixed, verbose=0).history["loss"][0])
 
 
+def with_several_labels(videos) -> VideoList:
+    """Ten videos: of none of the classes, of a, of b, of both, and again."""
+    labels = [(), (0,), (1,), (0, 1)]
+    listed = [Video(video.path, labels[i % 4]) for i, video in enumerate(videos)]
+    return VideoList(listed, ["a", "b"])
+
+
+@pytest.mark.backends
+def test_several_labels_are_a_one_for_each_class_of_the_clip(videos):
+    several = with_several_labels(videos)
+    data = dataset(several, 4, training=False)
+    assert data.multi_label
+    assert not dataset(videos).multi_label
+    targets = [batch[1] for batch in data]
+    assert targets[0].dtype == np.float32
+    np.testing.assert_array_equal(targets[0], [[0, 0], [1, 0], [0, 1], [1, 1]])
+    np.testing.assert_array_equal(np.concatenate(targets), np.tile(targets[0], (3, 1))[:10])
+
+
+@pytest.mark.backends
+def test_mixup_blends_several_labels_as_it_blends_clips(videos):
+    several = with_several_labels(videos)
+    mixed = dataset(several, 10, augmentation=Augmentation(mixup=0.8))
+    for (clips, targets), (unmixed, labels) in zip(mixed, dataset(several, 10), strict=True):
+        levels = unmixed.mean(axis=(1, 2, 3, 4))
+        for clip, target, level, label in zip(clips, targets, levels, labels, strict=True):
+            # clip = w · own + (1 - w) · other, and its target likewise
+            blends = [
+                (clip.mean() - other) / (level - other) if level != other else 1.0
+                for other in levels
+            ]
+            expected = [
+                w * label + (1 - w) * other for w, other in zip(blends, labels, strict=True)
+            ]
+            assert min(np.abs(target - found).max() for found in expected) < 0.05
+
+
+def test_several_labels_need_class_names(videos):
+    with pytest.raises(ValueError, match="stand in a VideoList, which knows"):
+        dataset(list(with_several_labels(videos)))
+
+
 @pytest.mark.backends
 def test_randaugment_runs_in_the_threads(videos):
     def clips(magnitude):

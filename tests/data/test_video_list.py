@@ -1,6 +1,7 @@
 import collections
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +49,41 @@ def test_every_class_gives_its_share_as_near_as_its_groups_allow(classes, fracti
     for groups, name in zip(classes, videos.labels, strict=True):
         # Off by half the largest group, or by a whole one where a side would have been empty.
         assert abs(validation.counts[name] - fraction * sum(groups)) <= max(groups)
+
+
+several = st.lists(
+    st.sets(st.integers(0, 3)).map(lambda found: tuple(sorted(found))), min_size=20, max_size=60
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(labels=several, seed=st.integers(0, 9))
+def test_every_class_of_videos_with_several_is_on_both_sides(labels, seed):
+    videos = VideoList([Video(f"{i}.mp4", label) for i, label in enumerate(labels)], "abcd")
+    assert videos.multi_label
+    train, validation = split(videos, 0.25, seed)
+    assert sorted(v.path for v in [*train, *validation]) == sorted(v.path for v in videos)
+    for name, count in videos.counts.items():
+        if count > 8:
+            assert 0 < validation.counts[name] < count
+
+
+def test_shares_of_several_labels_are_near_the_fraction():
+    rng = np.random.default_rng(0)
+    drawn = rng.random((1000, 4)) < [0.5, 0.3, 0.1, 0.03]
+    labels = [tuple(np.flatnonzero(row).tolist()) for row in drawn]
+    videos = VideoList([Video(f"{i}.mp4", label) for i, label in enumerate(labels)], "abcd")
+    _, validation = split(videos, 0.2, seed=1)
+    assert len(validation) == pytest.approx(200, rel=0.1)
+    for name, count in videos.counts.items():
+        assert validation.counts[name] == pytest.approx(0.2 * count, rel=0.15)
+
+
+def test_one_label_a_video_or_several_not_both():
+    with pytest.raises(ValueError, match="Received: both"):
+        VideoList([Video("a.mp4", 0), Video("b.mp4", (0, 1))], "ab")
+    with pytest.raises(ValueError, match="only 2 classes"):
+        VideoList([Video("b.mp4", (0, 2))], "ab")
 
 
 def test_single_videos_are_split_to_the_video():

@@ -220,9 +220,10 @@ DISTANCES = np.array([[1, 2, 4], [8, 16, 32]], "float32")
         (np.array([2, 0], "uint8"), [4, 8]),
         ([[0, 0, 1], [1, 0, 0]], [4, 8]),
         ([[0.5, 0.5, 0], [0, 0.25, 0.75]], [1.5, 28]),
-        ([[1, 0, 1], [0, 0, 0]], [5, 0]),
+        ([[1, 0, 1], [0, 0, 0]], [(1 + 4) / 2, 0]),
+        ([[1, 0.5, 0.5], [0.25, 0, 0]], [(1 + 1 + 2) / 2, 2]),
     ],
-    ids=["sparse", "column", "uint8", "one-hot", "soft", "multi-hot"],
+    ids=["sparse", "column", "uint8", "one-hot", "soft", "multi-hot", "mixed up"],
 )
 def test_labels_choose_the_distances(labels, per_clip):
     loss = AttentionConsistencyLoss()

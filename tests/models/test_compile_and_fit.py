@@ -179,3 +179,48 @@ def test_other_labels_than_the_models_are_refused_before_anything_is_trained():
     assert model.labels is None
     with pytest.raises(ValueError, match="class 0 is 'up'"):
         slow().evaluate(turned)
+
+
+SEVERAL = np.array([[1, 0, 1], [0, 0, 0]], "float32")  # labels of two clips
+
+
+@pytest.mark.backends
+def test_several_labels_a_clip_by_hand():
+    model = two_stream(multi_label=True)
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
+    model.fit(random_clips(), SEVERAL, verbose=0)
+    logits = to_numpy(model(random_clips(), training=False))
+    found = model.evaluate(random_clips(), SEVERAL, verbose=0)
+    expected = np.mean(np.logaddexp(0, logits) - SEVERAL * logits)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("labels", [TARGETS, TARGETS[:, None], SEVERAL[:, :2]])
+def test_a_multi_label_model_refuses_class_indices(labels):
+    model = slow(multi_label=True)
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
+    with pytest.raises(
+        ValueError, match=r"labels of shape \(batch, classes\).*expected \(batch, 3\)"
+    ):
+        model.fit(random_clips(), labels, verbose=0)
+
+
+class OfKind(Named):
+    def __init__(self, multi_label):
+        super().__init__()
+        self.multi_label = multi_label
+
+
+def test_data_of_the_other_kind_of_labels_are_refused():
+    one, several = OfKind(False), OfKind(True)
+    with pytest.raises(
+        ValueError, match=r"^The training data may have several labels .* one: make"
+    ):
+        slow().fit(several)
+    with pytest.raises(ValueError, match=r"^The validation data may have several"):
+        slow().fit(one, validation_data=several)
+    with pytest.raises(ValueError, match=r"^The data may have several"):
+        slow().evaluate(several)
+    with pytest.raises(ValueError, match=r"have one label for each .*read_csv\(.*multi_label=True"):
+        slow(multi_label=True).fit(one)

@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 from harness import BASE_LOSS, check_config, to_numpy
 
-from keras_acl.training.losses import Crossentropy, MeanCrossentropy, TopAccuracy
+from keras_acl.training.losses import (
+    Crossentropy,
+    MeanAveragePrecision,
+    MeanCrossentropy,
+    TopAccuracy,
+)
 
 pytestmark = pytest.mark.backends
 
@@ -97,3 +102,49 @@ def test_the_metric_of_crossentropy_is_the_loss():
     expected = float(Crossentropy(label_smoothing=0.2)(labels, logits))
     assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
     assert MeanCrossentropy.from_config(metric.get_config()).loss.label_smoothing == 0.2
+
+
+def mean_average_precision(labels, logits, weights=None, batch=2) -> float:
+    labels, logits = np.array(labels, "float32"), np.array(logits, "float32")
+    metric = MeanAveragePrecision(logits.shape[-1])
+    for first in range(0, len(logits), batch):
+        part = slice(first, first + batch)
+        metric.update_state(labels[part], logits[part], None if weights is None else weights[part])
+    copy = MeanAveragePrecision.from_config(metric.get_config())
+    assert (copy.name, copy.num_classes) == ("mean_average_precision", logits.shape[-1])
+    return float(metric.result())
+
+
+def test_mean_average_precision_is_one_where_the_positives_come_first():
+    labels = [[1, 0], [0, 1], [1, 1], [0, 0]]
+    assert mean_average_precision(labels, [[5, -9], [-8, 0], [6, 1], [4, -1]]) == pytest.approx(1)
+    # However near each other the scores of a network that was hardly trained are.
+    near = np.array([[5, -9], [-8, 0], [6, 1], [4, -1]]) * 0.2 - 6
+    assert mean_average_precision(labels, near) == pytest.approx(1)
+
+
+def test_classes_without_a_positive_clip_are_left_out():
+    labels, logits = [[1, 0], [0, 0], [0, 0]], [[3, 3], [2, 2], [1, 1]]
+    assert mean_average_precision(labels, logits) == pytest.approx(1)
+    assert mean_average_precision(np.zeros((3, 2)), logits) == 0
+
+
+def test_it_is_near_the_exact_one():
+    rng = np.random.default_rng(0)
+    labels = rng.random((400, 3)) < [0.5, 0.2, 0.05]
+    logits = labels * [2, 1, 1.5] + rng.normal(size=(400, 3))
+    exact = []
+    for positive, values in zip(labels.T, logits.T, strict=True):
+        hits = positive[np.argsort(-values)]
+        exact.append((np.cumsum(hits) / np.arange(1, 401))[hits].mean())
+    found = mean_average_precision(labels, logits, batch=50)
+    assert found == pytest.approx(np.mean(exact), abs=0.01)
+
+
+def test_labels_that_were_mixed_are_positive_from_one_half_on_and_clips_have_weights():
+    labels, logits = [[0.6, 0.0], [0.4, 1.0]], [[1.0, -2.0], [-1.0, 2.0]]
+    assert mean_average_precision(labels, logits) == pytest.approx(1)
+    labels, logits = [[1, 1], [0, 0], [1, 1]], [[2, 5], [1, 4], [0, 3]]
+    assert mean_average_precision(labels, logits) < 0.95
+    weights = np.array([1, 0, 1], "float32")
+    assert mean_average_precision(labels, logits, weights) == pytest.approx(1)

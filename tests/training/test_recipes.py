@@ -331,3 +331,47 @@ def test_the_learning_rate_is_scaled_to_all_clips_of_a_step():
         assert float(rate) == pytest.approx(float(expected(step)))
     with pytest.raises(ValueError, match="Received: 0"):
         recipe.compile(model, gradient_accumulation_steps=0)
+
+
+SEVERAL = np.array([[1, 0, 1], [0, 0, 0]], "float32")  # labels of two clips
+
+
+@pytest.mark.backends
+def test_a_multi_label_model_learns_each_class_by_itself(tmp_path):
+    model = two_stream(multi_label=True, dropout=0.0)
+    recipe = recipes.finetune(label_smoothing=0.2, precise_batches=0)
+    callbacks = recipe.compile(model, run_folder=tmp_path)
+    model.run_eagerly = True  # tracing takes longer
+    logs = model.fit(
+        random_clips(), SEVERAL, validation_data=(random_clips(), SEVERAL), callbacks=callbacks,
+        verbose=0,
+    ).history  # fmt: skip
+    assert "accuracy" not in logs
+    logits = to_numpy(model(random_clips(), training=False))
+    targets = 0.8 * SEVERAL + 0.1
+    losses = np.logaddexp(0, logits) - targets * logits  # -t log σ(z) - (1 - t) log σ(-z)
+    assert logs["val_loss"][0] == pytest.approx(losses.mean(), rel=1e-4)
+    assert logs["val_crossentropy"][0] == pytest.approx(losses.mean(), rel=1e-4)
+    assert "val_mean_average_precision" in (tmp_path / "checkpoint" / "best.json").read_text()
+
+
+@pytest.mark.backends
+def test_streams_are_judged_by_mean_average_precision_too():
+    model = two_stream(multi_label=True, stream_supervision=0.5)
+    recipes.finetune(precise_batches=0).compile(model)
+    model.run_eagerly = True
+    logs = model.evaluate(random_clips(), SEVERAL, verbose=0, return_dict=True)
+    for stream in ("", "spatial_", "temporal_"):
+        assert 0 <= logs[f"{stream}mean_average_precision"] <= 1
+    assert not [name for name in logs if "accuracy" in name]
+
+
+def test_training_stops_when_mean_average_precision_gets_no_better():
+    callbacks = recipes.finetune(patience=2).compile(two_stream(multi_label=True))
+    [stopping] = [each for each in callbacks if isinstance(each, keras.callbacks.EarlyStopping)]
+    assert (stopping.monitor, stopping.mode) == ("val_mean_average_precision", "max")
+
+
+def test_videos_of_several_classes_are_not_balanced():
+    with pytest.raises(ValueError, match="balance=True weighs each video by its class"):
+        recipes.finetune(balance=True).compile(two_stream(multi_label=True))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_acl.data import VideoDataset, VideoList
+from keras_acl.data.tables import join_cell
 from keras_acl.system.atomic_write import written_whole
 
 
@@ -21,7 +22,7 @@ def split_table(subsets: Mapping[str, VideoList]) -> str:
     """
     header = ["path", "label", "subset", "start", "end", "group", "fps"]
     rows = [
-        [_path(v.path), videos.labels[v.label or 0], name, v.start, v.end, v.group, v.fps]
+        [_path(v.path), join_cell(v.classes, videos.labels), name, v.start, v.end, v.group, v.fps]
         for name, videos in subsets.items()
         for v in videos
     ]
@@ -43,7 +44,7 @@ def write_predictions(
     rows, hits = [], []
     names = [f"score of {label}" for label in test.labels] if all_scores else []
     for video, row in zip(test.videos, scores, strict=True):
-        about = [_path(video.path), test.labels[video.label or 0]]
+        about = [_path(video.path), join_cell(video.classes, test.labels)]
         if video.path in test.bad_files:
             rows.append([*about, "", "", *[""] * len(names)])
             continue
