@@ -1,111 +1,189 @@
-"""What each part of the method gives: Table 5 of the paper with small networks on moving figures.
+"""What each part of the method gives: small networks on moving figures and on real mouths.
 
-A run takes one to three minutes on a CPU core, all of them some hours. Finished runs are kept in
-OUTPUT/runs and not repeated; the same command started twice shares the work. `README.md` beside
-this file says what is compared and what came out.
+The runs of one network are performed together, in one JAX program: on a GPU some minutes for all
+of them, on CPU cores days. Finished runs are kept in OUTPUT/runs and not repeated; the same
+command started several times shares the work. `README.md` beside this file says what is compared
+and what came out.
 
-    python examples/ablation/run.py --output examples/ablation --videos FOLDER
+    KERAS_BACKEND=jax python examples/ablation/run.py --output examples/ablation --mouths FOLDER
 
-FOLDER holds a folder of real videos for each class; without it that part is left out.
+FOLDER holds mouth crops and their `clips.csv`, see `lips.py`; without it that part is left out.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
+import platform
+import statistics
+import subprocess
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-if __name__ == "__main__":  # before Keras is imported: a process a core is faster than two threads
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from keras_acl.system.atomic_write import written_whole
 
 import filelock
+import jax
 import keras
-from one_run import perform
-from plan import REGIMES, TASKS, VARIANTS, Budget, Run, plan
+from one_group import RATES, group_of, perform
+from plan import (
+    LIPS,
+    LIPS_RATE_SWEEP,
+    RATE_SWEEP,
+    REGIMES,
+    SEEDS,
+    TASKS,
+    TRIED,
+    VARIANTS,
+    Budget,
+    Run,
+    plan,
+    trial_plan,
+)
+from side_by_side import batches, convolutions_as_products
 
 from results import write_results
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(arguments)
-    runs = [run for run in plan(options.seeds) if wanted(run, options)]
+    if keras.backend.backend() != "jax":
+        raise SystemExit("The runs are performed side by side by JAX: set KERAS_BACKEND=jax.")
+    all_runs = trial_plan() if options.trial else plan(options.seeds)
+    runs = [run for run in all_runs if wanted(run, options)]
     if not runs:
         raise SystemExit("No run is left: --regimes, --variants and --tasks exclude one another.")
-    if options.videos is None:
-        print("Without --videos the runs on real videos are left out.")
-    for number, run in enumerate(runs, 1):
-        started = time.monotonic()
-        if do(run, options):
-            seconds = time.monotonic() - started
-            print(f"{number} of {len(runs)}: {run}, {seconds:.0f} s", flush=True)
-    write_results(options.output)
+    if options.mouths is None and not options.trial:
+        print("Without --mouths the runs on real mouths are left out.")
+    groups: dict[tuple, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(group_of(run), []).append(run)
+    parts = [part for group in groups.values() for part in batches(group, options.together)]
+    with convolutions_as_products() if options.products else contextlib.nullcontext():
+        for number, part in enumerate(parts, 1):
+            started = time.monotonic()
+            if count := do(part, options):
+                seconds = time.monotonic() - started
+                print(f"{number} of {len(parts)}: {part[0]}, {count} runs, {seconds:.0f} s")
+    if not options.trial:
+        write_results(options.output)
+    elif chosen := chosen_rates(options.output / "runs"):
+        RATES.write_text(json.dumps(chosen, indent=1) + "\n")
+
+
+def chosen_rates(folder: Path) -> dict[str, dict[str, float]]:
+    """The factor of the learning rate at which each network was best in the trial runs, by mean."""
+    found: dict = {}
+    for file in sorted(folder.glob("*.json")):
+        result = json.loads(file.read_text())
+        run, rates = result["run"], (*RATE_SWEEP, *LIPS_RATE_SWEEP)
+        if run["regime"] in rates:
+            kind = "lips" if run["task"] in LIPS else "figures"
+            by_rate = found.setdefault(kind, {}).setdefault(run["variant"], {})
+            rate = REGIMES[run["regime"]].rate
+            by_rate.setdefault(rate, []).append(result["measured"]["accuracy"])
+    return {
+        kind: {
+            variant: max(by_rate, key=lambda rate: statistics.mean(by_rate[rate]))
+            for variant, by_rate in variants.items()
+        }
+        for kind, variants in found.items()
+    }
 
 
 def read_options(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--cache", type=Path, help="drawn clips; default: OUTPUT/cache")
-    parser.add_argument("--videos", type=Path, help="a folder of real videos for each class")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES))
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--cache", type=Path, help="clips; default: OUTPUT/cache")
+    parser.add_argument("--mouths", type=Path, help="a folder of mouth crops with clips.csv")
+    parser.add_argument("--trial", action="store_true", help="the runs that chose the settings")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *TRIED])
+    parser.add_argument("--regimes", nargs="+", choices=REGIMES)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS)
+    parser.add_argument("--together", type=int, default=64, help="runs in one program")
+    parser.add_argument(
+        "--products",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="convolutions as products of matrices",
+    )
     for field in dataclasses.fields(Budget):
         name = "--" + field.name.replace("_", "-")
-        parser.add_argument(name, type=type(field.default), default=field.default)
+        if field.type is bool:
+            parser.add_argument(name, action="store_true")
+        else:
+            parser.add_argument(name, type=type(field.default), default=field.default)
     options = parser.parse_args(arguments)
     options.budget = Budget(
         **{f.name: getattr(options, f.name) for f in dataclasses.fields(Budget)}
     )
-    if options.videos is not None and not options.videos.is_dir():
-        parser.error(f"--videos: there is no folder {options.videos}")
+    if options.mouths is not None and not options.mouths.is_dir():
+        parser.error(f"--mouths: there is no folder {options.mouths}")
     options.cache = options.cache or options.output / "cache"
     return options
 
 
 def wanted(run: Run, options) -> bool:
     return (
-        run.variant in options.variants
-        and run.regime in options.regimes
-        and run.task in options.tasks
-        and (options.videos is not None or not REGIMES[run.regime].folder)
+        run.variant in (options.variants or [run.variant])
+        and run.regime in (options.regimes or [run.regime])
+        and run.task in (options.tasks or [run.task])
+        and (options.mouths is not None or run.task not in LIPS)
     )
 
 
-def do(run: Run, options) -> bool:
-    """Perform a run, unless it is done or another process is at it."""
-    file = options.output / "runs" / f"{run}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.exists():
-        check_budget(file, run, options.budget)
-        return False
-    lock = filelock.FileLock(f"{file}.lock", timeout=0)
+def do(runs: list[Run], options) -> int:
+    """Perform those that are not done yet, unless another process is at it; returns how many."""
+    folder = options.output / "runs"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with lock:
-            if file.exists():
-                return False
-            keras.backend.clear_session()
+        with filelock.FileLock(folder / f"{runs[0]}.lock", timeout=0):
+            runs = [run for run in runs if not done(folder / f"{run}.json", options.budget)]
+            if not runs:
+                return 0
             started = time.monotonic()
-            result = perform(run, options.budget, options.cache, options.videos)
-            result["seconds"] = round(time.monotonic() - started, 1)
-            with written_whole(file) as beside:
-                beside.write_text(
-                    json.dumps({**result, "asked": dataclasses.asdict(options.budget)})
-                )
+            results = perform(runs, options.budget, options.cache, options.mouths)
+            seconds = round((time.monotonic() - started) / len(runs), 1)
+            about = {"seconds": seconds, "asked": dataclasses.asdict(options.budget)}
+            about["provenance"] = origin()
+            for run, result in zip(runs, results, strict=True):
+                with written_whole(folder / f"{run}.json") as beside:
+                    beside.write_text(json.dumps({**result, **about}))
     except filelock.Timeout:
+        return 0
+    return len(runs)
+
+
+def done(file: Path, budget: Budget) -> bool:
+    """Whether a run is there, and of this budget."""
+    if not file.exists():
         return False
+    if json.loads(file.read_text())["asked"] != dataclasses.asdict(budget):
+        raise SystemExit(f"{file} holds a run with another budget; give another --output.")
     return True
 
 
-def check_budget(file: Path, run: Run, budget: Budget) -> None:
-    found = json.loads(file.read_text())["asked"]
-    if found != dataclasses.asdict(budget):
-        raise SystemExit(f"{file} holds a run with another budget; give another --output.")
+def origin() -> dict[str, str]:
+    """Where a result comes from: commit, device, versions."""
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    commit = os.environ.get("KERAS_ACL_COMMIT", "")
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        commit = commit or subprocess.check_output(git, text=True, stderr=subprocess.DEVNULL)
+    packages = {}
+    for name in ("keras", "jax"):
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    return {
+        "commit": commit.strip(),
+        "machine": jax.devices()[0].device_kind or platform.processor(),
+        "backend": keras.backend.backend(),
+        "versions": " ".join(f"{name} {number}" for name, number in packages.items()),
+    }
 
 
 if __name__ == "__main__":

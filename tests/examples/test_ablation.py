@@ -1,168 +1,128 @@
-"""The ablation: its runs on tiny input, and its clips of real videos."""
+"""The ablation: its plan, its networks, and what is measured."""
 
-import json
-
+import keras
+import networks
 import numpy as np
-import one_run
+import one_group
+import plan
 import pytest
-import real_videos
-import results
-import tables
-from plan import EQUATIONS, TABLE5, VARIANTS, Budget, Run
-from video_files import write_video
+import side_by_side
+from keras import ops
 
-from keras_acl import ClipSpec
-from keras_acl.data import read_directory
+from keras_acl.layers import convolution
+from keras_acl.system.devices import tensorflow
 
-CLIP = ClipSpec(frames=4, span=8, size=24)
-# tf.data stays compiled and says so when the networks do not.
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
-
-
-# Runs
+BUDGET = plan.Budget(size=32, dropout=0.0)
+LABELS = ("a", "b", "c")
+OF_THE_PACKAGE = [
+    name
+    for name, terms in networks.TERMS.items()
+    if not {"distillation", "dropped", "sharp"} & {*terms}
+]
 
 
-def test_nothing_is_repeated(tmp_path, run_example, monkeypatch):
-    performed = []
-
-    def perform(run, budget, cache, videos):
-        performed.append(str(run))
-        measured = dict.fromkeys(tables.MEASURES, 0.5 + 0.1 * len(performed)) | {"chance": 0.1}
-        return one_run.record(run, budget, {"loss": [1.0]}, measured)
-
-    monkeypatch.setattr("run.perform", perform)
-    arguments = ["--output", tmp_path, "--seeds", "0", "--tasks", "appearance_motion"]
-    arguments += ["--variants", "no_fusion", "ac", "--regimes", "rule", "weak"]
-    printed = run_example("run", *arguments)
-    names = ["rule-appearance_motion-no_fusion-0", "rule-appearance_motion-ac-0"]
-    assert performed == [*names, "weak-appearance_motion-ac-0"]
-    assert f"1 of 3: {names[0]}" in printed
-    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 4
-    record = json.loads((tmp_path / "runs" / f"{performed[2]}.json").read_text())
-    assert record["regime"]["weight"] == 0.5
-    # Only λ differs, so the runs without the term are those of the rule.
-    table = (tmp_path / "results.md").read_text()
-    assert "| appearance × motion: λ = 0.5 | 60.0 | +20.0 (1 of 1) |" in table
-    assert results.report(results.read_table(tmp_path / "runs.csv")) == table
-    for name in ("methods.png", "variants.png", "regimes.png"):
-        assert (tmp_path / name).stat().st_size > 5000
-    run_example("run", *arguments)
-    assert len(performed) == 3
-    with pytest.raises(SystemExit, match="another budget"):
-        run_example("run", *arguments, "--epochs", "1")
+@pytest.mark.parametrize("variant", OF_THE_PACKAGE)
+def test_a_program_computes_what_each_of_its_variants_does(variant, eager):
+    """Loss in training, from the same weights; the program is the variant's own network."""
+    clips = np.random.default_rng(0).integers(0, 256, (3, 8, 32, 32, 3), dtype=np.uint8)
+    labels = ops.array([0, 1, 2])
+    keras.utils.set_random_seed(0)
+    own = networks.network(variant, LABELS, BUDGET)
+    program = networks.network_of_terms(networks.program_of(variant), LABELS, BUDGET)
+    for theirs, ours in zip(own.trainable_variables, program.trainable_variables, strict=True):
+        ours.assign(theirs)
+    terms = networks.TERMS[variant]
+    for name, variable in program.terms.items():
+        variable.assign(terms.get(name, 0))
+    if hasattr(program, "consistency_weight"):
+        program.consistency_weight.assign(1.5 * terms.get("consistency", 1))
+    losses = []
+    for model in (own, program):
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        losses.append(float(model.compute_loss(None, labels, model(clips, training=True))))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("drawn")
+def test_runs_of_one_group_are_one_program():
+    groups: dict = {}
+    for run in plan.plan():
+        groups.setdefault(one_group.group_of(run), []).append(run)
+    for group in groups.values():
+        budgets = {one_group.budget_of(plan.REGIMES[run.regime], plan.Budget()) for run in group}
+        assert len(budgets) == 1
+        assert len({networks.program_of(run.variant) for run in group}) == 1
+    everything = [run for group in groups.values() for run in group]
+    assert len({str(run) for run in everything}) == len(everything)
 
 
-@pytest.fixture
-def perform(cache, eager):
-    """Performs a run of one step."""
-    budget = Budget(size=32, clips=4, test_clips=4, epochs=1)
-
-    def run(variant, regime, task="appearance_motion", videos=None):
-        return one_run.perform(Run(variant, task, regime, seed=0), budget, cache, videos)
-
-    return run
+def test_settings_are_chosen_on_other_tasks_seeds_and_speakers():
+    chosen, reported = plan.trial_plan(), plan.plan()
+    figures = [run for run in chosen if run.task not in plan.LIPS]
+    assert {run.task for run in figures}.isdisjoint({run.task for run in reported})
+    assert {run.seed for run in figures}.isdisjoint({run.seed for run in reported})
+    assert {run.fold for run in chosen if run.task in plan.LIPS} == {"trial"}
 
 
-@pytest.mark.parametrize("variant", ["fusion", "slow_scam", "ac_random"])
-def test_networks_learn_and_are_measured(perform, variant):
-    result = perform(variant, "rule")
-    assert np.isfinite(list(result["measured"].values())).all()
-    assert ("consistency" in result["history"]) == variant.startswith("ac")
-    assert ("correlation" in result["measured"]) == (not variant.startswith("slow"))
+def test_parts_are_alike_in_size():
+    assert [len(part) for part in side_by_side.batches(list(range(10)), 4)] == [4, 4, 2]
+    assert [len(part) for part in side_by_side.batches(list(range(12)), 7)] == [6, 6]
 
 
-def test_every_variant_is_another_network():
-    def differences(variant):
-        config = one_run.network(variant, ("a", "b"), Budget()).get_config()
-        consistency = config.get("consistency")
-        return json.dumps(
-            [
-                config.get("fusion"),
-                config.get("scales"),
-                consistency,
-                config.get("consistency_weight"),
-            ],
-            default=str,
-        )
-
-    built = {variant: differences(variant) for variant in VARIANTS}
-    assert set(built) == {*TABLE5, *EQUATIONS}
-    assert len(set(built.values())) == len(built)
-
-
-@pytest.mark.parametrize("regime", ["spatial_first", "few", "context"])
-def test_circumstances(perform, regime):
-    result = perform("ac", regime)
-    assert np.isfinite(list(result["measured"].values())).all()
-    assert len(result["history"]["loss"]) == (4 if regime == "few" else 1)
+@pytest.mark.skipif(tensorflow() is None, reason="compares JAX with TensorFlow")
+@pytest.mark.parametrize(
+    ("kernel", "strides"),
+    [((5, 7, 7), (1, 2, 2)), ((1, 7, 7), (1, 2, 2)), ((3, 3), (2, 2)), ((5, 1), (4, 1))],
+)
+def test_convolutions_as_products(kernel, strides):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(*(2, 8, 9, 10)[: len(kernel) + 1], 3)).astype("float32")
+    weights = rng.normal(size=(*kernel, 3, 4)).astype("float32")
+    expected = ops.convert_to_numpy(convolution._padded_conv(x, weights, strides))
+    found = side_by_side.convolution_as_product(x, weights, strides)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_context_tells_the_class_in_its_share_of_the_clips():
     labels = np.arange(400) % 4
-    clips = one_run.with_context(np.zeros((400, 2, 20, 20, 3), np.uint8), labels, 4, 1.0, seed=0)
+    side = one_group.Clips(np.zeros((400, 2, 20, 20, 3), np.uint8), labels)
+    clips = one_group.with_context(side, 4, 1.0, seed=0).clips
     colours = [
         {tuple(clip.reshape(-1, 3).max(axis=0)) for clip in clips[labels == k]} for k in range(4)
     ]
     assert [len(seen) for seen in colours] == [1, 1, 1, 1]
-    clips = one_run.with_context(np.zeros((400, 2, 20, 20, 3), np.uint8), labels, 4, 0.0, seed=0)
-    seen = {tuple(clip.reshape(-1, 3).max(axis=0)) for clip in clips[labels == 0]}
-    assert len(seen) == 4
+    clips = one_group.with_context(side, 4, 0.0, seed=0).clips
+    assert len({tuple(clip.reshape(-1, 3).max(axis=0)) for clip in clips[labels == 0]}) == 4
 
 
-# Clips of real videos
+def test_centred_clips_show_what_moves():
+    rng = np.random.default_rng(0)
+    still = rng.integers(0, 256, (2, 1, 6, 8, 1))
+    moving = rng.normal(size=(2, 4, 6, 8, 1))
+    clips = [
+        one_group.centred(np.clip(still + factor * moving, 0, 255).astype(np.uint8))
+        for factor in (0, 10)
+    ]
+    assert (clips[0] == 128).all()
+    assert abs(clips[1].mean() - 128) < 1
+    assert 25 < clips[1].std() < 45
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Eight places, two videos of each with other noise; class "light" is brighter."""
-    folder, rng = tmp_path_factory.mktemp("videos"), np.random.default_rng(0)
-    for place in range(8):
-        light = place % 2
-        blocks = rng.integers(0, 80, (5, 6, 1)) + 120 * light
-        picture = np.kron(blocks, np.ones((8, 8, 3)))[None]
-        for number in range(2):
-            noise = rng.integers(-9, 10, (20, 40, 48, 3))
-            frames = np.clip(picture + noise, 0, 255).astype(np.uint8)
-            file = folder / ("light" if light else "dark") / f"{place}-{number}.mp4"
-            file.parent.mkdir(exist_ok=True)
-            write_video(file, frames)
-    return folder
+def test_a_linear_probe_finds_what_can_be_told_apart():
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    told = np.eye(3)[labels] + 0.1 * rng.normal(size=(90, 3))
+    noise = rng.normal(size=(90, 5))
+    assert one_group.linear_probe(told[:60], labels[:60], told[60:], labels[60:]) == 1
+    assert one_group.linear_probe(noise[:60], labels[:60], noise[60:], labels[60:]) < 0.7
 
 
-def test_videos_of_one_place_are_one_recording(folder):
-    groups: dict = {}
-    for video in real_videos.by_recording(read_directory(folder)):
-        groups.setdefault(video.group, set()).add(video.path.rsplit("-", 1)[0])
-    assert len(groups) == 8
-    assert all(len(places) == 1 for places in groups.values())
-
-
-def test_clips_have_the_class_of_their_video(folder, tmp_path):
-    data = real_videos.folder_clips(folder, CLIP, 0, tmp_path)
-    assert data.labels.tolist() == ["dark", "light"]
-    assert len(data.clips) == real_videos.DRAWS * (16 - len(data.test_clips))
-    for clips, classes in ((data.clips, data.classes), (data.test_clips, data.test_classes)):
-        assert set(classes.tolist()) == {0, 1}
-        np.testing.assert_array_equal(clips.mean(axis=(1, 2, 3, 4)) > 110, classes == 1)
-
-
-def test_the_second_time_they_come_from_the_disk(folder, tmp_path, monkeypatch):
-    first = real_videos.folder_clips(folder, CLIP, 1, tmp_path)
-    monkeypatch.setattr(real_videos, "_read", None)
-    second = real_videos.folder_clips(folder, CLIP, 1, tmp_path)
-    for name, value in vars(first).items():
-        np.testing.assert_array_equal(getattr(second, name), value)
-
-
-def test_recordings_are_kept_apart(perform, folder, monkeypatch):
-    monkeypatch.setattr(real_videos, "DRAWS", 1)
-    result = perform("ac", "folder", "videos", folder)
-    assert sum(result["recordings"]) == 8
-    assert result["test_videos"] == 2 * result["recordings"][1]
-    assert "pointing_spatial" not in result["measured"]
-    assert 0 <= result["measured"]["accuracy"] <= 1
+def test_maps_are_enlarged_as_everywhere():
+    maps = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype("float32")
+    large = ops.image.resize(
+        maps.reshape(6, 4, 5, 1), (8, 10), "bilinear", data_format="channels_last"
+    )
+    expected = ops.convert_to_numpy(large).reshape(2, 3, 8, 10)
+    found = one_group.upsampled(maps, (8, 10), over_clip=False)
+    mean = expected.mean(axis=1)
+    low, high = mean.min(axis=(1, 2), keepdims=True), mean.max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(found, (mean - low) / (high - low), atol=1e-5)
