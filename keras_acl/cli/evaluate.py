@@ -107,7 +107,7 @@ def _show(scores, output: Path, as_json: bool) -> None:
         typer.echo(json.dumps(dataclasses.asdict(values), indent=2))
     else:
         files = (str(output / name) for name in ("scores.npz", "metrics.json"))
-        screen.print(str(values), *files, sep="\n  ")
+        screen.print(*str(values).splitlines(), *files, sep="\n  ")
 
 
 def report(

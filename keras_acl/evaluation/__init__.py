@@ -6,6 +6,7 @@ from keras_acl.evaluation.class_groups import GROUPS, known_groups, read_groups
 from keras_acl.evaluation.comparison import Comparison, Difference, compare
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,
+    StreamAccuracy,
     Summary,
     calibration,
     card_metric,
@@ -34,6 +35,7 @@ __all__ = [
     "Protocol",
     "RocCurve",
     "Scores",
+    "StreamAccuracy",
     "Summary",
     "ViewGrid",
     "calibration",

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +62,26 @@ class CalibrationBin:
 
 
 @dataclasses.dataclass(frozen=True)
+class StreamAccuracy:
+    """How often one stream alone is right, over the same videos as both together.
+
+    Args:
+        top1: Top-1 accuracy.
+        interval: 95 % confidence interval of `top1` (Wilson).
+        top5: Top-5 accuracy; `None` with five classes or fewer.
+    """
+
+    top1: float
+    interval: tuple[float, float]
+    top5: float | None
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
+        return f"top-1 {self.top1:.2%} (95 % interval {low:.1%} to {high:.1%}){top5}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Summary:
     """What is said of an evaluation first. Shares are in [0, 1].
 
@@ -74,6 +96,7 @@ class Summary:
         mean_class: Mean of the classes' accuracies, over the classes that have videos.
         calibration_error: Expected calibration error over 15 bins.
         protocol: The protocol in words.
+        streams: Accuracy of each stream alone by its name, where it is known of all videos.
     """
 
     asked: int
@@ -86,16 +109,19 @@ class Summary:
     mean_class: float
     calibration_error: float
     protocol: str
+    streams: Mapping[str, StreamAccuracy] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Two sentences for a terminal."""
+        """Two sentences for a terminal, and a line for each stream."""
         low, high = self.interval
         top5 = "" if self.top5 is None else f", top-5 {self.top5:.2%}"
-        return (
+        both = (
             f"Top-1 {self.top1:.2%} (95 % interval {low:.1%} to {high:.1%}){top5}, mean over "
             f"classes {self.mean_class:.2%}; {self.protocol}. {self.asked} videos asked for, "
             f"{self.found} found, {self.failed} failed."
         )
+        alone = [f"{name.capitalize()} stream alone: {one}" for name, one in self.streams.items()]
+        return "\n".join([both, *alone])
 
     def _repr_html_(self) -> str:
         rows = [
@@ -103,6 +129,10 @@ class Summary:
             ("95 % interval of top-1", interval(self.interval)),
             ("top-5", percent(self.top5, 2)),
             ("mean over classes", percent(self.mean_class, 2)),
+            *(
+                (f"top-1 of the {name} stream alone", html.bar(one.top1, percent(one.top1, 2)))
+                for name, one in self.streams.items()
+            ),
             ("calibration error", percent(self.calibration_error)),
             ("videos scored", f"{self.scored} of {self.asked}"),
             ("not on disk", self.asked - self.found),
@@ -121,22 +151,41 @@ def summary(scores: Scores) -> Summary:
     Raises:
         ValueError: If no labelled video has scores.
     """
-    _, truth = scored(scores)
-    top1 = top_k_accuracy(scores, 1)
     missing = sum(problem == NOT_FOUND for problem in scores.problems)
     failed = int(scores.failed.sum())
     return Summary(
         asked=len(scores.paths),
         found=len(scores.paths) - missing,
         failed=failed - missing,
-        scored=len(truth),
-        top1=top1,
-        interval=wilson_interval(round(top1 * len(truth)), len(truth)),
-        top5=top_k_accuracy(scores, 5) if len(scores.labels) > 5 else None,
+        scored=len(scored(scores)[1]),
+        **_top_accuracies(scores),
         mean_class=mean_class_accuracy(scores),
         calibration_error=calibration_error(calibration(scores)),
         protocol=str(scores.protocol),
+        streams={
+            name: StreamAccuracy(**_top_accuracies(alone))
+            for name, alone in alone_on_the_same(scores).items()
+        },
     )
+
+
+def alone_on_the_same(scores: Scores) -> dict[str, Scores]:
+    """The scores of each stream alone by its name, of those that have the same videos.
+
+    What an older version evaluated has none, and what it began has some.
+    """
+    alone = {name: scores.alone(name) for name in scores.streams}
+    return {name: one for name, one in alone.items() if (one.done == scores.done).all()}
+
+
+def _top_accuracies(scores: Scores) -> dict[str, Any]:
+    """Top-1 with its interval, and top-5."""
+    top1, count = top_k_accuracy(scores, 1), len(scored(scores)[1])
+    return {
+        "top1": top1,
+        "interval": wilson_interval(round(top1 * count), count),
+        "top5": top_k_accuracy(scores, 5) if len(scores.labels) > 5 else None,
+    }
 
 
 def scored(scores: Scores) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from keras_acl.models import optimize
 from keras_acl.models.class_names import check_same_classes
 from keras_acl.models.compiled_call import predict_padded
 from keras_acl.models.fingerprint import fingerprint
+from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
 from keras_acl.models.video_classifier import model_name
 from keras_acl.system.devices import has_accelerator
 from keras_acl.video.files import video_exists
@@ -60,8 +61,8 @@ def evaluate_views(
 
     Clips are spread evenly over the video; crops are squares of `model.clip.test_size` (256 for
     networks trained at 224), the short side, along the longer side. A video is decoded once, and
-    memory does not depend on the number of views. A file that cannot be read is in the result with
-    its problem, and in no mean.
+    memory does not depend on the number of views. Each stream alone is scored by the same pass. A
+    file that cannot be read is in the result with its problem, and in no mean.
 
     Args:
         model: A classifier of this package.
@@ -127,10 +128,10 @@ def score_videos(
     progress: Callable[[int], object] | None = None,
     workers: int | None = None,
 ) -> Generator[tuple[int, np.ndarray | str], None, None]:
-    """Yield each video's place and mean scores (L,), or why it has none, as they become known.
+    """Yield each video's place and mean scores, or why it has none, as they become known.
 
     Args:
-        scorer: Model that scores a batch of views.
+        scorer: Model that scores a batch of views, (B, 1 + streams, L).
         videos: Videos to read.
         grid: Views of each video.
         batch_size: Views computed at once; a batch may hold views of several videos.
@@ -194,15 +195,18 @@ def _begin(
             f"A video's label is beyond the model's {len(labels)} classes. Received: {truth.max()}"
         )
     there = [video_exists(video.path) for video in records] + [False] * len(missing)
+    nothing = np.full((len(listed), len(labels)), np.nan, np.float32)
+    streams = STREAMS if isinstance(model, SupervisedStreams) else ()
     scores = Scores(
         paths=tuple(video.path for video in listed),
         truth=truth,
-        probabilities=np.full((len(listed), len(labels)), np.nan, np.float32),
+        probabilities=nothing,
         problems=tuple(None if found else NOT_FOUND for found in there),
         labels=labels,
         protocol=protocol,
         model=model_name(model),
         dataset=dataset,
+        streams={name: nothing.copy() for name in streams},
         # Without the paths, which `Scores` holds: a folder may move.
         fingerprint=fingerprint(model, str(protocol), [facts(video) for video in records]),
         parts=np.array([[v.start, v.end, v.fps] for v in listed], float),  # NaN for None

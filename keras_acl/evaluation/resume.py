@@ -33,7 +33,7 @@ class Journal:
         self._scores = merge([scores, *found])
         self._missing = scores.failed
         self._problems = list(self._scores.problems)
-        self._saved = time.monotonic()
+        self._saved, self._pause = time.monotonic(), 0.0
 
     @property
     def pending(self) -> list[int]:
@@ -43,19 +43,28 @@ class Journal:
         return [video for video in range(index, len(finished), count) if not finished[video]]
 
     def add(self, video: int, result: np.ndarray | str) -> None:
-        """Note the scores (L,) of a video, or why it has none."""
+        """Note the scores of a video, or why it has none.
+
+        Args:
+            video: Its place.
+            result: Scores (L,), or (1 + streams, L): of all and of each stream alone; or a reason.
+        """
         failed = isinstance(result, str)
         self._problems[video] = result if failed else None
         if not failed:
-            self._scores.probabilities[video] = result
-        if time.monotonic() - self._saved > SAVE_EVERY:
+            self._scores.probabilities[video], *alone = np.atleast_2d(result)
+            for scores, row in zip(self._scores.streams.values(), alone, strict=False):
+                scores[video] = row
+        if time.monotonic() - self._saved > max(SAVE_EVERY, self._pause):
             self.save()
 
     def save(self) -> None:
         """Write what is known so far, if there is a folder."""
         if self._folder is not None:
+            begin = time.monotonic()
             self.scores.save(self._part(self._folder))
             self._saved = time.monotonic()
+            self._pause = 20 * (self._saved - begin)  # so that saving takes 5 % of the time at most
 
     close = save
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from keras_acl.video.video import Video
 
 FILE = "scores.npz"
 FORMAT = 1
+ALONE = "_scores"  # after a stream's name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Scores:
     A video is done (it has scores), failed (it has a problem) or pending (neither). Saved as an
     `.npz` without pickles, with the arrays `path` (N,) text, `part` (N, 3) float64, `label` (N,)
     int32, `problem` (N,) text, empty where there is none, `scores` (N, L) float32, `classes` (L,)
-    text, and `about`, a JSON text of everything else.
+    text, and `about`, a JSON text of everything else; of networks of two streams also
+    `spatial_scores` and `temporal_scores`, (N, L) float32.
 
     Args:
         paths: Every video that was asked for, in the order given; those that are not on disk last.
@@ -64,6 +67,8 @@ class Scores:
             evaluation is the same.
         parts: (N, 3) float64, first and last second of the part of the file that counts, and the
             frames per second of a folder of pictures; NaN where nobody said, which is the default.
+        streams: Scores of each stream alone by its name, (N, L) float32; NaN where they are not
+            known. None of a network of one stream, or as 0.1.0 saved it.
 
     Raises:
         ValueError: If the numbers of videos or classes differ, or a class has no label.
@@ -79,6 +84,7 @@ class Scores:
     dataset: str = ""
     fingerprint: str = ""
     parts: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 3)))
+    streams: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count, classes = len(self.paths), len(self.labels)
@@ -92,6 +98,12 @@ class Scores:
             raise ValueError(
                 f"Expected truth, probabilities and problems of {count} videos and {classes} "
                 f"classes. Received: shapes {shapes}"
+            )
+        alone = {name: scores.shape for name, scores in self.streams.items()}
+        if set(alone.values()) - {(count, classes)}:
+            raise ValueError(
+                f"Expected scores of {count} videos and {classes} classes by each stream. "
+                f"Received: shapes {alone}"
             )
         if count and not -1 <= self.truth.min() <= self.truth.max() < classes:
             raise ValueError(
@@ -121,7 +133,7 @@ class Scores:
     @property
     def done(self) -> np.ndarray:
         """(N,) bool: videos that have scores."""
-        return np.logical_not(np.isnan(self.probabilities).any(axis=1))
+        return _known(self.probabilities)
 
     @property
     def failed(self) -> np.ndarray:
@@ -132,6 +144,22 @@ class Scores:
     def complete(self) -> bool:
         """Whether no video is pending."""
         return bool((self.done | self.failed).all())
+
+    def alone(self, stream: str) -> "Scores":
+        """The scores of one stream alone; videos of which they are not known are pending.
+
+        Args:
+            stream: `"spatial"` or `"temporal"`.
+
+        Raises:
+            ValueError: If there are no such scores.
+        """
+        if stream not in self.streams:
+            raise ValueError(
+                f"Expected a stream of {list(self.streams)}. Received: {stream!r}. Networks of one "
+                "stream have none, nor has what 0.1.0 saved."
+            )
+        return dataclasses.replace(self, probabilities=self.streams[stream], streams={})
 
     def video(self, index: int) -> Video:
         """The record of a video, to read it again."""
@@ -154,6 +182,11 @@ class Scores:
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
         }
+        alone: dict[str, Any] = {
+            name + ALONE: scores.astype(np.float32)
+            for name, scores in self.streams.items()
+            if not np.isnan(scores).all()
+        }
         with written_whole(file) as beside, open(beside, "wb") as stream:
             np.savez_compressed(  # numpy would add a suffix to a name
                 stream,
@@ -164,6 +197,7 @@ class Scores:
                 scores=self.probabilities.astype(np.float32),
                 classes=np.array(self.labels, np.str_),
                 about=np.array(json.dumps(about)),
+                **alone,
             )
 
     @classmethod
@@ -196,6 +230,11 @@ class Scores:
                     dataset=about["dataset"],
                     fingerprint=about["fingerprint"],
                     parts=arrays["part"],
+                    streams={
+                        name.removesuffix(ALONE): arrays[name]
+                        for name in arrays.files
+                        if name.endswith(ALONE)
+                    },
                 )
         except FileNotFoundError:  # removed just now, by the process that joined the parts
             raise
@@ -232,10 +271,23 @@ def merge(parts: Sequence[Scores]) -> Scores:
                 f"videos, {other.protocol})"
             )
     probabilities, problems = first.probabilities.copy(), list(first.problems)
+    streams = {name: scores.copy() for name, scores in first.streams.items()}
     for other in parts[1:]:
-        done = other.done
-        probabilities[done] = other.probabilities[done]
+        _take(probabilities, other.probabilities)
+        for name, scores in other.streams.items():
+            _take(streams.setdefault(name, np.full_like(probabilities, np.nan)), scores)
         problems = [mine or theirs for mine, theirs in zip(problems, other.problems, strict=True)]
-    whole = dataclasses.replace(first, probabilities=probabilities)
+    whole = dataclasses.replace(first, probabilities=probabilities, streams=streams)
     left = (None if done else problem for done, problem in zip(whole.done, problems, strict=True))
     return dataclasses.replace(whole, problems=tuple(left))
+
+
+def _known(scores: np.ndarray) -> np.ndarray:
+    """(N, L) -> (N,) bool: rows without NaN."""
+    return np.logical_not(np.isnan(scores).any(axis=1))
+
+
+def _take(scores: np.ndarray, other: np.ndarray) -> None:
+    """Overwrite rows by those that are known in another."""
+    known = _known(other)
+    scores[known] = other[known]

@@ -20,16 +20,16 @@ class ViewMeans:
         self._waiting: dict[int, list[np.ndarray]] = {}
 
     def add(self, video: int, scores: np.ndarray) -> np.ndarray | None:
-        """Add the scores (L,) of one view.
+        """Add the scores of one view, an array of any shape.
 
         Returns:
-            The mean (L,), float32, if this was the video's last view.
+            The mean, float32, if this was the video's last view.
         """
         waiting = self._waiting.setdefault(video, [])
         waiting.append(scores)
         if len(waiting) < self._views:
             return None
-        ascending = np.sort(self._waiting.pop(video), axis=0)  # (V, L), each class by itself
+        ascending = np.sort(self._waiting.pop(video), axis=0)  # (V, ...), each score by itself
         return ascending.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def drop(self, video: int) -> int:

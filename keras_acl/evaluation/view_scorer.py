@@ -6,10 +6,13 @@ from keras import ops
 
 from keras_acl.models import SlowClassifier
 from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
 
 
 class ViewScorer(CompiledCall):
     """A classifier as a function from clips to scores, under `predict_on_batch`.
+
+    Of a network of two streams the scores of each alone come from the same pass.
 
     Args:
         model: A classifier of this package.
@@ -21,7 +24,8 @@ class ViewScorer(CompiledCall):
         clips: `(batch, T, height, width, 3)`, values 0-255.
 
     Output shape:
-        `(batch, L)`, float32, see `VideoClassifier.scores`.
+        `(batch, 1, L)`, float32, see `VideoClassifier.scores`; of a network of two streams
+        `(batch, 3, L)`: both together, the spatial and the temporal stream alone.
 
     Raises:
         ValueError: If `fully_convolutional` is asked of a Slow network with several scales, whose
@@ -40,7 +44,9 @@ class ViewScorer(CompiledCall):
 
 
 def _scores(model, clips):
-    return model.scores(model(clips, training=False))
+    if isinstance(model, SupervisedStreams):
+        return model.scores(_stacked(model.stream_logits(clips)))
+    return model.scores(model(clips, training=False))[:, None]
 
 
 def _mean_over_places(model, clips):
@@ -49,8 +55,17 @@ def _mean_over_places(model, clips):
         pool_windows(features, map_side(trained, size, features.shape[2]))
         for features in model.features(clips)
     ]  # (B, places, places, C) each
-    logits = model.classifier(ops.concatenate(pooled, axis=-1))
-    return ops.mean(model.scores(logits), axis=(1, 2))
+    pooled = ops.concatenate(pooled, axis=-1)
+    logits = {"logits": model.classifier(pooled)}
+    if isinstance(model, SupervisedStreams):
+        logits |= model.logits_alone(pooled)
+    return ops.mean(model.scores(_stacked(logits)), axis=(1, 2))
+
+
+def _stacked(logits: dict):
+    """(..., L) of both and of each stream -> (..., 1 + streams, L)."""
+    alone = [logits[f"{stream}_logits"] for stream in STREAMS if f"{stream}_logits" in logits]
+    return ops.stack([logits["logits"], *alone], axis=-2)
 
 
 def pool_windows(features, window: int):

@@ -82,13 +82,13 @@ class SupervisedStreams(VideoClassifier):
         """Each stream's own logits.
 
         Args:
-            pooled: Pooled features of both, (B, C).
+            pooled: Pooled features of both, (..., C).
             spatial_map: S of Eq. 1, (B, H, W, L), whose mean the spatial logits then are.
         """
         W_s, W_t = self.class_weights
-        spatial = pooled[:, : W_s.shape[0]]
+        spatial = pooled[..., : W_s.shape[0]]
         spatial = ops.matmul(spatial, W_s) if spatial_map is None else _mean(spatial_map)
-        temporal = ops.matmul(pooled[:, W_s.shape[0] :], W_t)
+        temporal = ops.matmul(pooled[..., W_s.shape[0] :], W_t)
         bias = self.classifier.bias
         return {"spatial_logits": spatial + bias, "temporal_logits": temporal + bias}
 

@@ -30,6 +30,8 @@ def test_evaluate_a_folder(call, saved, tmp_path):
     assert code == 0
     assert "2 clips x 1 crop of 37, softmax averaged over 2 views" in out
     assert "8 videos asked for, 8 found, 0 failed" in out
+    assert "\n  Spatial stream alone: top-1 " in out
+    assert "\n  Temporal stream alone: top-1 " in out
     scores = Scores.load(tmp_path / "run")
     assert scores.truth.tolist() == list(range(8))
     assert scores.dataset == "videos"
@@ -38,6 +40,8 @@ def test_evaluate_a_folder(call, saved, tmp_path):
     code, out, _ = call("evaluate", *arguments, "--output", tmp_path / "run", "--json")
     values = json.loads(out)
     assert values["scored"] == 8
+    spatial = scores.alone("spatial").probabilities.argmax(1) == scores.truth
+    assert values["streams"]["spatial"]["top1"] == pytest.approx(spatial.mean())
     assert values["top1"] == pytest.approx((scores.probabilities.argmax(1) == scores.truth).mean())
 
 

@@ -102,6 +102,23 @@ def test_top_5_stands_where_there_are_more_classes():
     assert summary(five).top5 is None
 
 
+def test_each_stream_alone_is_measured():
+    labels = tuple("abcdef")
+    descending = np.arange(6)[::-1] / 15
+    scores = hand_made([descending] * 4, [0, 0, 1, 5], labels=labels)
+    rows = np.float32([descending[::-1]] * 3 + [descending])
+    values = summary(dataclasses.replace(scores, streams={"spatial": rows, "temporal": 1 - rows}))
+    assert (values.top1, values.top5) == (0.5, 0.75)
+    assert (values.streams["spatial"].top1, values.streams["spatial"].top5) == (0.0, 0.25)
+    assert (values.streams["temporal"].top1, values.streams["temporal"].top5) == (0.75, 1.0)
+    assert values.streams["temporal"].interval == wilson_interval(3, 4)
+    assert str(values).splitlines()[1:] == [
+        "Spatial stream alone: top-1 0.00% (95 % interval 0.0% to 49.0%), top-5 25.00%",
+        "Temporal stream alone: top-1 75.00% (95 % interval 30.1% to 95.4%), top-5 100.00%",
+    ]
+    assert "75.00\xa0%" in values._repr_html_()
+
+
 def test_of_equal_scores_the_first_classes_count():
     scores = hand_made([[0.4, 0.4, 0.2]] * 3, [0, 1, 2])
     assert top_k_accuracy(scores, 1) == pytest.approx(1 / 3)

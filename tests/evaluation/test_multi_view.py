@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_network as tiny
-from evaluation.plain import plain_scores, plain_views, unsure, write_pictures
+from evaluation.plain import plain_scores, plain_views, softmax, unsure, write_pictures
 from tiny_network import CLIP
 
 from keras_acl.data import Video, VideoList
@@ -48,7 +48,8 @@ class QuickScorer:
 
     def predict_on_batch(self, views: np.ndarray) -> np.ndarray:
         level = views.mean(axis=(1, 2, 3, 4)) / 255
-        return np.stack([level, (1 - level) / 3, (1 - level) * 2 / 3], axis=1).astype(np.float32)
+        scores = [level, (1 - level) / 3, (1 - level) * 2 / 3]
+        return np.stack(scores, axis=1).astype(np.float32)[:, None]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def quick_scores(videos) -> np.ndarray:
     """What `QuickScorer` says, in a plain loop."""
     scorer = QuickScorer(None)
     views = [np.stack(plain_views(video, CLIP, GRID)) for video in videos]
-    return np.array([scorer.predict_on_batch(each).mean(axis=0) for each in views])
+    return np.array([scorer.predict_on_batch(each)[:, 0].mean(axis=0) for each in views])
 
 
 @pytest.fixture
@@ -113,6 +114,12 @@ def test_evaluation_is_a_plain_loop_over_views(model, videos, tmp_path, monkeypa
     scores = evaluate(model, videos)
     np.testing.assert_allclose(scores.probabilities, expected, rtol=0, atol=1e-6)
     assert scores.done.all()
+    views = np.stack(plain_views(videos[4], CLIP, GRID))
+    logits = model.stream_logits(views)
+    for stream in ("spatial", "temporal"):
+        alone = softmax(logits[f"{stream}_logits"]).mean(axis=0)
+        np.testing.assert_allclose(scores.streams[stream][4], alone, rtol=0, atol=1e-5)
+        assert scores.alone(stream).done.all()
 
     order = [3, 0, 4, 2, 1]
     permuted = evaluate(model, [videos[index] for index in order])
@@ -224,7 +231,7 @@ def test_scores_that_are_no_numbers_are_a_problem(model, videos, tmp_path, monke
     class Diverged(QuickScorer):
         def predict_on_batch(self, views):
             scores = super().predict_on_batch(views)
-            return np.where(scores[:, :1] > 0.4, np.nan, scores)  # of bright views
+            return np.where(scores[..., :1] > 0.4, np.nan, scores)  # of bright views
 
     monkeypatch.setattr(evaluating, "ViewScorer", Diverged)
     scores = evaluate(model, videos, output=tmp_path)

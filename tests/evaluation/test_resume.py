@@ -67,6 +67,42 @@ def test_an_interrupted_process_goes_on(tmp_path):
     assert Journal(nothing_done(), tmp_path, (0, 1)).pending == []
 
 
+def two_streams() -> Scores:
+    nothing = nothing_done().probabilities
+    return nothing_done(streams={"spatial": nothing.copy(), "temporal": nothing.copy()})
+
+
+def test_each_stream_is_kept_beside_both(tmp_path):
+    journal = Journal(two_streams(), tmp_path, (0, 2))
+    journal.add(0, np.stack([RUN, SIT, WAVE]))
+    journal.save()
+    other = Journal(two_streams(), tmp_path, (0, 1))
+    for video in other.pending:
+        other.add(video, np.stack([WAVE, SIT, RUN]))
+    other.finish()
+    scores = Scores.load(tmp_path)
+    np.testing.assert_array_equal(scores.probabilities[:4], [RUN, WAVE, WAVE, WAVE])
+    np.testing.assert_array_equal(scores.streams["spatial"][:4], [SIT] * 4)
+    np.testing.assert_array_equal(scores.streams["temporal"][:4], [WAVE, RUN, RUN, RUN])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["streams"]["spatial"]["top1"] == 0.25  # of run, sit, wave, run
+    assert metrics["streams"]["temporal"]["top1"] == 0.25
+
+
+def test_what_an_older_version_began_goes_on_without_its_streams(tmp_path):
+    before = Journal(nothing_done(), tmp_path, (0, 1))
+    before.add(0, RUN)
+    before.save()
+    journal = Journal(two_streams(), tmp_path, (0, 1))
+    assert journal.pending == [1, 2, 3]
+    for video in journal.pending:
+        journal.add(video, np.stack([WAVE, SIT, RUN]))
+    scores = journal.finish()
+    assert scores.complete
+    assert scores.alone("spatial").done.tolist() == [False, True, True, True, False]
+    assert summary(scores).streams == {}  # an accuracy of other videos would be no comparison
+
+
 def test_other_numbers_of_processes_go_on_with_what_is_there(tmp_path):
     for index in (0, 2):
         journal = Journal(nothing_done(), tmp_path, (index, 3))

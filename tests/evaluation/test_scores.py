@@ -12,7 +12,12 @@ from keras_acl.evaluation.scores import Protocol, Scores, merge
 
 
 def assert_same(ours: Scores, theirs: Scores) -> None:
+    assert set(ours.streams) == set(theirs.streams)
+    for name, alone in ours.streams.items():
+        np.testing.assert_array_equal(alone, theirs.streams[name])
     for field in dataclasses.fields(Scores):
+        if field.name == "streams":
+            continue
         mine, other = getattr(ours, field.name), getattr(theirs, field.name)
         if isinstance(mine, np.ndarray):
             assert mine.dtype == other.dtype
@@ -38,6 +43,46 @@ def test_a_file_holds_all_there_is(scores, tmp_path):
     scores.save(tmp_path / "new" / "scores.npz")
     assert_same(Scores.load(tmp_path / "new" / "scores.npz"), scores)
     assert_same(Scores.load(str(tmp_path / "new")), scores)  # the folder of a run
+
+
+def with_streams(scores: Scores, known=(True, False, True, False)) -> Scores:
+    """Streams of which the spatial one is sure of the first class, the temporal of the last."""
+    rows = np.where(np.array(known)[:, None, None], np.eye(3, dtype=np.float32), np.nan)
+    return dataclasses.replace(scores, streams={"spatial": rows[:, 0], "temporal": rows[:, 2]})
+
+
+def test_the_scores_of_each_stream_are_kept(scores, tmp_path):
+    both = with_streams(scores)
+    both.save(tmp_path / "scores.npz")
+    with np.load(tmp_path / "scores.npz") as arrays:
+        assert arrays["spatial_scores"].dtype == np.float32
+        assert arrays["temporal_scores"].shape == (4, 3)
+    loaded = Scores.load(tmp_path)
+    assert_same(loaded, both)
+    alone = loaded.alone("temporal")
+    assert alone.probabilities[[0, 2]].tolist() == [[0, 0, 1]] * 2
+    assert (alone.done == scores.done).all()
+    with pytest.raises(ValueError, match="one stream have none"):
+        scores.alone("spatial")
+    with pytest.raises(ValueError, match=r"by each stream\. Received: .*\(3, 3\)"):
+        dataclasses.replace(scores, streams={"spatial": np.zeros((3, 3))})
+
+
+def test_streams_that_are_not_known_are_not_written(scores, tmp_path):
+    with_streams(scores, [False] * 4).save(tmp_path / "scores.npz")
+    assert Scores.load(tmp_path).streams == {}
+
+
+def test_parts_are_merged_with_what_is_known_of_their_streams(scores):
+    old = dataclasses.replace(scores, probabilities=np.roll(scores.probabilities, 1, axis=0))
+    old = dataclasses.replace(old, problems=(None,) * 4)  # videos 1 and 3, without streams
+    new = with_streams(dataclasses.replace(scores, problems=(None,) * 4))
+    for parts in ((old, new), (new, old)):
+        whole = merge(parts)
+        assert whole.done.all()
+        assert whole.alone("spatial").done.tolist() == [True, False, True, False]
+        np.testing.assert_array_equal(whole.streams["temporal"], new.streams["temporal"])
+    assert not any(np.isnan(scores).all() for scores in new.streams.values())
 
 
 def test_a_rate_of_pictures_is_kept_and_files_of_before_have_none(scores):

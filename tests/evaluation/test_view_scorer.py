@@ -24,7 +24,7 @@ def model(request):
 
 
 def test_scores_are_the_softmax_of_the_logits(model):
-    scores = ViewScorer(model).predict_on_batch(pictures())
+    scores = ViewScorer(model).predict_on_batch(pictures())[:, 0]
     assert scores.shape == (2, 3)
     np.testing.assert_allclose(scores, softmax(model.predict_on_batch(pictures())), atol=1e-6)
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
@@ -32,14 +32,14 @@ def test_scores_are_the_softmax_of_the_logits(model):
 
 
 def test_of_a_training_crop_there_is_one_position(model):
-    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(pictures(32))
+    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(pictures(32))[:, 0]
     expected = softmax(model.predict_on_batch(pictures(32)))
     np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
 def test_softmax_is_averaged_over_positions(model):
     clips = pictures()  # maps of 5 x 5, of 4 x 4 in training
-    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(clips)
+    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(clips)[:, 0]
     inputs = keras.Input(batch_shape=clips.shape, dtype="uint8")
     features = keras.Model(inputs, list(model.features(inputs)))
     maps = keras.tree.flatten(features.predict_on_batch(clips))
@@ -51,10 +51,27 @@ def test_softmax_is_averaged_over_positions(model):
     assert np.ptp(positions, axis=0).max() > 0.1
 
 
+@backends
+@pytest.mark.parametrize("network", [tiny.two_stream, tiny.slowfast])
+def test_each_stream_alone_comes_from_the_same_pass(network):
+    """By the rows of the dense kernel, also at each position: here of a training crop, one."""
+    model, clips = unsure(network()), pictures(32)
+    features = [to_numpy(x).mean(axis=(1, 2, 3)) for x in model.features(clips)]
+    kernel, bias = model.classifier.get_weights()
+    parts = np.split(kernel, [features[0].shape[1]])
+    alone = [softmax(x @ rows + bias) for x, rows in zip(features, parts, strict=True)]
+    for fully_convolutional in (False, True):
+        scores = ViewScorer(model, fully_convolutional).predict_on_batch(clips)
+        assert scores.shape == (2, 3, 3)
+        np.testing.assert_allclose(scores[:, 1], alone[0], atol=1e-5)
+        np.testing.assert_allclose(scores[:, 2], alone[1], atol=1e-5)
+    assert ViewScorer(tiny.slow()).predict_on_batch(clips).shape == (2, 1, 3)
+
+
 @pytest.mark.parametrize("fully_convolutional", [False, True])
 def test_of_several_labels_a_clip_they_are_the_sigmoid_of_each(fully_convolutional):
     model = unsure(tiny.slow(multi_label=True))
-    scores = ViewScorer(model, fully_convolutional).predict_on_batch(pictures(32))
+    scores = ViewScorer(model, fully_convolutional).predict_on_batch(pictures(32))[:, 0]
     logits = model.predict_on_batch(pictures(32))
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits)), atol=1e-6)
 
@@ -64,7 +81,7 @@ def test_fully_convolutional_scores_are_those_of_pyslowfast():
     model, _ = import_checkpoint(
         FOLDER / "psf_slowfast.pyth", speed_ratio=8, clip=ClipSpec(size=64)
     )
-    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(clip(96))
+    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(clip(96))[:, 0]
     np.testing.assert_allclose(scores, expected("psf_slowfast", "probs_96"), rtol=0, atol=1e-6)
 
 
@@ -81,7 +98,7 @@ def test_the_model_is_left_as_it_was():
 def test_scores_are_in_full_precision_whatever_the_streams_are():
     model = tiny.randomize(tiny.slow(dtype="mixed_bfloat16"))
     for whole in (False, True):
-        scores = ViewScorer(model, whole).predict_on_batch(tiny.random_clips())
+        scores = ViewScorer(model, whole).predict_on_batch(tiny.random_clips())[:, 0]
         assert scores.dtype == np.float32
         np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
 
