@@ -86,9 +86,11 @@ def predict(model, x=None) -> np.ndarray:
     return to_numpy(model(random_clips() if x is None else x, training=False))
 
 
-def write_figures(folder: Path, count: int, labels: Sequence[str] = LABELS) -> Path:
+def write_figures(
+    folder: Path, count: int, labels: Sequence[str] = LABELS, task: str = "motion"
+) -> Path:
     """Write `count` videos of 24 frames of 48 x 48 of each class, and return the folder."""
-    MovingFigures(distractors=0, frames=24, size=48).write(folder, count)
+    MovingFigures(task, distractors=0, frames=24, size=48).write(folder, count)
     for other in folder.iterdir():
         if other.name not in labels:
             shutil.rmtree(other) if other.is_dir() else other.unlink()

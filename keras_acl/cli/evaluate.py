@@ -24,7 +24,7 @@ Videos = Annotated[Path | None, Option(help="With ucf101 and kinetics: where the
 Annotations = Annotated[
     Path | None, Option(help="ucf101: folder of testlist01.txt …; kinetics: the table, a CSV.")
 ]
-Positions = Annotated[bool, Option(help="Average the softmax over positions, as PySlowFast does.")]
+Positions = Annotated[bool, Option(help="Average the scores over positions, as PySlowFast does.")]
 Output = Annotated[
     Path | None,
     Option(help="Folder for the scores.", show_default="runs/evaluate-MODEL-SOURCE, or RUN"),
@@ -52,6 +52,8 @@ def evaluate(
 ) -> None:
     """Measure accuracy with many views of each video, by default the 30 of the literature.
 
+    Of a multi-label model, mean average precision: labels.csv has that of every label.
+
     The same command again goes on where an interrupted one stopped. A run folder alone is
     measured on the videos that it held out.
 
@@ -64,7 +66,9 @@ def evaluate(
         from keras_acl.pretrained import load_any
 
     loaded = load_any(model)
-    listed = read_source(model, source, loaded.labels, videos, annotations, split)
+    listed = read_source(
+        model, source, loaded.labels, videos, annotations, split, loaded.multi_label
+    )
     output = output or listed.folder
     try:
         with progress_bar("evaluating", unit="views") as progress:
@@ -91,7 +95,7 @@ def evaluate(
 
 def _show(scores, output: Path, as_json: bool) -> None:
     """What came out: the videos that failed, then the numbers."""
-    from keras_acl.evaluation import summary
+    from keras_acl.evaluation import multi_label_summary, summary
 
     failed = [(p, why) for p, why in zip(scores.paths, scores.problems, strict=True) if why]
     for path, problem in failed[:SHOWN]:
@@ -102,11 +106,12 @@ def _show(scores, output: Path, as_json: bool) -> None:
         pending = int((~(scores.done | scores.failed)).sum())
         errors.print(f"This part is done; {pending} videos wait for the other parts: {output}")
         return
-    values = summary(scores)
+    values = multi_label_summary(scores) if scores.multi_label else summary(scores)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(values), indent=2))
     else:
-        files = (str(output / name) for name in ("scores.npz", "metrics.json"))
+        names = ["scores.npz", "metrics.json", *["labels.csv"] * scores.multi_label]
+        files = (str(output / name) for name in names)
         screen.print(*str(values).splitlines(), *files, sep="\n  ")
 
 

@@ -64,6 +64,10 @@ HeadRate = Annotated[
     float | None,
     Option(help="How many times faster the dense layer learns than the streams.", show_default="1"),
 ]
+MultiLabel = Annotated[
+    bool,
+    Option("--multi-label", help="A CSV whose cells may hold several labels (left|red), or none."),
+]
 Balance = Annotated[bool, Option("--balance", help="Let all classes weigh the same in the loss.")]
 Ema = Annotated[
     float | None,
@@ -115,6 +119,7 @@ def train(
     freeze: Freeze = None,
     head_rate: HeadRate = None,
     balance: Balance = False,
+    multi_label: MultiLabel = False,
     ema: Ema = None,
     validation: Validation = None,
     test: Test = None,
@@ -154,6 +159,7 @@ def train(
         rematerialize=rematerialize,
         keep=keep,
         all_scores=all_scores,
+        multi_label=multi_label,
         seed=seed,
         precision=precision,
         workers=workers,
@@ -180,13 +186,16 @@ def _train(settings, output: Path) -> None:
 
 
 def _show_report(report) -> None:
+    chance = "at random" if report.multi_label else "the most frequent class"
     screen.print(
-        f"Validation accuracy {report.accuracy:.1%} on {report.videos[1]} videos, one centre clip "
-        f"each (the most frequent class: {report.chance:.1%}); {report.classes} classes, "
+        f"Validation {report.measure} {report.accuracy:.1%} on {report.videos[1]} videos, one "
+        f"centre clip each ({chance}: {report.chance:.1%}); {report.classes} classes, "
         f"{report.videos[0]} training videos, {report.epochs} epochs, {report.seconds:.0f} s."
     )
     if report.test_accuracy is not None:
-        screen.print(f"Test accuracy {report.test_accuracy:.1%} on {report.test_videos} videos.")
+        screen.print(
+            f"Test {report.measure} {report.test_accuracy:.1%} on {report.test_videos} videos."
+        )
     if report.bad_files:
         files = "file" if report.bad_files == 1 else "files"
         screen.print(f"{report.bad_files} unreadable {files}: {report.folder / 'bad_videos.txt'}")

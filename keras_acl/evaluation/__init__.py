@@ -17,6 +17,13 @@ from keras_acl.evaluation.metrics import (
     top_k_accuracy,
     wilson_interval,
 )
+from keras_acl.evaluation.multi_label import (
+    LabelRow,
+    MultiLabelSummary,
+    average_precision,
+    label_table,
+    multi_label_summary,
+)
 from keras_acl.evaluation.multi_view import EvaluationOptions, evaluate_views
 from keras_acl.evaluation.roc import RocCurve, roc_curves
 from keras_acl.evaluation.scores import Protocol, Scores, merge
@@ -32,12 +39,15 @@ __all__ = [
     "Comparison",
     "Difference",
     "EvaluationOptions",
+    "LabelRow",
+    "MultiLabelSummary",
     "Protocol",
     "RocCurve",
     "Scores",
     "StreamAccuracy",
     "Summary",
     "ViewGrid",
+    "average_precision",
     "calibration",
     "card_metric",
     "class_table",
@@ -47,8 +57,10 @@ __all__ = [
     "evaluate_views",
     "iterate_views",
     "known_groups",
+    "label_table",
     "mean_class_accuracy",
     "merge",
+    "multi_label_summary",
     "read_groups",
     "roc_curves",
     "summary",

@@ -96,6 +96,11 @@ def compare(
             f"{len(first.labels)} and {len(second.labels)} classes, "
             + (f"of which only one run has {', '.join(apart[:5])}" if apart else "in other orders")
         )
+    if first.multi_label or second.multi_label:
+        raise ValueError(
+            "Two runs are compared by the videos that one of them recognises, which needs one "
+            "label a video; these may have several. Compare their tables, see label_table."
+        )
     truth, before, after = _paired(first, second)
     groups = known_groups(first.labels) if groups is None else groups
     check_groups(groups, first.labels)

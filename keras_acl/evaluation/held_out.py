@@ -22,11 +22,13 @@ def run_folder(model: str) -> Path | None:
     return folder if (folder / SPLIT).is_file() and (folder / "model.keras").is_file() else None
 
 
-def held_out_videos(folder: Path, labels: Sequence[str] | None) -> tuple[VideoList, str]:
+def held_out_videos(
+    folder: Path, labels: Sequence[str] | None, multi_label: bool = False
+) -> tuple[VideoList, str]:
     """The test videos of a run, or those of its validation; and the name of that side."""
     present = {row.cells["subset"] for row in read_table(folder / SPLIT, ("subset",))}
     side = TEST if TEST in present else VALIDATION
-    return read_csv(folder / SPLIT, labels, subset=side), side
+    return read_csv(folder / SPLIT, labels, subset=side, multi_label=multi_label), side
 
 
 def count_trained_on(folder: Path, videos: Iterable[Video]) -> int:

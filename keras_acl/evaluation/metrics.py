@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_acl.evaluation.number_text import interval, percent
-from keras_acl.evaluation.scores import Scores
+from keras_acl.evaluation.scores import NOT_FOUND, Scores
 from keras_acl.pretrained.card import Metric
 from keras_acl.system import html
 
@@ -142,9 +142,6 @@ class Summary:
         return html.table(("accuracy", ""), rows)
 
 
-NOT_FOUND = "not on disk"
-
-
 def summary(scores: Scores) -> Summary:
     """The numbers of an evaluation.
 
@@ -192,8 +189,13 @@ def scored(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (n, L) and classes (n,) of the labelled videos that have scores.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or videos may have several labels.
     """
+    if scores.multi_label:
+        raise ValueError(
+            "These scores are of videos that may have several labels, and this number is of one "
+            "label a video. Use multi_label_summary and label_table."
+        )
     chosen = scores.done & (scores.truth >= 0)
     if not chosen.any():
         raise ValueError(

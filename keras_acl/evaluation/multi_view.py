@@ -15,7 +15,7 @@ from keras_acl.evaluation.scores import Protocol, Scores, facts
 from keras_acl.evaluation.view_means import ViewMeans
 from keras_acl.evaluation.view_scorer import ViewScorer
 from keras_acl.models import optimize
-from keras_acl.models.class_names import check_same_classes
+from keras_acl.models.class_names import check_label_kind, check_same_classes
 from keras_acl.models.compiled_call import predict_padded
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
@@ -81,7 +81,8 @@ def evaluate_views(
         The raw scores, of which `summary` computes the numbers; of all shards, where they are done.
 
     Raises:
-        ValueError: If the classes are not the model's, there are no videos, an argument is out of
+        ValueError: If the classes are not the model's, videos have one label where the model takes
+            several, or the other way round, there are no videos, an argument is out of
             range, or `output` holds another evaluation.
 
     Example:
@@ -90,7 +91,8 @@ def evaluate_views(
         >>> print(keras_acl.evaluation.summary(scores))
     """
     batch_size, shard, workers = _checked(**options)
-    protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional)
+    activation = "sigmoid" if model.multi_label else "softmax"
+    protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional, activation)
     records, nothing_done = _begin(model, videos, protocol, dataset)
     scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)
     journal = Journal(nothing_done, None if output is None else Path(output), shard)
@@ -189,11 +191,7 @@ def _begin(
     if not records:
         raise ValueError("There are no videos to evaluate. Received an empty list.")
     listed = [*records, *map(Video, missing)]
-    truth = np.array([-1 if video.label is None else video.label for video in listed], np.int32)
-    if truth.max() >= len(labels):
-        raise ValueError(
-            f"A video's label is beyond the model's {len(labels)} classes. Received: {truth.max()}"
-        )
+    truth = _truth(listed, len(labels), model.multi_label)
     there = [video_exists(video.path) for video in records] + [False] * len(missing)
     nothing = np.full((len(listed), len(labels)), np.nan, np.float32)
     streams = STREAMS if isinstance(model, SupervisedStreams) else ()
@@ -212,3 +210,22 @@ def _begin(
         parts=np.array([[v.start, v.end, v.fps] for v in listed], float),  # NaN for None
     )
     return records, scores
+
+
+def _truth(videos: Sequence[Video], classes: int, multi_label: bool) -> np.ndarray:
+    """The labels of videos, as in `Scores`."""
+    for video in videos:
+        if video.label is not None:
+            check_label_kind(isinstance(video.label, tuple), multi_label, "The videos")
+    most = max((index for video in videos for index in video.classes), default=-1)
+    if most >= classes:
+        raise ValueError(
+            f"A video's label is beyond the model's {classes} classes. Received: {most}"
+        )
+    if not multi_label:
+        return np.array([*(max(video.classes, default=-1) for video in videos)], np.int32)
+    truth = np.full((len(videos), classes), -1, np.int32)
+    for row, video in zip(truth, videos, strict=True):
+        if video.label is not None:
+            row[:] = np.isin(np.arange(classes), video.classes)
+    return truth

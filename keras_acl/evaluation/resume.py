@@ -1,17 +1,21 @@
 """An evaluation in progress: what is done is kept, and processes that share the work meet again."""
 
+import csv
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 
 import numpy as np
 
 from keras_acl.evaluation.metrics import summary
+from keras_acl.evaluation.multi_label import LabelRow, label_table, multi_label_summary
 from keras_acl.evaluation.scores import FILE, Scores, merge
 from keras_acl.system.atomic_write import written_whole
 
 METRICS = "metrics.json"
+LABELS = "labels.csv"  # of several labels a video: how well each is found
 SAVE_EVERY = 30.0  # seconds
 
 
@@ -74,7 +78,7 @@ class Journal:
         return dataclasses.replace(self._scores, problems=tuple(self._problems))
 
     def finish(self) -> Scores:
-        """Join the parts of all processes; the last one writes `scores.npz` and `metrics.json`.
+        """Join the parts of all processes; the last one writes the scores and the metrics.
 
         Two may end at once and write the same.
         """
@@ -84,6 +88,8 @@ class Journal:
         if scores.complete:
             scores.save(self._folder / FILE)
             write_metrics(scores, self._folder / METRICS)
+            if scores.multi_label:
+                write_label_table(scores, self._folder / LABELS)
             for part in _parts(self._folder):
                 part.unlink(missing_ok=True)
         return scores
@@ -95,12 +101,26 @@ class Journal:
 
 def write_metrics(scores: Scores, file: Path) -> None:
     """Write the summary of an evaluation as JSON; nothing if no labelled video has scores."""
-    if not (scores.done & (scores.truth >= 0)).any():
+    if not (scores.done & scores.labelled).any():
         return
+    values = multi_label_summary(scores) if scores.multi_label else summary(scores)
     about = {"model": scores.model, "dataset": scores.dataset}
     with written_whole(file) as beside:
-        text = json.dumps({**about, **dataclasses.asdict(summary(scores))}, indent=2)
+        text = json.dumps({**about, **dataclasses.asdict(values)}, indent=2)
         beside.write_text(text + "\n", encoding="utf-8")
+
+
+def write_label_table(scores: Scores, file: Path) -> None:
+    """Write a line for each label as a CSV; nothing if no labelled video has scores."""
+    if not (scores.done & scores.labelled).any():
+        return
+    with written_whole(file) as beside, open(beside, "w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(LabelRow._fields)
+        for label, videos, *shares in label_table(scores):
+            # Nothing where there is no such share.
+            known = ("" if math.isnan(share) else f"{share:.6f}" for share in shares)
+            writer.writerow([label, videos, *known])
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from keras_acl.video.video import Video
 FILE = "scores.npz"
 FORMAT = 1
 ALONE = "_scores"  # after a stream's name
+NOT_FOUND = "not on disk"  # the problem of a video that is missing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +26,15 @@ class Protocol:
         clips: Clips spread over the video.
         crops: Crops along the longer side of each.
         size: Short side of the video and side of a crop, in pixels.
-        fully_convolutional: Whether the softmax was averaged over positions, too.
+        fully_convolutional: Whether the scores were averaged over positions, too.
+        activation: `"softmax"`, or `"sigmoid"` of a multi-label model: what made scores of logits.
     """
 
     clips: int
     crops: int
     size: int
     fully_convolutional: bool = False
+    activation: str = "softmax"
 
     def __str__(self) -> str:
         """The protocol in words, for cards and reports."""
@@ -39,7 +42,7 @@ class Protocol:
         positions = " and positions" if self.fully_convolutional else ""
         return (
             f"{self.clips} clip{'s' * (self.clips > 1)} x {self.crops} crop"
-            f"{'s' * (self.crops > 1)} of {self.size}, softmax averaged over {views} view"
+            f"{'s' * (self.crops > 1)} of {self.size}, {self.activation} averaged over {views} view"
             f"{'s' * (views > 1)}{positions}"
         )
 
@@ -56,8 +59,9 @@ class Scores:
 
     Args:
         paths: Every video that was asked for, in the order given; those that are not on disk last.
-        truth: (N,) int32, the class of each; -1 where it is not known.
-        probabilities: (N, L) float32, softmax averaged over the views; NaN for videos not done.
+        truth: (N,) int32, the class of each; -1 where it is not known. Of videos that may have
+            several labels (N, L), 1 for those of a video and else 0; rows of -1 where not known.
+        probabilities: (N, L) float32, averaged over the views; NaN for videos not done.
         problems: (N,) Why a video could not be read; `None` where it could.
         labels: (L,) Class names.
         protocol: How the scores came about.
@@ -94,7 +98,7 @@ class Scores:
             rates = np.full((count, 1), np.nan)
             object.__setattr__(self, "parts", np.concatenate([self.parts, rates], axis=1))
         shapes = (self.truth.shape, self.probabilities.shape, len(self.problems))
-        if shapes != ((count,), (count, classes), count):
+        if shapes[0] not in ((count,), (count, classes)) or shapes[1:] != ((count, classes), count):
             raise ValueError(
                 f"Expected truth, probabilities and problems of {count} videos and {classes} "
                 f"classes. Received: shapes {shapes}"
@@ -105,9 +109,10 @@ class Scores:
                 f"Expected scores of {count} videos and {classes} classes by each stream. "
                 f"Received: shapes {alone}"
             )
-        if count and not -1 <= self.truth.min() <= self.truth.max() < classes:
+        most = 1 if self.multi_label else classes - 1
+        if count and not -1 <= self.truth.min() <= self.truth.max() <= most:
             raise ValueError(
-                f"Expected classes from -1 to {classes - 1}. "
+                f"Expected a truth from -1 to {most}. "
                 f"Received: {self.truth.min()} to {self.truth.max()}"
             )
 
@@ -134,6 +139,17 @@ class Scores:
     def done(self) -> np.ndarray:
         """(N,) bool: videos that have scores."""
         return _known(self.probabilities)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a video may have several labels."""
+        return self.truth.ndim == 2
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """(N,) bool: videos whose labels are known."""
+        known = self.truth >= 0
+        return np.all(known, axis=1) if self.multi_label else np.asarray(known)
 
     @property
     def failed(self) -> np.ndarray:
@@ -163,9 +179,12 @@ class Scores:
 
     def video(self, index: int) -> Video:
         """The record of a video, to read it again."""
-        label = int(self.truth[index])
+        label = None
+        if self.labelled[index]:
+            classes = tuple(np.flatnonzero(self.truth[index]).tolist())
+            label = classes if self.multi_label else int(self.truth[index])
         start, end, fps = (None if np.isnan(value) else float(value) for value in self.parts[index])
-        return Video(self.paths[index], None if label < 0 else label, start, end, fps=fps)
+        return Video(self.paths[index], label, start, end, fps=fps)
 
     def same_evaluation(self, other: "Scores") -> bool:
         """Whether `other` is of the same videos, model and protocol, however much of it is done."""

@@ -20,6 +20,10 @@ from keras_acl.evaluation.held_out import (
 from keras_acl.system.atomic_write import written_whole
 
 BENCHMARKS = ("ucf101", "kinetics")
+ONE_LABEL = (
+    "{} says one label of each video, and a multi-label model is for several: expected a CSV "
+    "(path,label) with labels such as left|red in a cell."
+)
 
 
 class TrainedOnWarning(UserWarning):
@@ -48,6 +52,7 @@ def read_source(
     videos: Path | None = None,
     annotations: Path | None = None,
     split: int = 1,
+    multi_label: bool = False,
 ) -> Source:
     """Read what a model is to be evaluated on; warn of videos that it was trained on.
 
@@ -59,6 +64,7 @@ def read_source(
         videos: Folder of the videos of UCF101 or Kinetics.
         annotations: Their lists.
         split: Split of UCF101.
+        multi_label: Whether the model takes several labels a video, so that a CSV has them.
 
     Raises:
         ValueError: If arguments are missing or do not go together, or the source is broken.
@@ -74,9 +80,11 @@ def read_source(
                 f"keras-acl evaluate {model} VIDEOS. For the run of an older version, the same "
                 "keras-acl train again writes it."
             )
-        listed, side = held_out_videos(run, labels)
+        listed, side = held_out_videos(run, labels, multi_label)
         return Source(listed, f"{run.resolve().name}, {side}", run)
-    listed, name = _read(source, labels, videos, annotations, split)
+    if multi_label and not source.lower().endswith(".csv"):
+        raise ValueError(ONE_LABEL.format(source))
+    listed, name = _read(source, labels, videos, annotations, split, multi_label)
     trained = 0 if run is None else count_trained_on(run, listed)
     if trained:
         warnings.warn(
@@ -94,6 +102,7 @@ def _read(
     videos: Path | None,
     annotations: Path | None,
     split: int,
+    multi_label: bool,
 ) -> tuple[VideoList, str]:
     """The videos of a source and the name of the data set."""
     if source in BENCHMARKS:
@@ -111,7 +120,7 @@ def _read(
         raise FileNotFoundError(
             f"There is no folder or CSV {source}. Expected one, or ucf101 or kinetics"
         )
-    return read_csv(path, labels), path.stem
+    return read_csv(path, labels, multi_label=multi_label), path.stem
 
 
 def _default_folder(model: str, source: str) -> Path:

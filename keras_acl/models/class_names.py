@@ -13,6 +13,11 @@ def names_of(data) -> tuple[str, ...]:
     return tuple(labels)
 
 
+def several_labels(data) -> bool | None:
+    """Whether data may have several labels a video, if they say so, as a `VideoDataset` does."""
+    return getattr(data, "multi_label", None)
+
+
 def check_same_classes(
     labels: Sequence[str], known: Sequence[str] | None, count: int, owner: str = "The data"
 ) -> None:
@@ -48,18 +53,17 @@ def check_same_classes(
     )
 
 
-def check_label_kind(data, multi_label: bool, owner: str = "The data") -> None:
+def check_label_kind(several: bool | None, multi_label: bool, owner: str = "The data") -> None:
     """Refuse data with several labels a video for a model of one, and the other way round.
 
     Args:
-        data: Anything; what does not say `multi_label`, as a `VideoDataset` does, is not checked.
+        several: Whether the data may have several labels a video; `None` where they do not say.
         multi_label: The model's.
         owner: Name of the data, for the error.
 
     Raises:
         ValueError: If the two differ.
     """
-    several = getattr(data, "multi_label", None)
     if several is None or several == multi_label:
         return
     if several:

@@ -12,6 +12,7 @@ from keras_acl.models.class_names import (
     check_labels,
     check_same_classes,
     names_of,
+    several_labels,
 )
 from keras_acl.system.devices import compile_with_xla
 
@@ -146,7 +147,7 @@ class CompiledAndFitted(keras.Model):
             ValueError: If the data have other classes than the model, or in another order.
         """
         check_same_classes(names_of(x), self.labels, self.num_classes)
-        check_label_kind(x, self.multi_label)
+        check_label_kind(several_labels(x), self.multi_label)
         return super().evaluate(x, *args, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -177,11 +178,11 @@ class CompiledAndFitted(keras.Model):
         """Check that all data have the model's classes; where it has no names, take those."""
         labels = names_of(data)
         check_same_classes(labels, self.labels, self.num_classes, "The training data")
-        check_label_kind(data, self.multi_label, "The training data")
+        check_label_kind(several_labels(data), self.multi_label, "The training data")
         known = self.labels or labels
         validated = names_of(validation_data)
         check_same_classes(validated, known, self.num_classes, "The validation data")
-        check_label_kind(validation_data, self.multi_label, "The validation data")
+        check_label_kind(several_labels(validation_data), self.multi_label, "The validation data")
         if labels and self.labels is None:
             self._labels = check_labels(labels, self.num_classes)
             logger.warning("%s: the labels are those of the data: %s", self.name, ", ".join(labels))

@@ -30,6 +30,7 @@ def load_pretrained(
     dropout: float | None = None,
     dtype: Any = None,
     consistency_weight: float | Literal["saved"] | None = AS_SAVED,
+    multi_label: bool | None = None,
 ) -> VideoClassifier:
     """Load a trained model, ready for `predict` and `fit`.
 
@@ -45,6 +46,8 @@ def load_pretrained(
         dropout: Dropout rate before the dense layer.
         dtype: Dtype policy, e.g. `"mixed_bfloat16"`.
         consistency_weight: λ of Eq. 4; `None` leaves the term out of the training graph.
+        multi_label: Whether a clip may have several classes. Where the saved model takes the other
+            kind, the dense layer starts anew, too.
 
     Returns:
         The model with `clip`, `labels` and `card`, compiled by `recipes.finetune()` with the
@@ -68,9 +71,17 @@ def load_pretrained(
     metadata, architecture, arguments = _read(folder)
     saved_count = arguments["num_classes"]
     count, names = _classes(saved_count, metadata.labels, num_classes, labels)
-    changes = {"clip": clip, "dropout": dropout, "dtype": dtype, "labels": names}
+    kind = arguments.get("multi_label", False)
+    changes = {
+        "clip": clip,
+        "dropout": dropout,
+        "dtype": dtype,
+        "labels": names,
+        "multi_label": multi_label,
+    }
     arguments |= {key: value for key, value in changes.items() if value is not None}
     keeps_head = count == saved_count and metadata.labels in (None, names)
+    keeps_head = keeps_head and multi_label in (None, kind)
     model = _build(folder, architecture, arguments | {"num_classes": count}, keeps_head)
     if consistency_weight != AS_SAVED:
         model = _with_consistency(model, consistency_weight)

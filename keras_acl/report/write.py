@@ -9,6 +9,7 @@ import jinja2
 
 from keras_acl.evaluation.class_groups import check_groups, known_groups, read_groups
 from keras_acl.evaluation.number_text import area, interval, p_value, percent, points
+from keras_acl.evaluation.resume import LABELS
 from keras_acl.models.class_names import check_same_classes
 from keras_acl.pretrained.load import load_any
 from keras_acl.report.attention_strips import attention_strip
@@ -69,8 +70,8 @@ def write_report(
 
     Raises:
         FileNotFoundError: If there are no scores, or no such model or groups.
-        ValueError: If scores are broken, no video has a label and scores, the runs or the model
-            have other classes, or `hardest` is negative.
+        ValueError: If scores are broken or of several labels a video, no video has a label and
+            scores, the runs or the model have other classes, or `hardest` is negative.
 
     Example:
         >>> write_report("runs/test", "report.html")
@@ -78,6 +79,7 @@ def write_report(
     if hardest < 0:
         raise ValueError(f"The number of hardest videos is 0 or more. Received: {hardest}")
     runs = [read_run(path) for path in (run, other) if path is not None]
+    _check_one_label(runs)
     labels = runs[0].scores.labels
     groups = _groups(groups, labels)
     names, difference = (runs[0].name,), None
@@ -98,6 +100,15 @@ def write_report(
         page = render(contexts, names, difference)
         beside.write_text(page, encoding="utf-8", errors="backslashreplace")
     return Report(Path(file))
+
+
+def _check_one_label(runs: Sequence[Run]) -> None:
+    for run in runs:
+        if run.scores.multi_label:
+            raise ValueError(
+                "A report shows which class videos are taken for, and these may have several "
+                f"labels: see {run.folder / LABELS} for how well each is found."
+            )
 
 
 def _groups(

@@ -23,6 +23,15 @@ def freeze_streams(model: keras.Model, what: str | None) -> None:
         layer.trainable = not any(layer is each for each in frozen)
 
 
+def check_balance(balance: bool, multi_label: bool) -> None:
+    """Refuse to weigh videos by their one class where they may have several."""
+    if balance and multi_label:
+        raise ValueError(
+            "balance=True weighs each video by its class, and these may have several: leave it "
+            "out, or give `fit` weights of your own, one for each video."
+        )
+
+
 def balanced_weights(data, num_classes: int) -> list[float]:
     """Weight of each class that makes all of them count the same: n / (L · n_c).
 

@@ -13,6 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.figures import save_figure
 
+SHARES = ("accuracy", "mean_average_precision")  # quantities from 0 to 1
+
 
 class HistoryFile(keras.callbacks.Callback):
     """Write the logs of every epoch to a CSV that is always whole; else as `CSVLogger`.
@@ -74,18 +76,18 @@ def _read_rows(file: Path) -> dict[int, dict[str, float]]:
 
 
 def drawn(history: Mapping[str, Sequence[float]]) -> list[str]:
-    """The columns that are drawn: cross-entropy, accuracy, consistency.
+    """The columns that are drawn: cross-entropy, accuracy or what is in its place, consistency.
 
     In training, `loss` holds the consistency term as well, in validation it does not: the two are
     not of one kind. It is drawn for runs of an older version that did not note the cross-entropy.
     """
     first = "crossentropy" if "crossentropy" in history else "loss"
-    return [name for name in (first, "accuracy", "consistency") if name in history]
+    return [name for name in (first, *SHARES, "consistency") if name in history]
 
 
 def highest(history: Mapping[str, Sequence[float]], name: str) -> float | None:
     """Where the axis of a quantity ends: above its largest value; `None` if it has none."""
-    if name == "accuracy":
+    if name in SHARES:
         return 1.03
     values = [value for key in (name, f"val_{name}") for value in history.get(key, ())]
     return 1.1 * max((value for value in values if math.isfinite(value)), default=0) or None

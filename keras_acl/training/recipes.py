@@ -6,12 +6,22 @@ from pathlib import Path
 
 import keras
 
-from keras_acl.models.class_names import check_label_kind, check_same_classes, names_of
+from keras_acl.models.class_names import (
+    check_label_kind,
+    check_same_classes,
+    names_of,
+    several_labels,
+)
 from keras_acl.models.supervised_streams import SupervisedStreams, check_supervision
 from keras_acl.system.devices import has_accelerator, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
-from keras_acl.training.fine_tuning import FREEZABLE, balanced_weights, freeze_streams
+from keras_acl.training.fine_tuning import (
+    FREEZABLE,
+    balanced_weights,
+    check_balance,
+    freeze_streams,
+)
 from keras_acl.training.gradient_norm import GradientNorm
 from keras_acl.training.history import HistoryFile
 from keras_acl.training.losses import (
@@ -156,7 +166,7 @@ class Recipe:
             >>> model.fit(train, validation_data=test, epochs=recipe.epochs, callbacks=callbacks)
         """
         check_same_classes(names_of(data), model.labels, model.num_classes)
-        check_label_kind(data, model.multi_label)
+        check_label_kind(several_labels(data), model.multi_label)
         if gradient_accumulation_steps < 1:
             raise ValueError(
                 "Expected gradient_accumulation_steps >= 1. "
@@ -206,11 +216,7 @@ class Recipe:
         )
 
     def _loss(self, model, data) -> keras.losses.Loss:
-        if model.multi_label and self.balance:
-            raise ValueError(
-                "balance=True weighs each video by its class, and these may have several: leave it "
-                "out, or give `fit` weights of your own, one for each video."
-            )
+        check_balance(self.balance, model.multi_label)
         if model.multi_label:
             return keras.losses.BinaryCrossentropy(
                 from_logits=True, label_smoothing=self.label_smoothing

@@ -85,6 +85,43 @@ def test_train_passes_on_what_suits_few_videos(call, asked, videos):
     assert recipe.stream_supervision == 0.5
 
 
+def test_train_takes_several_labels(call, asked, videos, tmp_path):
+    (tmp_path / "some.csv").write_text("path,label\na.mp4,left|red\n")
+    code, _, _ = call("train", tmp_path / "some.csv", "--multi-label")
+    assert (code, asked[0][0].multi_label) == (0, True)
+    code, _, err = call("train", tmp_path / "some.csv", "--multi-label", "--balance")
+    assert code == 1
+    assert "balance=True weighs each video by its class" in err
+
+
+@pytest.mark.slow
+def test_colour_and_motion_are_learned_as_two_labels_of_a_clip(call, monkeypatch, tmp_path):
+    monkeypatch.setitem(training.NETWORKS, "small", NETWORK)
+    folder = write_figures(
+        tmp_path / "figures", 20, ("cyan_left", "cyan_right", "pink_left", "pink_right"),
+        task="appearance_motion",
+    )  # fmt: skip
+    rows = [f"{path},{path.parent.name.replace('_', '|')}" for path in folder.glob("*/*.mp4")]
+    table = tmp_path / "figures.csv"
+    table.write_text("\n".join(["path,label", *sorted(rows)]))
+    options = "--frames 8 --span 24 --size 32 --network small --no-flip --learning-rate 1"
+    run = tmp_path / "run"
+    arguments = ("train", table, "--multi-label", "--output", run, *options.split())
+    code, out, _ = call(*arguments, "--epochs", 6)
+    assert (code, "(at random: 50.0%)" in out) == (0, True)
+    assert "the best by validation mean average precision" in out
+    code, out, _ = call(*arguments, "--epochs", 8)  # goes on
+    assert code == 0
+    code, out, err = call(*arguments[:2], *arguments[3:], "--epochs", 8)
+    assert (code, "--multi-label was True" in err) == (1, True)
+    code, out, _ = call("evaluate", run, "--clips", 1, "--crops", 1)
+    assert (code, "over 4 classes (at random 50.00%)" in out) == (0, True)
+    with open(run / "labels.csv", newline="") as lines:
+        found = {row["label"]: float(row["average_precision"]) for row in csv.DictReader(lines)}
+    assert min(found.values()) > 0.6
+    assert np.mean(list(found.values())) > 0.75
+
+
 def test_the_choices_of_what_to_freeze_are_those_there_are():
     assert set(get_args(get_args(get_args(Freeze)[0])[0])) == set(FREEZABLE)
 

@@ -1,4 +1,5 @@
 import contextlib
+import csv
 import dataclasses
 import functools
 import json
@@ -14,6 +15,7 @@ from tiny_network import CLIP
 from keras_acl.data import Video, VideoList
 from keras_acl.evaluation import multi_view as evaluating
 from keras_acl.evaluation.metrics import NOT_FOUND, summary
+from keras_acl.evaluation.multi_label import multi_label_summary
 from keras_acl.evaluation.multi_view import evaluate_views
 from keras_acl.evaluation.scores import Scores
 from keras_acl.video import read_ahead
@@ -408,6 +410,40 @@ def test_paths_without_labels(model, videos, quick):
     assert scores.truth.tolist() == [-1, -1, 2]
     assert scores.done.all()
     assert summary(scores).scored == 1
+
+
+def test_several_labels_a_video(model, videos, quick, tmp_path):
+    labels = [(0, 1), (), (2,), None, (1,)]
+    listed = [
+        dataclasses.replace(video, label=label) for video, label in zip(videos, labels, strict=True)
+    ]
+    model = model.copy_with(multi_label=True)
+    scores = evaluate(model, VideoList(listed, tiny.LABELS), output=tmp_path)
+    expected = [[1, 1, 0], [0, 0, 0], [0, 0, 1], [-1, -1, -1], [0, 1, 0]]
+    assert scores.truth.tolist() == expected
+    assert "sigmoid averaged over 6 views" in str(scores.protocol)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    values = multi_label_summary(scores)
+    assert metrics["mean_average_precision"] == pytest.approx(values.mean_average_precision)
+    assert (metrics["scored"], metrics["classes"]) == (4, 3)
+    assert metrics["streams"] == values.streams
+    with open(tmp_path / "labels.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [(row["label"], row["videos"]) for row in rows] == [
+        ("left", "1"),
+        ("right", "2"),
+        ("up", "1"),
+    ]
+    found = [float(row["average_precision"]) for row in rows]
+    assert np.mean(found) == pytest.approx(values.mean_average_precision, abs=1e-6)
+    assert evaluate(model, VideoList(listed, tiny.LABELS), output=tmp_path).complete  # goes on
+
+
+def test_labels_of_the_other_kind_are_refused(model, videos, quick):
+    with pytest.raises(ValueError, match=r"The videos have one label for each .*takes several"):
+        evaluate(model.copy_with(multi_label=True), videos)
+    with pytest.raises(ValueError, match="The videos may have several labels"):
+        evaluate(model, [dataclasses.replace(videos[0], label=(0,))])
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,15 @@ def test_a_folder_is_named_by_its_own_name(run, monkeypatch):
 def test_a_model_without_a_split_wants_videos(tmp_path):
     with pytest.raises(ValueError, match=r"demo has no split\.csv"):
         read_source("demo", None, LABELS)
+
+
+def test_a_multi_label_model_is_measured_on_tables(run, tmp_path):
+    (tmp_path / "some.csv").write_text("path,label\nvideos/left/a.mp4,left|right\n")
+    source = read_source("model", "some.csv", LABELS, multi_label=True)
+    assert [video.label for video in source.videos] == [(0, 1)]
+    (run / "split.csv").write_text(
+        f"path,label,subset\n{tmp_path}/videos/left/a.mp4,left|right,validation\n"
+    )
+    assert read_source("runs/first", None, LABELS, multi_label=True).videos[0].label == (0, 1)
+    with pytest.raises(ValueError, match=r"^videos says one label of each video"):
+        read_source("model", "videos", LABELS, multi_label=True)

@@ -101,6 +101,19 @@ def test_other_names_start_the_dense_layer_anew(saved, caplog):
     assert len(caplog.records) == 1
 
 
+@pytest.mark.backends
+def test_the_other_kind_of_labels_starts_the_dense_layer_anew(saved, caplog, tmp_path):
+    with caplog.at_level(logging.WARNING, "keras_acl"):
+        loaded = load_pretrained(saved, multi_label=True)
+    assert (loaded.multi_label, loaded.labels) == (True, LABELS)
+    assert np.abs(to_numpy(loaded.classifier.kernel)).max() < 0.1
+    assert len(caplog.records) == 1
+    assert isinstance(loaded.loss, keras.losses.BinaryCrossentropy)
+    again = load_pretrained(save_pretrained(loaded, tmp_path / "again"), multi_label=True)
+    np.testing.assert_allclose(logits(again), logits(loaded), atol=1e-6)
+    assert len(caplog.records) == 1
+
+
 def test_the_same_classes_keep_everything(model, saved, caplog):
     with caplog.at_level(logging.WARNING, "keras_acl"):
         loaded = load_pretrained(saved, num_classes=3, labels=list(LABELS))

@@ -71,3 +71,9 @@ def test_curves_of_every_quantity_are_drawn(tmp_path):
     two, three = imread(tmp_path / "two.png"), imread(tmp_path / "three.png")
     assert three.shape[0] == two.shape[0] == pytest.approx(352)
     assert three.shape[1] / two.shape[1] == pytest.approx(1.5, abs=0.01)
+
+
+def test_mean_average_precision_is_drawn_as_a_share():
+    columns = {"epoch": [0], "crossentropy": [0.6], "mean_average_precision": [0.3]}
+    assert history.drawn(columns) == ["crossentropy", "mean_average_precision"]
+    assert history.highest(columns, "mean_average_precision") == 1.03

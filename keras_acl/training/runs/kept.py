@@ -11,8 +11,8 @@ from keras_acl.training.runs.settings import KEEP, KeptModel
 logger = logging.getLogger("keras_acl")
 
 MODELS = "models.json"
-EVALUATION = ("scores.npz", "metrics.json", "evaluation.json")  # of the model before
-WHICH = {"best": "the best by validation accuracy", "last": "the last"}
+EVALUATION = ("scores.npz", "metrics.json", "labels.csv", "evaluation.json")  # of the model before
+WHICH = {"best": "the best by validation {}", "last": "the last"}
 
 
 def save_models(model, folder: Path, keep: str) -> tuple[KeptModel, ...]:
@@ -40,7 +40,8 @@ def save_models(model, folder: Path, keep: str) -> tuple[KeptModel, ...]:
         check_room(folder / file, [*model.variables, *model.optimizer.variables])
         with written_whole(folder / file) as beside:
             model.save(beside)
-        kept.insert(0, KeptModel(file, epoch, WHICH[which]))
+        measure = "mean average precision" if model.multi_label else "accuracy"
+        kept.insert(0, KeptModel(file, epoch, WHICH[which].format(measure)))
     (folder / f"{keep}.keras").unlink(missing_ok=True)  # of a call that kept the other
     if _epoch_before(folder) not in (None, kept[0].epoch):
         _remove_evaluation(folder, kept[0].epoch)

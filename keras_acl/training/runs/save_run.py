@@ -59,7 +59,7 @@ def _metric(run: Path, model) -> Metric:
     if not (run / "scores.npz").is_file():
         raise FileNotFoundError(f"{run} has not been evaluated: {command}, then publish it.")
     scores = Scores.load(run)
-    videos, _ = held_out_videos(run, model.labels)
+    videos, _ = held_out_videos(run, model.labels, model.multi_label)
     known = [facts(video) for video in videos]
     if scores.fingerprint != fingerprint(model, str(scores.protocol), known):
         raise ValueError(

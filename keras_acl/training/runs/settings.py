@@ -7,6 +7,7 @@ from typing import NamedTuple
 from keras_acl.clip import ClipSpec
 from keras_acl.system import html
 from keras_acl.training import recipes
+from keras_acl.training.fine_tuning import check_balance
 
 KEEP = ("best", "last")
 
@@ -40,12 +41,13 @@ class RunSettings:
         test: Source of the test videos, which are scored at the end; None for none.
         precision: Keras' dtype policy; None: mixed_bfloat16 on a GPU or TPU, else float32.
         keep: Whose weights `model.keras` has: `"best"`, those of the epoch with the best validation
-            accuracy, or `"last"`. The other is beside it.
+            accuracy (or mean average precision), or `"last"`. The other is beside it.
         all_scores: Whether `predictions.csv` has the scores of all classes.
         workers: Files read at a time; None: one for each CPU core, 16 at most.
+        multi_label: Whether a video may have several labels; the source is then a CSV.
 
     Raises:
-        ValueError: If `keep` is neither.
+        ValueError: If `keep` is neither, or the classes of several labels are to be balanced.
     """
 
     source: str
@@ -65,10 +67,12 @@ class RunSettings:
     keep: str = "best"
     all_scores: bool = False
     workers: int | None = None
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         if self.keep not in KEEP:
             raise ValueError(f"Expected keep to be one of {KEEP}. Received: {self.keep!r}")
+        check_balance(self.recipe.balance, self.multi_label)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,12 +85,15 @@ class RunReport:
         videos: Number of videos for (training, validation).
         epochs: Epochs trained in all.
         accuracy: Top-1 of `model.keras` on the validation videos: one centre clip, one centre crop.
-        chance: Share of the most frequent class among them.
+            Of several labels a video, mean average precision.
+        chance: Share of the most frequent class among them; the mean average precision of scores
+            at random.
         bad_files: Files that could not be read.
         seconds: Time this call took.
         test_videos: Number of test videos; 0 without a test set.
         test_accuracy: As `accuracy`, on the test videos; None without a test set.
         models: The models that were written, `model.keras` first.
+        multi_label: Whether a video may have several labels.
     """
 
     folder: Path
@@ -100,12 +107,18 @@ class RunReport:
     test_videos: int = 0
     test_accuracy: float | None = None
     models: tuple[KeptModel, ...] = ()
+    multi_label: bool = False
+
+    @property
+    def measure(self) -> str:
+        """What `accuracy` is."""
+        return "mean average precision" if self.multi_label else "accuracy"
 
     def _repr_html_(self) -> str:
         training, validation = self.videos
         rows = [
-            ("validation accuracy", f"{self.accuracy:.1%} of {validation} videos"),
-            ("most frequent class", f"{self.chance:.1%}"),
+            (f"validation {self.measure}", f"{self.accuracy:.1%} of {validation} videos"),
+            ("at random" if self.multi_label else "most frequent class", f"{self.chance:.1%}"),
             ("classes", self.classes),
             ("training videos", training),
             ("unreadable files", self.bad_files),
@@ -115,7 +128,7 @@ class RunReport:
         ]
         if self.test_accuracy is not None:
             tested = f"{self.test_accuracy:.1%} of {self.test_videos} videos"
-            rows.insert(1, ("test accuracy", tested))
+            rows.insert(1, (f"test {self.measure}", tested))
         pictures = [self.folder / name for name in ("curves.png", "attention.png")]
         shown = (html.image(file.read_bytes(), "png") for file in pictures if file.is_file())
         return html.lines([html.table(("run", ""), rows), *shown])

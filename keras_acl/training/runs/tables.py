@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_acl.data import VideoDataset, VideoList
-from keras_acl.data.tables import join_cell
+from keras_acl.data.tables import SEPARATOR, join_cell
+from keras_acl.evaluation.multi_label import THRESHOLD, mean_average_precision
 from keras_acl.system.atomic_write import written_whole
 
 
@@ -35,25 +36,34 @@ def write_predictions(
 ) -> float:
     """Write one line per video and return the accuracy over those that could be read.
 
+    Where videos may have several labels, those with a score of at least 0.5 are predicted, each
+    with its score, and what is returned is the mean average precision.
+
     Args:
         file: CSV to write.
         test: The videos.
-        scores: (N, L) softmax of each.
+        scores: (N, L) scores of each, see `VideoClassifier.scores`.
         all_scores: Whether there is a column for the score of every class, too.
     """
-    rows, hits = [], []
+    rows, hits, read = [], [], []
     names = [f"score of {label}" for label in test.labels] if all_scores else []
     for video, row in zip(test.videos, scores, strict=True):
         about = [_path(video.path), join_cell(video.classes, test.labels)]
         if video.path in test.bad_files:
             rows.append([*about, "", "", *[""] * len(names)])
             continue
-        best = int(row.argmax())
-        hits.append(best == video.label)
+        said = np.flatnonzero(row >= THRESHOLD) if test.multi_label else [int(row.argmax())]
+        hits.append(tuple(said) == video.classes)
+        read.append((np.isin(np.arange(len(row)), video.classes), row))
         others = [f"{score:.4f}" for score in row[: len(names)]]
-        rows.append([*about, test.labels[best], f"{row[best]:.4f}", *others])
+        values = SEPARATOR.join(f"{row[index]:.4f}" for index in said)
+        rows.append([*about, join_cell(said, test.labels), values, *others])
     write_table(file, _table(["path", "label", "predicted", "score", *names], rows))
-    return float(np.mean(hits)) if hits else math.nan
+    if not read:
+        return math.nan
+    if test.multi_label:
+        return mean_average_precision(*map(np.stack, zip(*read, strict=True)))
+    return float(np.mean(hits))
 
 
 def write_table(file: Path, table: str) -> None:

@@ -15,6 +15,8 @@ from keras_acl.data import (
     VideoDataset,
     VideoList,
 )
+from keras_acl.data.tables import join_cell
+from keras_acl.evaluation.multi_label import chance_precision
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained.load import load_pretrained
 from keras_acl.training import recipes
@@ -83,30 +85,37 @@ def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose) -> R
         sides.append(test)
     if diverged:
         raise ValueError(f"{_diverged(epochs)} {folder} has the models and curves up to there.")
-    counts = np.bincount([video.label or 0 for video in videos.validation])
     return RunReport(
         folder=folder,
         classes=len(train.labels),
         videos=(len(videos.train), len(videos.validation)),
         epochs=epochs,
         accuracy=accuracy,
-        chance=float(counts.max() / counts.sum()),
+        chance=_chance(videos.validation),
         bad_files=sum(len(side.bad_files) for side in sides),
         seconds=time.monotonic() - begin,
         test_videos=len(videos.test or ()),
         test_accuracy=test_accuracy,
         models=models,
+        multi_label=settings.multi_label,
     )
 
 
 def _network(settings: RunSettings, labels: tuple[str, ...]):
     dtype = settings.precision or recipes.mixed_precision_policy()
     if settings.weights is not None:
-        return load_pretrained(settings.weights, labels=labels, clip=settings.clip, dtype=dtype)
+        return load_pretrained(
+            settings.weights,
+            labels=labels,
+            clip=settings.clip,
+            dtype=dtype,
+            multi_label=settings.multi_label,
+        )
     return TwoStreamClassifier(
         len(labels),
         clip=settings.clip,
         labels=labels,
+        multi_label=settings.multi_label,
         dtype=dtype,
         **NETWORKS[settings.network],
     )
@@ -188,6 +197,15 @@ def _score(model, test: VideoDataset, file: Path, settings: RunSettings) -> floa
     return write_predictions(file, test, scores, settings.all_scores)
 
 
+def _chance(videos: VideoList) -> float:
+    """What a run without skill would reach: see `RunReport.chance`."""
+    if videos.multi_label:
+        classes = np.arange(len(videos.labels))
+        return chance_precision(np.array([np.isin(classes, video.classes) for video in videos]))
+    counts = np.array(list(videos.counts.values()))
+    return float(counts.max() / counts.sum())
+
+
 def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> None:
     readable = [i for i, video in enumerate(test.videos) if video.path not in test.bad_files]
     # Spread over the list, which is sorted by class.
@@ -195,5 +213,7 @@ def _draw_attention(model, test: VideoDataset, file: Path, count: int = 3) -> No
     chosen = [readable[place] for place in places]
     clips = np.stack([test[i // test.batch_size][0][i % test.batch_size] for i in chosen])
     videos = [test.videos[i] for i in chosen]
-    titles = [f"{Path(video.path).name}, {test.labels[video.label or 0]}" for video in videos]
+    titles = [
+        f"{Path(video.path).name}, {join_cell(video.classes, test.labels)}" for video in videos
+    ]
     save_contact_sheet(file, clips, attention_maps(model, clips), model.labels, titles)

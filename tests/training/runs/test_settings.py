@@ -35,3 +35,10 @@ def test_a_notebook_shows_the_test_accuracy_of_a_run_that_has_one(tmp_path):
     shown = report(tmp_path, test_videos=8, test_accuracy=0.75, accuracy=math.nan)._repr_html_()
     assert ">75.0% of 8 videos<" in shown
     assert ">nan% of 10 videos<" in shown
+
+
+def test_of_several_labels_a_notebook_shows_mean_average_precision(tmp_path):
+    shown = report(tmp_path, multi_label=True, test_videos=8, test_accuracy=0.75)._repr_html_()
+    for text in ("validation mean average precision", "test mean average precision", "at random"):
+        assert text in shown
+    assert "accuracy" not in shown

@@ -58,3 +58,31 @@ def test_predictions_are_found_from_any_folder(tmp_path, monkeypatch):
         "predicted": "right",
         "score": "0.7500",
     }
+
+
+def test_several_labels_are_in_one_cell(tmp_path):
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    sides = {
+        "train": VideoList([Video(str(tmp_path / "a.mp4"), (0, 1))], LABELS),
+        "validation": VideoList([Video(str(tmp_path / "b.mp4"), ())], LABELS),
+    }
+    file = tmp_path / "split.csv"
+    write_table(file, split_table(sides))
+    for name, videos in sides.items():
+        assert read_csv(file, LABELS, subset=name, multi_label=True) == videos
+
+
+def test_of_several_labels_all_that_are_likely_are_predicted(tmp_path):
+    videos = VideoList([Video("a.mp4", (0, 1)), Video("b.mp4", ()), Video("c.mp4", (1,))], LABELS)
+    test = VideoDataset(videos, ClipSpec(frames=8, span=16, size=32), training=False)
+    scores = np.array([[0.5, 0.75], [0.6, 0.1], [0.2, 0.3]])
+    found = write_predictions(tmp_path / "predictions.csv", test, scores)
+    assert found == pytest.approx((1 / 2 + 1) / 2)  # left is second, right first and second
+    with open(tmp_path / "predictions.csv", newline="") as lines:
+        rows = [(row["label"], row["predicted"], row["score"]) for row in csv.DictReader(lines)]
+    assert rows == [
+        ("left|right", "left|right", "0.5000|0.7500"),
+        ("", "left", "0.6000"),
+        ("right", "", ""),
+    ]

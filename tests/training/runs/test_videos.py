@@ -1,4 +1,5 @@
 import dataclasses
+import logging
 import warnings
 
 import pytest
@@ -47,3 +48,18 @@ def test_videos_on_two_sides_are_a_warning_with_their_number(settings, tmp_path)
             named = dataclasses.replace(named, validation=str(tmp_path / "two"))
         with pytest.warns(UserWarning, match=f"^1 of the 2 {side} videos are trained on"):
             read_run_videos(named)
+
+
+def test_several_labels_are_read_of_tables_alone(settings, tmp_path, caplog):
+    (tmp_path / "some.csv").write_text(
+        "path,label\none/run/0.mp4,run|sit\none/run/1.mp4,\none/sit/2.mp4,sit\none/sit/3.mp4,run\n"
+    )
+    several = dataclasses.replace(settings, source=str(tmp_path / "some.csv"), multi_label=True)
+    with caplog.at_level(logging.WARNING, "keras_acl"):
+        videos = read_run_videos(several)
+    assert sorted(video.label for video in videos.listed) == [(), (0,), (0, 1), (1,)]
+    assert "1 of 4 videos have no label" in caplog.text
+    with pytest.raises(ValueError, match=r"says one label of each video.* such as left\|red"):
+        read_run_videos(dataclasses.replace(settings, multi_label=True))
+    with pytest.raises(ValueError, match="balance=True weighs each video by its class"):
+        dataclasses.replace(several, recipe=recipes.finetune(balance=True))
