@@ -38,7 +38,7 @@ SIGNIFICANT = 0.05
 
 
 def curve_charts(history: Mapping[str, Sequence[float]], salt: str) -> list[str]:
-    """Cross-entropy, accuracy and consistency by epoch, a chart each; validation dashed.
+    """The quantities of `drawn` by epoch, a chart each; validation dashed.
 
     Args:
         history: Columns of a `history.csv`; `epoch` counts from 0.
@@ -53,7 +53,11 @@ def curve_charts(history: Mapping[str, Sequence[float]], salt: str) -> list[str]
             if f"val_{name}" in history:
                 axis.plot(epochs, history[f"val_{name}"], "o--", color=OTHER, label="validation")
                 axis.legend()
-            axis.set(title=name, xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+            axis.set(
+                title=name.replace("_", " "),
+                xlabel="epoch",
+                xlim=(epochs[0] - 0.5, epochs[-1] + 0.5),
+            )
             axis.set_ylim(0, highest(history, name))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axis.grid(axis="y")

@@ -12,9 +12,12 @@ from keras_acl.evaluation.metrics import (
     NOT_FOUND,
     CalibrationBin,
     ClassAccuracy,
+    Summary,
+    alone_on_the_same,
     calibration,
     class_table,
     confusion_matrix,
+    mean_class_accuracy,
     summary,
     wilson_interval,
 )
@@ -93,6 +96,7 @@ def run_context(
     scores = run.scores
     values, matrix, bins = summary(scores), confusion_matrix(scores), calibration(scores)
     rows, curves = class_table(scores), roc_curves(scores)
+    alone = [class_table(one) for one in alone_on_the_same(scores).values()]
     folder, names = short_paths(scores)
     problems = [
         {"name": names[index], "reason": problem, "missing": problem == NOT_FOUND}
@@ -105,6 +109,7 @@ def run_context(
         "summary": values,
         "classes": len(scores.labels),
         "folder": folder,
+        "streams": stream_rows(scores, values),
         "pending": int((~(scores.done | scores.failed)).sum()),
         "unlabelled": int((scores.done & (scores.truth < 0)).sum()),
         "missing": [problem for problem in problems if problem["missing"]],
@@ -113,7 +118,7 @@ def run_context(
         "matrix": charts.matrix_chart(matrix, scores.labels, salt),
         "named": len(scores.labels) <= charts.NAMED_CLASSES,
         "pairs": confused_pairs(matrix, scores.labels),
-        "table": _class_tables(rows, {curve.label: curve.area for curve in curves}),
+        "table": _class_tables(rows, {curve.label: curve.area for curve in curves}, alone),
         "means": class_means(rows, curves),
         "roc": charts.roc_chart(curves, salt) if curves else "",
         "calibration": charts.calibration_chart(bins, values.calibration_error, salt),
@@ -133,6 +138,17 @@ def run_context(
         "has_strips": bool(strips.rows),
         "strip_note": strips.note,
     }
+
+
+def stream_rows(scores: Scores, both: Summary) -> list[dict[str, Any]]:
+    """Accuracies of both streams together and of each alone; none where they are not known."""
+    means = {name: mean_class_accuracy(one) for name, one in alone_on_the_same(scores).items()}
+    rows = [
+        {"name": f"{name} alone", "accuracy": both.streams[name], "mean_class": mean}
+        for name, mean in means.items()
+    ]
+    together = {"name": "both together", "accuracy": both, "mean_class": both.mean_class}
+    return [together, *rows] if rows else []
 
 
 def _calibrated(bins: Sequence[CalibrationBin]) -> dict[str, Any]:
@@ -223,13 +239,22 @@ def class_means(rows: Sequence[ClassAccuracy], curves: Sequence[RocCurve]) -> di
     }
 
 
-def _class_tables(rows: Sequence[ClassAccuracy], areas: Mapping[str, float]) -> dict[str, Any]:
-    """Rows with interval, worst first: all, and both ends where they are too many."""
+def _class_tables(
+    rows: Sequence[ClassAccuracy],
+    areas: Mapping[str, float],
+    alone: Sequence[Sequence[ClassAccuracy]],
+) -> dict[str, Any]:
+    """Rows with interval, worst first: all, and both ends where they are too many.
+
+    `alone` has the rows of each stream.
+    """
+    by_stream = {each[0].label: [row.accuracy for row in each] for each in zip(*alone, strict=True)}
     seen = [
         {
             "row": row,
             "interval": wilson_interval(row.correct, row.videos),
             "area": areas.get(row.label, math.nan),
+            "alone": by_stream.get(row.label, []),
         }
         for row in sorted(
             (row for row in rows if row.videos),

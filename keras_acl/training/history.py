@@ -13,7 +13,12 @@ from matplotlib.ticker import MaxNLocator
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.figures import save_figure
 
-SHARES = ("accuracy", "mean_average_precision")  # quantities from 0 to 1
+# Quantities from 0 to 1: of both streams together, then of each alone.
+SHARES = tuple(
+    stream + name
+    for name in ("accuracy", "mean_average_precision")
+    for stream in ("", "spatial_", "temporal_")
+)
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -76,7 +81,7 @@ def _read_rows(file: Path) -> dict[int, dict[str, float]]:
 
 
 def drawn(history: Mapping[str, Sequence[float]]) -> list[str]:
-    """The columns that are drawn: cross-entropy, accuracy or what is in its place, consistency.
+    """The columns that are drawn: cross-entropy, shares of both and each stream, consistency.
 
     In training, `loss` holds the consistency term as well, in validation it does not: the two are
     not of one kind. It is drawn for runs of an older version that did not note the cross-entropy.
@@ -106,7 +111,9 @@ def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
         if f"val_{name}" in history:
             axis.plot(epochs, history[f"val_{name}"], "o--", markersize=3, label="validation")
             axis.legend(fontsize=8)
-        axis.set(title=name, xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
+        axis.set(
+            title=name.replace("_", " "), xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5)
+        )
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axis.set_ylim(0, highest(history, name))
         axis.grid(alpha=0.3)

@@ -123,6 +123,23 @@ def test_short_paths_without_a_video_on_disk():
     assert short_paths(scores) == ("", list(scores.paths))
 
 
+def test_each_stream_has_its_accuracies():
+    scores = made_scores(labels=("run", "sit", "wave"), count=6)  # two videos of each
+    sure = np.eye(3, dtype=np.float32)
+    streams = {"spatial": sure[[0, 1, 1, 0, 1, 1]], "temporal": sure[[2] * 6]}
+    found = context_of(dataclasses.replace(scores, streams=streams))
+    rows = {row["name"]: row for row in found["streams"]}
+    assert list(rows) == ["both together", "spatial alone", "temporal alone"]
+    assert rows["both together"]["accuracy"].top1 == found["summary"].top1
+    assert rows["spatial alone"]["accuracy"].top1 == pytest.approx(4 / 6)
+    assert rows["temporal alone"]["mean_class"] == pytest.approx(1 / 3)
+    alone = {one["row"].label: one["alone"] for one in found["table"]["all"]}
+    assert alone == {"run": [1.0, 0.0], "sit": [1.0, 0.0], "wave": [0.0, 1.0]}
+    found = context_of(scores)
+    assert found["streams"] == []
+    assert [one["alone"] for one in found["table"]["all"]] == [[]] * 3
+
+
 def test_curves_are_drawn_where_there_is_a_history():
     assert context_of(made_scores())["curves"] == []
     history = {"epoch": [0.0, 1.0], "loss": [2.0, 1.0]}

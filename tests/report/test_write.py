@@ -58,6 +58,30 @@ def figures(tmp_path_factory):
 
 
 @pytest.mark.usefixtures("no_charts")
+def test_the_page_says_which_stream_carries_the_class(tmp_path):
+    plain = made_scores()
+    streams = {name: made_scores(seed).probabilities for seed, name in ((1, "spatial"), (2, "t"))}
+    scores = dataclasses.replace(plain, streams=streams)
+    page = written(tmp_path, save_run(tmp_path / "run", scores))
+    values = summary(scores).streams
+    rows = {row[0]: row[1] for row in page.tables["Accuracy of each stream"]}
+    assert rows["spatial alone"] == percent(values["spatial"].top1, 2)
+    assert rows["t alone"] == percent(values["t"].top1, 2)
+    accuracies = {row.label: row.accuracy for row in class_table(scores.alone("t"))}
+    header, *rows = page.tables["All classes"]
+    place = header.index("t alone")
+    assert {row[0]: row[place] for row in rows} == {
+        label: percent(accuracy) for label, accuracy in accuracies.items()
+    }
+    two = written(tmp_path, tmp_path / "run", other=save_run(tmp_path / "plain", plain))
+    header, first, second = two.tables["Accuracy of both runs"]
+    assert header[-2:] == ["spatial alone", "t alone"]
+    assert first[-1] == percent(values["t"].top1, 2)
+    assert second[-1] == "–"
+    assert "Each stream" not in written(tmp_path, tmp_path / "plain").text
+
+
+@pytest.mark.usefixtures("no_charts")
 def test_numbers_are_those_of_the_metrics(tmp_path):
     scores = made_scores()
     page = written(tmp_path, save_run(tmp_path / "run", scores))

@@ -57,6 +57,14 @@ def test_losses_of_one_kind_are_drawn():
     assert history.drawn(columns) == ["loss"]
 
 
+def test_streams_stand_beside_both_on_the_same_axis():
+    columns = {"epoch": [0], "temporal_accuracy": [0.2], "spatial_accuracy": [0.1]}
+    columns = {**columns, "accuracy": [0.3], "val_spatial_accuracy": [0.1], "loss": [2.0]}
+    drawn = ["loss", "accuracy", "spatial_accuracy", "temporal_accuracy"]
+    assert history.drawn(columns) == drawn
+    assert {history.highest(columns, name) for name in drawn[1:]} == {1.03}
+
+
 def test_an_axis_ends_above_its_values():
     columns = {"epoch": [0, 1], "consistency": [0.04, math.nan], "val_consistency": [0.05, 0.03]}
     assert history.highest(columns, "consistency") == pytest.approx(0.055)
