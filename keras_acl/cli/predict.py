@@ -20,16 +20,26 @@ from keras_acl.cli.options import (
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
+NONE_REACHES = "no label reaches 0.5; --top 3 shows the best"
+
 Option = typer.Option
 Clips = Annotated[int | None, Option(min=1, help="Clips per video.", show_default="3")]
-Top = Annotated[int | None, Option(min=1, help="Classes shown.", show_default="3")]
+Top = Annotated[
+    int | None,
+    Option(min=1, help="Classes shown.", show_default="3; of a multi-label model, all from 0.5 on"),
+]
 InParts = Annotated[bool, Option("--timeline", help="What happens when, in long recordings.")]
 Stride = Annotated[
     float | None, Option(help="Timeline: seconds between windows.", show_default="half a clip")
 ]
 Threshold = Annotated[
     float | None,
-    Option(min=0, max=1, help="Timeline: least score in a segment.", show_default="0.3"),
+    Option(
+        min=0,
+        max=1,
+        help="Timeline: least score in a segment.",
+        show_default="0.3; of a multi-label model, 0.5",
+    ),
 ]
 Csv = Annotated[Path | None, Option(help="A CSV to write: path, label, score, label_2, …")]
 Output = Annotated[Path | None, Option(help="Timeline: folder for NAME.csv, NAME.json, NAME.png.")]
@@ -73,43 +83,49 @@ def predict(
     loaded = load_for_inference(model, precision)
     with progress_bar("predicting") as progress:
         predictions = predict_videos(loaded, paths, clips or 3, progress, workers)
-    _show_predictions(predictions, loaded.class_names, top or 3, as_json)
+    said = [
+        one.above() if loaded.multi_label and top is None else one.top(top or 3)
+        for one in predictions
+    ]
+    _show_predictions(predictions, said, loaded.class_names, as_json)
     if csv is not None:
-        _write_predictions(csv, predictions, loaded.class_names, top or 3)
+        _write_predictions(csv, predictions, said, loaded.class_names)
     if any(prediction.problem for prediction in predictions):
         raise typer.Exit(1)
 
 
-def _show_predictions(predictions, names: Sequence[str], top: int, as_json: bool) -> None:
+def _show_predictions(predictions, said: Sequence, names: Sequence[str], as_json: bool) -> None:
+    """Print the classes and scores that are `said` of each video."""
     if as_json:
         rows = [
             {
                 "path": prediction.path,
                 "problem": prediction.problem,
                 "predictions": [
-                    {"label": names[index], "score": round(score, 6)}
-                    for index, score in prediction.top(top)
+                    {"label": names[index], "score": round(score, 6)} for index, score in found
                 ],
             }
-            for prediction in predictions
+            for prediction, found in zip(predictions, said, strict=True)
         ]
         typer.echo(json.dumps(rows, indent=2))
         return
     table = Table(Column("video", overflow="fold"), "class", "score")
-    for prediction in predictions:
-        lines = [(names[index], f"{score:.3f}") for index, score in prediction.top(top)]
-        lines = lines or [(f"cannot be read: {prediction.problem}", "")]
+    for prediction, found in zip(predictions, said, strict=True):
+        lines = [(names[index], f"{score:.3f}") for index, score in found]
+        if not lines:
+            problem = prediction.problem
+            lines = [(f"cannot be read: {problem}" if problem else NONE_REACHES, "")]
         table.add_row(prediction.path, *(Group(*column) for column in zip(*lines, strict=True)))
     screen.print(table)
 
 
-def _write_predictions(file: Path, predictions, names: Sequence[str], top: int) -> None:
+def _write_predictions(file: Path, predictions, said: Sequence, names: Sequence[str]) -> None:
     """Write a line for each video; one that cannot be read has its problem instead of scores."""
     import csv
 
     from keras_acl.system.atomic_write import written_whole
 
-    count = min(top, len(names))
+    count = max([1, *map(len, said)])
     columns = [f"{name}_{place}" for place in range(1, count + 1) for name in ("label", "score")]
     columns[:2] = ["label", "score"]
     with (
@@ -119,12 +135,10 @@ def _write_predictions(file: Path, predictions, names: Sequence[str], top: int) 
     ):
         writer = csv.writer(lines)
         writer.writerow(["path", *columns, "problem"])
-        for one in predictions:
-            best = [
-                cell for index, score in one.top(count) for cell in (names[index], f"{score:.6f}")
-            ]
-            cells = best or [""] * len(columns)
-            writer.writerow([one.path, *cells, one.problem or ""])
+        for one, found in zip(predictions, said, strict=True):
+            cells = [cell for index, score in found for cell in (names[index], f"{score:.6f}")]
+            blank = [""] * (len(columns) - len(cells))
+            writer.writerow([one.path, *cells, *blank, one.problem or ""])
     screen.print(f"{file}")
 
 
@@ -143,7 +157,7 @@ def _show_timelines(
         model: What `load_any` takes.
         paths: Video files.
         stride: Seconds from a window to the next; half a clip if `None`.
-        threshold: Moments whose best score is below it are in no segment; `None` is 0.3.
+        threshold: As in `Timeline.segments`.
         output: Folder for NAME.csv, NAME.json and NAME.png of each video.
         as_json: JSON instead of a table.
         precision: As in `load_for_inference`.
@@ -167,7 +181,7 @@ def _show_timelines(
         except DecodingError as error:
             rows.append({"path": path, "problem": error.reason, "segments": []})
             continue
-        segments = timeline.segments(threshold=0.3 if threshold is None else threshold)
+        segments = timeline.segments(threshold=threshold)
         rows.append(timeline.to_dict(segments, windows=False))
         if output is not None:
             timeline.to_csv(output / f"{names[number]}.csv", segments)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_acl.evaluation.metrics import alone_on_the_same
 from keras_acl.evaluation.number_text import percent
 from keras_acl.evaluation.scores import NOT_FOUND, Scores
 from keras_acl.system import html
 
-THRESHOLD = 0.5  # from which score on a label is said
+THRESHOLD = 0.5  # from which score on a label is said, as `Prediction.above` does
 
 
 class LabelRow(NamedTuple):
@@ -113,9 +114,7 @@ def multi_label_summary(scores: Scores) -> MultiLabelSummary:
         protocol=str(scores.protocol),
         streams={
             name: mean_average_precision(*_scored(alone))
-            for name in scores.streams
-            for alone in [scores.alone(name)]
-            if (alone.done == scores.done).all()
+            for name, alone in alone_on_the_same(scores).items()
         },
     )
 

@@ -18,6 +18,7 @@ from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video, VideoSource, as_video
 
 TOP = 3  # classes shown of each video
+THRESHOLD = 0.5  # from which score on one of several labels is said
 SIDE = 72  # pixels of the short side of its frame
 
 
@@ -43,6 +44,11 @@ class Prediction:
             return []
         order = np.argsort(-self.scores, kind="stable")[:count]
         return [(int(index), float(self.scores[index])) for index in order]
+
+    def above(self, threshold: float = THRESHOLD) -> list[tuple[int, float]]:
+        """Classes with at least such a score, best first: what a multi-label model says."""
+        found = self.top(0 if self.scores is None else len(self.scores))
+        return [(index, score) for index, score in found if score >= threshold]
 
     def _repr_html_(self) -> str:
         return Predictions([self])._repr_html_()

@@ -23,7 +23,7 @@ from keras_acl.video.windows import Window, read_windows, stated_seconds, stride
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording in which one class is the best.
+    """A stretch of a recording in which one class is the best, or one of several labels is said.
 
     Args:
         start: Second at which it begins.
@@ -49,6 +49,7 @@ class Timeline:
         labels: Class names, L.
         problem: What is wrong with the file; `None` if nothing is. The windows cover all that could
             be read.
+        multi_label: Whether a moment may have several classes, or none.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Timeline:
     scores: np.ndarray
     labels: tuple[str, ...]
     problem: str | None = None
+    multi_label: bool = False
 
     def moments(self, smoothing: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Scores of every moment: the mean of the windows that cover it.
@@ -92,32 +94,39 @@ class Timeline:
         return edges, _range_means(smoothed, first, behind)
 
     def segments(
-        self, smoothing: int = 3, threshold: float = 0.3, minimum: float = 0.0
+        self, smoothing: int = 3, threshold: float | None = None, minimum: float = 0.0
     ) -> list[Segment]:
         """Stretches in which one class is the best, in order.
 
-        Neighbouring moments (see `moments`) of the same best class become one segment.
+        Neighbouring moments (see `moments`) of the same best class become one segment. Of a
+        multi-label model, those of each class whose score reaches the threshold: segments of
+        different classes may overlap.
 
         Args:
             smoothing: Number of neighbouring windows over which scores are averaged, see `moments`.
-            threshold: Least best score of a moment in a segment.
+            threshold: Least score of a moment in a segment; by default 0.3, of a multi-label model
+                0.5.
             minimum: Least length of a segment in seconds.
 
         Raises:
             ValueError: If `smoothing` is not a positive odd number.
         """
         edges, scores = self.moments(smoothing)
-        best = scores.argmax(axis=1)
-        best[scores.max(axis=1) < threshold] = -1
+        if threshold is None:
+            threshold = 0.5 if self.multi_label else 0.3
+        said = scores >= threshold  # (M, L)
+        if not self.multi_label:
+            said &= np.arange(len(self.labels)) == scores.argmax(axis=1)[:, None]
         found = []
-        for label, group in itertools.groupby(range(len(best)), key=lambda moment: best[moment]):
-            moments = list(group)
-            start, end = edges[moments[0]], edges[moments[-1] + 1]
-            if label >= 0 and end - start >= minimum - 1e-9:
-                lengths = np.diff(edges)[moments]
-                score = np.average(scores[moments, label], weights=lengths)
-                found.append(Segment(float(start), float(end), self.labels[label], float(score)))
-        return found
+        for label in np.flatnonzero(said.any(axis=0)).tolist():
+            for is_said, group in itertools.groupby(range(len(said)), said[:, label].__getitem__):
+                moments = list(group)
+                start, end = edges[moments[0]], edges[moments[-1] + 1]
+                if is_said and end - start >= minimum - 1e-9:
+                    lengths = np.diff(edges)[moments]
+                    score = float(np.average(scores[moments, label], weights=lengths))
+                    found.append(Segment(float(start), float(end), self.labels[label], score))
+        return sorted(found, key=lambda segment: (segment.start, segment.end))
 
     def _repr_html_(self) -> str:
         from keras_acl.inference.timeline_plot import minutes, timeline_figure
@@ -223,6 +232,7 @@ def predict_timeline(
         scores=np.concatenate(scores),
         labels=model.class_names,
         problem="; ".join(faults) or None,
+        multi_label=model.multi_label,
     )
 
 

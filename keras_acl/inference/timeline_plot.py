@@ -22,6 +22,7 @@ STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600,
 MOST_TICKS = 12
 WIDTH = 10.0  # inches
 THUMBNAIL_SIDE = 96  # pixels
+MOST_ROWS = 10  # of segments that are drawn at full height
 LETTER = 0.075  # inches of a letter of a class name on its segment
 
 
@@ -66,13 +67,15 @@ def timeline_figure(
     chosen = timeline.segments() if segments is None else list(segments)
     colours = _colours(timeline, chosen)
     frames = _thumbnails(timeline, thumbnails)
-    heights = [0.62] * bool(frames) + [2.6, 0.3]
+    # Segments of several labels may overlap: a row for each of these.
+    rows = list(dict.fromkeys(one.label for one in chosen)) if timeline.multi_label else []
+    heights = [0.62] * bool(frames) + [2.6, 0.3 * max(1, min(len(rows), MOST_ROWS))]
     figure = Figure(figsize=(WIDTH, sum(heights) + 1.3), layout="constrained")
     axes = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     if frames:
         _draw_frames(axes[0], frames)
     _draw_scores(axes[-2], timeline, colours)
-    _draw_segments(axes[-1], chosen, colours, float(timeline.times[-1, 1]))
+    _draw_segments(axes[-1], chosen, colours, float(timeline.times[-1, 1]), rows)
     title = Path(timeline.path).name
     if timeline.problem:
         title += f" ({timeline.problem})"
@@ -132,15 +135,24 @@ def _draw_scores(axis: Axes, timeline: Timeline, colours: dict[str, str]) -> Non
 
 
 def _draw_segments(
-    axis: Axes, segments: list[Segment], colours: dict[str, str], seconds: float
+    axis: Axes,
+    segments: list[Segment],
+    colours: dict[str, str],
+    seconds: float,
+    rows: Sequence[str] = (),
 ) -> None:
+    height = 1 / max(1, len(rows))
     for segment in segments:
         colour = colours.get(segment.label, OTHERS)
-        axis.axvspan(segment.start, segment.end, facecolor=colour, edgecolor="white", lw=0.8)
+        row = 1 - height * (rows.index(segment.label) + 0.5 if rows else 0.5)
+        place = {"ymin": row - height / 2, "ymax": row + height / 2}
+        axis.axvspan(
+            segment.start, segment.end, facecolor=colour, edgecolor="white", lw=0.8, **place
+        )
         middle, length = (segment.start + segment.end) / 2, segment.end - segment.start
         if length / seconds * WIDTH > LETTER * len(segment.label):
             ink = "black" if colour == OTHERS else "white"
-            axis.text(middle, 0.5, segment.label, color=ink, fontsize=7, ha="center", va="center",
+            axis.text(middle, row, segment.label, color=ink, fontsize=7, ha="center", va="center",
                       parse_math=False)  # fmt: skip
     axis.set(ylim=(0, 1), yticks=[], xlabel="time")
     axis.set_ylabel("segments", rotation=0, ha="right", va="center")

@@ -98,6 +98,35 @@ def test_predict_writes_a_csv(call, model, videos, tmp_path):
     assert "--csv does not go with --timeline" in err
 
 
+def test_of_several_labels_all_that_are_likely_are_shown(
+    call, model, videos, tmp_path, monkeypatch
+):
+    several = model.copy_with(multi_label=True)
+    several.classifier.set_weights(
+        [np.zeros(several.classifier.kernel.shape), np.array([2.0, -2.0, 1.0])]
+    )
+    monkeypatch.setattr(pretrained, "load_any", lambda name: several)
+    path, table = videos / "left" / "0000.mp4", tmp_path / "said.csv"
+    code, out, _ = call("predict", RUN, path, "--clips", 1, "--json", "--csv", table)
+    assert code == 0
+    [row] = json.loads(out[: out.rindex("]") + 1])
+    expected = [("left", 1 / (1 + np.exp(-2))), ("up", 1 / (1 + np.exp(-1)))]
+    for found, (label, score) in zip(row["predictions"], expected, strict=True):
+        assert (found["label"], found["score"]) == (label, pytest.approx(score, abs=1e-5))
+    with open(table, newline="") as lines:
+        [line] = csv.DictReader(lines)
+    assert (line["label"], line["label_2"], line["problem"]) == ("left", "up", "")
+    _, out, _ = call("predict", RUN, path, "--clips", 1, "--top", 3, "--json")
+    assert [found["label"] for found in json.loads(out)[0]["predictions"]] == [
+        "left",
+        "up",
+        "right",
+    ]
+    several.classifier.bias.assign([-1.0, -2.0, -3.0])
+    code, out, _ = call("predict", RUN, path, "--clips", 1)
+    assert (code, "no label reaches 0.5" in out) == (0, True)
+
+
 def test_a_file_that_cannot_be_read_is_a_problem_and_exit_code_1(call, videos, tmp_path):
     broken = tmp_path / "[bold]:smile: [1].mp4"  # must be printed as it is
     broken.write_text("not a video")

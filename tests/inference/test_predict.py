@@ -57,6 +57,13 @@ def test_of_several_labels_a_clip_they_are_the_mean_sigmoid(model, video):
     np.testing.assert_allclose(prediction.scores, (1 / (1 + np.exp(-logits))).mean(0), rtol=1e-5)
 
 
+def test_labels_above_a_threshold_best_first():
+    one = Prediction("a.mp4", np.array([0.5, 0.1, 0.75, 0.4]))
+    assert one.above() == [(2, 0.75), (0, 0.5)]
+    assert [index for index, _ in one.above(0.4)] == [2, 0, 3]
+    assert Prediction("a.mp4", problem="broken").above() == []
+
+
 def test_an_unreadable_file_is_a_problem_and_the_others_are_not(model, video, tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -55,7 +56,9 @@ def test_windows_equal_read_frames_and_the_model(model, video):
 
 def test_of_several_labels_a_clip_scores_are_the_sigmoid_of_each(model, video):
     softmax = predict_timeline(model, video).scores
-    sigmoid = predict_timeline(model.copy_with(multi_label=True), video).scores
+    found = predict_timeline(model.copy_with(multi_label=True), video)
+    assert found.multi_label
+    sigmoid = found.scores
     odds = sigmoid / (1 - sigmoid)
     np.testing.assert_allclose(odds / odds.sum(axis=1, keepdims=True), softmax, rtol=1e-4)
     assert np.abs(sigmoid.sum(axis=1) - 1).min() > 0.1
@@ -134,6 +137,21 @@ def test_smoothing_takes_neighbouring_windows():
     for smoothing in (0, 2, -1):
         with pytest.raises(ValueError, match=f"smoothing={smoothing}"):
             timeline([[1, 0]]).moments(smoothing)
+
+
+def test_segments_of_several_labels_may_overlap():
+    scores = [[0.9, 0.1, 0], [0.7, 0.6, 0], [0.2, 0.8, 0], [0.9, 0.1, 0.4]]
+    several = dataclasses.replace(timeline(scores, length=1.0), multi_label=True)
+    found = several.segments(smoothing=1)
+    assert [(s.label, s.start, s.end) for s in found] == [
+        ("a", 0, 2),
+        ("b", 1, 3),
+        ("a", 3, 4),
+    ]
+    assert [s.score for s in found] == pytest.approx([0.8, 0.7, 0.9])
+    found = several.segments(smoothing=1, threshold=0.4, minimum=1.0)
+    assert ("c", 3, 4) in [(s.label, s.start, s.end) for s in found]
+    assert several.segments(threshold=1.0) == []
 
 
 def test_segments_by_hand():

@@ -68,6 +68,17 @@ def test_curves_and_bars_show_the_scores_and_the_segments(drawn, tmp_path):
     assert imread(tmp_path / "t.png").shape[1] == WIDTH * DPI
 
 
+def test_overlapping_segments_of_several_labels_have_a_row_each(drawn, tmp_path):
+    times = np.stack([np.arange(0, 60.0, 2), np.arange(2, 62.0, 2)], axis=1)
+    scores = np.full((30, 2), 0.9, np.float32)
+    scores[:10, 1] = 0
+    several = Timeline("gone.mp4", times, scores, ("run", "red"), multi_label=True)
+    plot_timeline(several, tmp_path / "rows.png")
+    bars = [patch.get_bbox() for patch in drawn[0].axes[-1].patches]
+    assert [(bar.ymin, bar.ymax) for bar in bars] == [(0.5, 1), (0, 0.5)]
+    assert [(bar.xmin, bar.xmax) for bar in bars] == [(0, 60), (20, 60)]
+
+
 def test_frames_of_the_recording_stand_above(drawn, tmp_path):
     path = write_video(tmp_path / "v.mp4", numbered_frames(60))
     times = np.array([[0.0, 1.0], [1.0, 2.0]])
