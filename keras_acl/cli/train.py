@@ -144,19 +144,17 @@ def train(
     length = {"epochs": epochs, "learning_rate": learning_rate, "patience": patience}
     few_videos = {"freeze": freeze, "head_rate": head_rate, "balance": balance, "ema": ema}
     losses = {"consistency_weight": consistency_weight, "stream_supervision": stream_supervision}
+    sides = {"validation": validation, "test": test, "validation_split": validation_split}
+    larger = {"batch_size": batch_size, "accumulate": accumulate, "rematerialize": rematerialize}
     settings = plan_run(
         folder,
         network,
         weights,
         clip={"frames": frames, "size": size, "span": span},
         recipe={**length, **few_videos, **losses},
-        batch_size=batch_size,
-        validation=validation,
-        test=test,
-        validation_split=validation_split,
+        **sides,
+        **larger,
         flip=flip,
-        accumulate=accumulate,
-        rematerialize=rematerialize,
         keep=keep,
         all_scores=all_scores,
         multi_label=multi_label,

@@ -124,19 +124,22 @@ def run_context(
         "calibration": charts.calibration_chart(bins, values.calibration_error, salt),
         **_calibrated(bins),
         "groups": group_rows(rows, groups),
-        "hardest": [
-            {
-                "video": video,
-                "name": names[video.index],
-                "truth": scores.labels[video.truth],
-                "predicted": scores.labels[video.predicted],
-                "rows": strips.rows.get(video.index, ()),
-                "note": strips.notes.get(video.index, ""),
-            }
-            for video in hardest
-        ],
+        "hardest": [_shown(video, names, scores.labels, strips) for video in hardest],
         "has_strips": bool(strips.rows),
         "strip_note": strips.note,
+    }
+
+
+def _shown(
+    video: HardVideo, names: Sequence[str], labels: Sequence[str], strips: Strips
+) -> dict[str, Any]:
+    return {
+        "video": video,
+        "name": names[video.index],
+        "truth": labels[video.truth],
+        "predicted": labels[video.predicted],
+        "rows": strips.rows.get(video.index, ()),
+        "note": strips.notes.get(video.index, ""),
     }
 
 
