@@ -143,8 +143,8 @@ class WeighedTerms:
 
     @property
     def metrics(self) -> list:
-        """None: `side_by_side` measures."""
-        return []
+        """Those of every Keras model: whether streams are supervised is not known here."""
+        return keras.Model.metrics.fget(self)
 
     def shows_streams(self, training) -> bool:
         """Always in training."""

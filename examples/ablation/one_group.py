@@ -14,10 +14,12 @@ from keras_acl.layers import ClassActivationMaps
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 from keras import ops
 from lips import FOLDS, README, lips
 from networks import TERMS, network_of_terms, program_of
+from one_by_one import OneByOne
 from PIL import Image
 from plan import LIPS, REGIMES, Budget, Regime, Run
 from side_by_side import Member, SideBySide
@@ -64,7 +66,8 @@ def perform(runs: list[Run], budget: Budget, cache: Path, mouths: Path | None = 
         )
         for run, sides in zip(runs, data, strict=True)
     ]
-    together = SideBySide(
+    trainer = SideBySide if keras.backend.backend() == "jax" else OneByOne
+    together = trainer(
         lambda: network_of_terms(program_of(runs[0].variant), names, budget),
         recipe,
         members,
@@ -164,7 +167,9 @@ def centred(clips: np.ndarray) -> np.ndarray:
     return np.clip(np.round(128 + CONTRAST * moving / contrast), 0, 255).astype(np.uint8)
 
 
-def measure(together: SideBySide, data: list[dict[str, Clips]]) -> list[dict[str, float]]:
+def measure(
+    together: SideBySide | OneByOne, data: list[dict[str, Clips]]
+) -> list[dict[str, float]]:
     """Accuracies, and where the streams look for the labelled class, on clips of another seed."""
     outputs = {
         name: together.outputs(

@@ -1,11 +1,12 @@
 """What each part of the method gives: small networks on moving figures and on real mouths.
 
-The runs of one network are performed together, in one JAX program: on a GPU some minutes for all
-of them, on CPU cores days. Finished runs are kept in OUTPUT/runs and not repeated; the same
-command started several times shares the work. `README.md` beside this file says what is compared
-and what came out.
+With KERAS_BACKEND=jax and a GPU the runs of one network are performed side by side in one program,
+a fraction of a second each; with TensorFlow, on CPUs, one after the other, some two minutes each.
+Finished runs are kept in OUTPUT/runs and not repeated; the same command started several times
+shares the work. `README.md` beside this file says what is compared and what came out.
 
-    KERAS_BACKEND=jax python examples/ablation/run.py --output examples/ablation --mouths FOLDER
+    python examples/ablation/run.py --trial --output runs/trial --mouths FOLDER   # rates.json
+    python examples/ablation/run.py --output examples/ablation --mouths FOLDER
 
 FOLDER holds mouth crops and their `clips.csv`, see `lips.py`; without it that part is left out.
 """
@@ -22,7 +23,12 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
+if __name__ == "__main__":  # before anything is imported: the runs share the cores, not their parts
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "2")
+    for threads in ("INTRAOP", "INTEROP"):
+        os.environ.setdefault(f"TF_NUM_{threads}_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_acl.system.atomic_write import written_whole
 
@@ -51,8 +57,6 @@ from results import write_results
 
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(arguments)
-    if keras.backend.backend() != "jax":
-        raise SystemExit("The runs are performed side by side by JAX: set KERAS_BACKEND=jax.")
     all_runs = trial_plan() if options.trial else plan(options.seeds)
     runs = [run for run in all_runs if wanted(run, options)]
     if not runs:
@@ -63,7 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     for run in runs:
         groups.setdefault(group_of(run), []).append(run)
     parts = [part for group in groups.values() for part in batches(group, options.together)]
-    with convolutions_as_products() if options.products else contextlib.nullcontext():
+    products = options.products and keras.backend.backend() == "jax"
+    with convolutions_as_products() if products else contextlib.nullcontext():
         for number, part in enumerate(parts, 1):
             started = time.monotonic()
             if count := do(part, options):
@@ -105,7 +110,9 @@ def read_options(arguments=None):
     parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *TRIED])
     parser.add_argument("--regimes", nargs="+", choices=REGIMES)
     parser.add_argument("--tasks", nargs="+", choices=TASKS)
-    parser.add_argument("--together", type=int, default=64, help="runs in one program")
+    parser.add_argument(
+        "--together", type=int, default=64, help="runs of a program; those that break off are lost"
+    )
     parser.add_argument(
         "--products",
         action=argparse.BooleanOptionalAction,
@@ -180,10 +187,17 @@ def origin() -> dict[str, str]:
             packages[name] = version(name)
     return {
         "commit": commit.strip(),
-        "machine": jax.devices()[0].device_kind or platform.processor(),
+        "machine": machine(),
         "backend": keras.backend.backend(),
         "versions": " ".join(f"{name} {number}" for name, number in packages.items()),
     }
+
+
+def machine() -> str:
+    """The GPU that computes, or the kind of processor."""
+    if keras.backend.backend() == "jax":
+        return jax.devices()[0].device_kind
+    return platform.machine()
 
 
 if __name__ == "__main__":

@@ -233,20 +233,16 @@ class SideBySide:
             clips: Of each member, (N, T, H, W, C).
             labels: Of each member, (N,).
         """
-        compiled = self._compiled(function)
-        count, parts = len(labels[0]), []
+        count = len(labels[0])
+        order = np.arange(-(-count // MEASURED) * MEASURED) % count  # the last one is filled up
         pool, which = self._pooled(clips)
-        labels = jnp.asarray(np.stack(labels))
-        for first in range(0, count, MEASURED):
-            now = np.arange(first, first + MEASURED) % count  # the last batch is filled up
-            part = compiled(self.state[:2], pool, which, labels[:, now], now)
-            parts.append(jax.tree.map(np.asarray, part))
-        joined = {
-            name: np.concatenate([part[name] for part in parts], axis=1)[:, :count]
-            for name in parts[0]
-        }
+        given = (pool, which, jnp.asarray(np.stack(labels)), order.reshape(-1, MEASURED))
+        values = jax.tree.map(np.asarray, self._compiled(function)(self.state[:2], *given))
         return [
-            {name: values[index] for name, values in joined.items()}
+            {
+                name: value[:, index].reshape(-1, *value.shape[3:])[:count]
+                for name, value in values.items()
+            }
             for index in range(len(self.members))
         ]
 
@@ -254,17 +250,20 @@ class SideBySide:
     def _compiled(self, function: Callable):
         variables = (self.model.trainable_variables, self.model.non_trainable_variables)
 
-        def every(state, pool, which, labels, now):
-            def one(state, which, labels):
+        def every(state, pool, which, labels, order):
+            def one(state, which, labels, now):
                 mapping = [
                     pair
                     for owned, values in zip(variables, state, strict=True)
                     for pair in zip(owned, values, strict=True)
                 ]
                 with keras.StatelessScope(state_mapping=mapping):
-                    return function(self.model, colour(pool[which, now]), labels)
+                    return function(self.model, colour(pool[which, now]), labels[now])
 
-            return jax.vmap(one)(state, which, labels)
+            def batch(now):  # (S, B, ...) by name
+                return jax.vmap(one, in_axes=(0, 0, 0, None))(state, which, labels, now)
+
+            return jax.lax.map(batch, order)
 
         return jax.jit(every)
 
