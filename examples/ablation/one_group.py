@@ -124,16 +124,24 @@ def clips_of(run: Run, budget: Budget, cache: Path, mouths: Path | None) -> dict
     if run.task in LIPS:
         return mouths_of(run.task, run.seed // 10, budget, mouths, cache)
     regime = REGIMES[run.regime]
-    figures = figures_of(run.task, regime.distractors, budget)
-    crowd = figures_of(run.task, 0 if regime.distractors else 3, budget)
-    train = drawn(figures, budget, budget.clips, 2 * run.seed, cache)
-    test = drawn(figures, budget, budget.test_clips, 2 * run.seed + 1, cache)
+    train, test, shifted = (drawn(*drawing, cache) for drawing in drawings(run, budget))
     if regime.context:
-        classes = len(figures.labels)
+        classes = len(figures_of(run.task, 0, budget).labels)
         train = with_context(train, classes, MISLED, run.seed)
         test = with_context(test, classes, 0, run.seed + 1)
-    shifted = drawn(crowd, budget, budget.test_clips // 2, 2 * run.seed + 1, cache)
     return {"train": train, "test": test, "shifted": shifted}
+
+
+def drawings(run: Run, budget: Budget) -> list[tuple]:
+    """What `drawn` is to draw for a run: to train, to measure, and with another crowd."""
+    regime = REGIMES[run.regime]
+    figures = figures_of(run.task, regime.distractors, budget)
+    crowd = figures_of(run.task, 0 if regime.distractors else 3, budget)
+    return [
+        (figures, budget.frames, budget.clips, 2 * run.seed),
+        (figures, budget.frames, budget.test_clips, 2 * run.seed + 1),
+        (crowd, budget.frames, budget.test_clips // 2, 2 * run.seed + 1),
+    ]
 
 
 @functools.cache
@@ -274,13 +282,13 @@ def figures_of(task: str, distractors: int, budget: Budget) -> MovingFigures:
 
 
 @functools.cache  # several runs of a group have the same ones
-def drawn(figures: MovingFigures, budget: Budget, count: int, seed: int, cache: Path) -> Clips:
+def drawn(figures: MovingFigures, frames: int, count: int, seed: int, cache: Path) -> Clips:
     """Clips of a task; kept on disk."""
-    name = f"{figures.task}-{figures.distractors}-{figures.size}-{budget.frames}-{count}-{seed}"
+    name = f"{figures.task}-{figures.distractors}-{figures.size}-{frames}-{count}-{seed}"
     file = cache / f"{name}.npz"
     if not file.exists():
         clips, labels, masks = figures.arrays(count, seed)
-        chosen = np.linspace(0, SPAN - 1, budget.frames).astype(int)
+        chosen = np.linspace(0, SPAN - 1, frames).astype(int)
         cache.mkdir(parents=True, exist_ok=True)
         beside = cache / f"saving-{name}-{np.random.default_rng().integers(1 << 40)}.npz"
         np.savez(beside, clips=clips[:, chosen], labels=labels, swept=masks.any(axis=1))

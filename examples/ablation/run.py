@@ -8,34 +8,45 @@ shares the work. `README.md` beside this file says what is compared and what cam
     python examples/ablation/run.py --trial --output runs/trial --mouths FOLDER   # rates.json
     python examples/ablation/run.py --output examples/ablation --mouths FOLDER
 
+On a GPU add `--processes 4`: while one compiles or measures, another trains.
+
 FOLDER holds mouth crops and their `clips.csv`, see `lips.py`; without it that part is left out.
 """
 
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
+import multiprocessing
 import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-if __name__ == "__main__":  # before anything is imported: the runs share the cores, not their parts
+if __name__ == "__main__":  # before anything is imported
+    # Several processes share the cores and the GPU.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "2")
     for threads in ("INTRAOP", "INTEROP"):
         os.environ.setdefault(f"TF_NUM_{threads}_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # A program compiles for seconds and runs for seconds: no search for the best kernels.
+    os.environ.setdefault(
+        "XLA_FLAGS", "--xla_gpu_enable_triton_gemm=false --xla_gpu_autotune_level=0"
+    )
 
 from keras_acl.system.atomic_write import written_whole
 
 import filelock
 import jax
 import keras
-from one_group import RATES, group_of, perform
+from one_group import RATES, budget_of, drawings, drawn, group_of, perform
 from plan import (
     LIPS,
     LIPS_RATE_SWEEP,
@@ -61,8 +72,21 @@ def main(arguments: list[str] | None = None) -> None:
     runs = [run for run in all_runs if wanted(run, options)]
     if not runs:
         raise SystemExit("No run is left: --regimes, --variants and --tasks exclude one another.")
-    if options.mouths is None and not options.trial:
+    if options.mouths is None:
         print("Without --mouths the runs on real mouths are left out.")
+    if options.processes > 1:
+        draw_all(runs, options)
+        share(options.processes, sys.argv[1:] if arguments is None else arguments)
+    else:
+        perform_all(runs, options)
+    if not options.trial:
+        write_results(options.output)
+    elif chosen := chosen_rates(options.output / "runs"):
+        RATES.write_text(json.dumps(chosen, indent=1) + "\n")
+
+
+def perform_all(runs: list[Run], options) -> None:
+    """Perform what is not done yet, program by program."""
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         groups.setdefault(group_of(run), []).append(run)
@@ -74,10 +98,28 @@ def main(arguments: list[str] | None = None) -> None:
             if count := do(part, options):
                 seconds = time.monotonic() - started
                 print(f"{number} of {len(parts)}: {part[0]}, {count} runs, {seconds:.0f} s")
-    if not options.trial:
-        write_results(options.output)
-    elif chosen := chosen_rates(options.output / "runs"):
-        RATES.write_text(json.dumps(chosen, indent=1) + "\n")
+
+
+def share(processes: int, arguments: list[str]) -> None:
+    """Let several processes do the work; each takes a program that none is at."""
+    command = [sys.executable, __file__, *map(str, arguments), "--processes", "1"]
+    started = [subprocess.Popen(command) for _ in range(processes)]
+    codes = [process.wait() for process in started]
+    if any(codes):
+        raise SystemExit(f"{sum(map(bool, codes))} of {processes} processes failed; see above.")
+
+
+def draw_all(runs: list[Run], options) -> None:
+    """Draw the clips of all runs, on all cores: on a GPU, training is faster than drawing."""
+    jobs = {
+        job
+        for run in runs
+        if run.task not in LIPS
+        for job in drawings(run, budget_of(REGIMES[run.regime], options.budget))
+    }
+    draw = functools.partial(drawn, cache=options.cache)
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        pool.starmap(draw, sorted(jobs, key=str), chunksize=1)
 
 
 def chosen_rates(folder: Path) -> dict[str, dict[str, float]]:
@@ -110,6 +152,7 @@ def read_options(arguments=None):
     parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *TRIED])
     parser.add_argument("--regimes", nargs="+", choices=REGIMES)
     parser.add_argument("--tasks", nargs="+", choices=TASKS)
+    parser.add_argument("--processes", type=int, default=1, help="that share the work")
     parser.add_argument(
         "--together", type=int, default=64, help="runs of a program; those that break off are lost"
     )
