@@ -154,6 +154,18 @@ def test_the_consistency_term_can_be_left_out_and_put_in(model, saved, tmp_path)
     np.testing.assert_allclose(logits(again), logits(model), atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [make_two_stream, make_slowfast])
+def test_supervised_streams_stay_supervised(make, tmp_path):
+    model = make()
+    model.stream_supervision = 0.5  # as a recipe sets it
+    folder = save_pretrained(model, tmp_path / "folder")
+    assert load_pretrained(folder).stream_supervision == 0.5
+    other = load_pretrained(folder, num_classes=4)
+    assert other.stream_supervision == 0.5
+    outputs = other(random_clips(), training=True)
+    assert {"spatial_logits", "temporal_logits"} <= set(outputs)
+
+
 def test_a_network_without_the_term_takes_no_weight(tmp_path):
     folder = save_pretrained(make_slow(), tmp_path / "slow")
     with pytest.raises(ValueError, match="SlowClassifier has no consistency term"):
