@@ -81,9 +81,8 @@ def evaluate_views(
         The raw scores, of which `summary` computes the numbers; of all shards, where they are done.
 
     Raises:
-        ValueError: If the classes are not the model's, videos have one label where the model takes
-            several, or the other way round, there are no videos, an argument is out of
-            range, or `output` holds another evaluation.
+        ValueError: If classes or number of labels are not the model's, there are no videos, an
+            argument is out of range, or `output` holds another evaluation.
 
     Example:
         >>> videos = keras_acl.data.read_directory("ucf101/test", labels=model.labels)
@@ -91,8 +90,7 @@ def evaluate_views(
         >>> print(keras_acl.evaluation.summary(scores))
     """
     batch_size, shard, workers = _checked(**options)
-    activation = "sigmoid" if model.multi_label else "softmax"
-    protocol = Protocol(clips, crops, model.clip.test_size, fully_convolutional, activation)
+    protocol = _protocol(model, clips, crops, fully_convolutional)
     records, nothing_done = _begin(model, videos, protocol, dataset)
     scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)
     journal = Journal(nothing_done, None if output is None else Path(output), shard)
@@ -107,6 +105,11 @@ def evaluate_views(
         for place, result in results:
             journal.add(pending[place], result)
     return journal.finish()
+
+
+def _protocol(model, clips: int, crops: int, fully_convolutional: bool) -> Protocol:
+    activation = "sigmoid" if model.multi_label else "softmax"
+    return Protocol(clips, crops, model.clip.test_size, fully_convolutional, activation)
 
 
 def _checked(

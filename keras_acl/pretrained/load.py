@@ -68,25 +68,17 @@ def load_pretrained(
         >>> model.fit(train, epochs=4)
     """
     folder = find_folder(name)
-    metadata, architecture, arguments = _read(folder)
-    saved_count = arguments["num_classes"]
-    count, names = _classes(saved_count, metadata.labels, num_classes, labels)
-    kind = arguments.get("multi_label", False)
-    changes = {
-        "clip": clip,
-        "dropout": dropout,
-        "dtype": dtype,
-        "labels": names,
-        "multi_label": multi_label,
-    }
-    arguments |= {key: value for key, value in changes.items() if value is not None}
-    keeps_head = count == saved_count and metadata.labels in (None, names)
-    keeps_head = keeps_head and multi_label in (None, kind)
-    model = _build(folder, architecture, arguments | {"num_classes": count}, keeps_head)
+    metadata, architecture, saved = _read(folder)
+    count, names = _classes(saved["num_classes"], metadata.labels, num_classes, labels)
+    changes = {"clip": clip, "dropout": dropout, "dtype": dtype, "multi_label": multi_label}
+    changes |= {"labels": names, "num_classes": count}
+    arguments = saved | {key: value for key, value in changes.items() if value is not None}
+    keeps_head = metadata.labels in (None, names) and _same_head(saved, arguments)
+    model = _build(folder, architecture, arguments, keeps_head)
     if consistency_weight != AS_SAVED:
         model = _with_consistency(model, consistency_weight)
     if not keeps_head:
-        _say_what_was_kept(metadata.card.name, model, saved_count)
+        _say_what_was_kept(metadata.card.name, model, saved["num_classes"])
     model.card = metadata.card
     model.fit_callbacks = tuple(recipes.finetune().compile(model))
     return model
@@ -131,6 +123,13 @@ def _classes(
     if num_classes in (None, saved_count):
         return saved_count, saved_labels
     return num_classes, None
+
+
+def _same_head(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether the dense layer that was saved is that of the network that was asked for."""
+    return all(
+        saved.get(name, False) == asked.get(name, False) for name in ("num_classes", "multi_label")
+    )
 
 
 def _build(

@@ -154,11 +154,10 @@ class Recipe:
             Callbacks, in the order in which they must run.
 
         Raises:
-            ValueError: If the data have other classes than the model, or the same in another order,
-                or several labels a video and the model takes one, or the other way round,
-                or the model cannot be rematerialised or has no such stream to freeze, or there are
-                no batches to accumulate, no labels to balance, or batches that replicas of
-                `tf.distribute` cannot share evenly.
+            ValueError: If the data have other classes than the model, in another order, or another
+                number of labels a video, or the model cannot be rematerialised or has no such
+                stream to freeze, or there are no batches to accumulate, no labels to balance, or
+                batches that replicas of `tf.distribute` cannot share evenly.
 
         Example:
             >>> recipe = keras_acl.recipes.finetune(epochs=10)
@@ -183,9 +182,7 @@ class Recipe:
         model.compile(
             optimizer=self._optimizer(data, gradient_accumulation_steps),
             loss=self._loss(model, data),
-            metrics=classification_metrics(
-                model.num_classes, self.label_smoothing, model.multi_label
-            ),
+            metrics=self._metrics(model),
         )
         # Or else TensorFlow traces the first step twice, which takes longer than the step itself.
         model.optimizer.build(model.trainable_variables)
@@ -223,6 +220,9 @@ class Recipe:
             )
         weights = balanced_weights(data, model.num_classes) if self.balance else None
         return Crossentropy(self.label_smoothing, weights)
+
+    def _metrics(self, model) -> list:
+        return classification_metrics(model.num_classes, self.label_smoothing, model.multi_label)
 
     def _callbacks(self, model, data, run_folder) -> list:
         metric = monitored_metric(model.num_classes, model.multi_label)
