@@ -7,12 +7,12 @@ numbers; Keras' own losses and metrics take one kind or the other.
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_acl.layers.consistency import label_weights
 
-LOGIT_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-10, 10, 201)))  # as probabilities
+MOST = 10.0  # logits beyond are alike to `MeanAveragePrecision`
+THRESHOLDS = 201  # of it, from -MOST to MOST
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -147,11 +147,10 @@ class MeanAveragePrecision(keras.metrics.AUC):
 
     def __init__(self, num_classes: int, name="mean_average_precision", dtype=None):
         super().__init__(
-            thresholds=LOGIT_THRESHOLDS.tolist(),
+            num_thresholds=THRESHOLDS,
             curve="PR",
             multi_label=True,
             num_labels=num_classes,
-            from_logits=True,
             name=name,
             dtype=dtype,
         )
@@ -162,7 +161,11 @@ class MeanAveragePrecision(keras.metrics.AUC):
         positive = ops.cast(label_weights(y_true, self.num_classes) >= 0.5, "float32")
         if sample_weight is not None:
             sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
-        return super().update_state(positive, y_pred, sample_weight)
+        # Thresholds at equal steps: those of `from_logits` would be far apart, and JAX compiles no
+        # others. The order of the clips alone counts; one without a number comes last.
+        places = ops.clip((y_pred + MOST) / (2 * MOST), 0.0, 1.0)
+        places = ops.where(ops.isnan(places), 0.0, places)
+        return super().update_state(positive, places, sample_weight)
 
     def result(self):
         """The mean so far; 0 before there is a positive clip."""

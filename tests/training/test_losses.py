@@ -123,6 +123,15 @@ def test_mean_average_precision_is_one_where_the_positives_come_first():
     assert mean_average_precision(labels, near) == pytest.approx(1)
 
 
+def test_it_is_compiled_and_knows_logits_that_are_no_numbers():
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], "float32")
+    logits = np.array([[5, -9], [-8, 0], [6, 1], [4, np.nan]], "float32")
+    model = keras.Sequential([keras.layers.Identity()])
+    model.compile(metrics=[MeanAveragePrecision(2)], loss="mse")
+    logs = model.evaluate(logits, labels, batch_size=2, verbose=0, return_dict=True)
+    assert logs["mean_average_precision"] == pytest.approx(1)
+
+
 def test_classes_without_a_positive_clip_are_left_out():
     labels, logits = [[1, 0], [0, 0], [0, 0]], [[3, 3], [2, 2], [1, 1]]
     assert mean_average_precision(labels, logits) == pytest.approx(1)
