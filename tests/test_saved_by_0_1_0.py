@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,23 @@ def assert_close(ours, saved) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_keras_files(name):
     model = keras_acl.load_model(SAVED / f"{name}.keras")
+    assert_close(to_numpy(model(LOGITS["clips"], training=False)), LOGITS[name])
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("name", NETWORKS)
+def test_keras_files_in_2d_form(name, tmp_path):
+    # It left the stem native then, which today is in the form asked for.
+    file = tmp_path / "in_2d.keras"
+    with zipfile.ZipFile(SAVED / f"{name}.keras") as saved, zipfile.ZipFile(file, "w") as changed:
+        for entry in saved.namelist():
+            content = saved.read(entry)
+            if entry == "config.json":
+                assert b'"form": "auto"' in content
+                content = content.replace(b'"form": "auto"', b'"form": "2d"')
+            changed.writestr(entry, content)
+    model = keras_acl.load_model(file)
+    assert model.form == "2d"
     assert_close(to_numpy(model(LOGITS["clips"], training=False)), LOGITS[name])
 
 

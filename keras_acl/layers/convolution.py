@@ -28,18 +28,20 @@ class PaddedConv3D(keras.layers.Layer):
     `padding="same"` with stride 2 pads even sizes on one side only and shifts every feature by half
     a pixel against the reference implementations; this layer pads `kernel // 2` on both sides.
 
-    A separable kernel (1×k×k or k×1×1) is a 2D convolution over (B·T, H, W) or (B, T, H·W). Both
-    forms use the same weights and give the same numbers; which one is faster depends on backend
-    and device, so the layer chooses. A k×k×k kernel has the native form only. On TensorFlow and a
-    CPU with AVX-512, one whose filters fill half a vector computes two frames at a time.
+    A separable kernel (1×k×k or k×1×1) is a 2D convolution over (B·T, H, W) or (B, T, H·W). A
+    k×k×k kernel is a 2D convolution of every frame with all k slices of the kernel, whose results
+    are added up, each shifted by its place in time. Both forms use the same weights and give the
+    same numbers but for rounding; which one is faster depends on backend and device, so the layer
+    chooses. On TensorFlow and a CPU with AVX-512, a native k×k×k kernel whose filters fill half a
+    vector computes two frames at a time.
 
     Args:
         filters: Number of output channels.
         kernel_size: Odd kernel sizes (T, H, W).
         strides: Strides (T, H, W).
         use_bias: Whether to add a bias. Off, as batch normalisation follows.
-        form: `"native"` (3D), `"2d"`, or `"auto"`: 2D on the JAX backend and for k×1×1 kernels in
-            bfloat16, native elsewhere.
+        form: `"native"` (3D), `"2d"`, or `"auto"`: separable kernels in 2D on the JAX backend and
+            k×1×1 kernels in bfloat16, native elsewhere.
         kernel_initializer: Defaults to Kaiming normal, fan-out.
         **kwargs: Name, dtype and the other arguments of every Keras layer.
 
@@ -55,8 +57,8 @@ class PaddedConv3D(keras.layers.Layer):
             that its convolution wants once, a variable at every call. Not saved with the layer.
 
     Raises:
-        ValueError: For an even kernel, an unknown form, or `form="2d"` with a kernel that is not
-            separable.
+        ValueError: For an even kernel, an unknown form, or `form="2d"` with a k×k×k kernel and a
+            stride in time.
 
     Example:
         >>> layer = PaddedConv3D(8, kernel_size=(1, 3, 3), strides=(1, 2, 2))
@@ -82,10 +84,10 @@ class PaddedConv3D(keras.layers.Layer):
         if form not in _FORMS:
             raise ValueError(f"Expected `form` to be one of {_FORMS}. Received: form={form!r}")
         separable = kernel_size[0] == 1 or tuple(kernel_size[1:]) == (1, 1)
-        if form == "2d" and not separable:
+        if form == "2d" and not separable and strides[0] != 1:
             raise ValueError(
-                "Only 1×k×k and k×1×1 kernels have a 2D form; use form='native'. "
-                f"Received: kernel_size={kernel_size}"
+                "A kernel over time and space has a 2D form for a temporal stride of 1 only; use "
+                f"form='native'. Received: kernel_size={kernel_size}, strides={strides}"
             )
         self.filters = filters
         self.kernel_size = tuple(kernel_size)
@@ -94,7 +96,9 @@ class PaddedConv3D(keras.layers.Layer):
         self.form = form
         self.kernel_initializer = keras.initializers.get(kernel_initializer or KaimingNormal())
         lowered = form == "2d" or (form == "auto" and separable and self._prefers_2d())
-        self._convolve = self._convolve_2d if lowered else self._convolve_native
+        self._convolve = self._convolve_native
+        if lowered:
+            self._convolve = self._convolve_2d if separable else self._convolve_slices
 
     def _prefers_2d(self) -> bool:
         # TensorFlow's bfloat16 filter gradient of k×1×1 reads uninitialised memory on the CPU: NaN.
@@ -125,7 +129,7 @@ class PaddedConv3D(keras.layers.Layer):
     def _pays_in_pairs(self) -> bool:
         separable = self.kernel_size[0] == 1 or self.kernel_size[1:] == (1, 1)
         narrow = self.filters <= 8 and self.compute_dtype == "float32"
-        fits = narrow and not separable and self.strides[0] == 1
+        fits = narrow and not separable and self.strides[0] == 1 and self.form != "2d"
         return fits and tensorflow() is not None and wide_vectors()
 
     def _read_kernel(self):
@@ -179,6 +183,21 @@ class PaddedConv3D(keras.layers.Layer):
         x = ops.reshape(x, (-1, frames, height * width, channels))  # (B, T, H·W, C)
         x = _padded_conv(x, kernel[:, 0], (temporal, 1))
         return ops.reshape(x, (-1, ops.shape(x)[1], height, width, self.filters))
+
+    def _convolve_slices(self, x):
+        """Σ_i of kernel slice i on frame t + i - k // 2, all slices in one 2D convolution."""
+        taps, *window = self.kernel_size
+        _, frames, height, width, channels = ops.shape(x)
+        x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
+        kernel = ops.transpose(self._read_kernel(), (1, 2, 3, 0, 4))
+        kernel = ops.reshape(kernel, (*window, channels, taps * self.filters))
+        x = _padded_conv(x, kernel, self.strides[1:])
+        _, height, width, _ = ops.shape(x)
+        x = ops.reshape(x, (-1, frames, height, width, taps * self.filters))
+        before = explicit_padding(taps)
+        x = ops.pad(x, [(0, 0), (before, before), (0, 0), (0, 0), (0, 0)])
+        filters = [slice(i * self.filters, (i + 1) * self.filters) for i in range(taps)]
+        return sum(x[:, i : i + frames, ..., part] for i, part in enumerate(filters))
 
     def compute_output_shape(self, input_shape):
         """Sizes shrink by the strides alone, rounded up."""

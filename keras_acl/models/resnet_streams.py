@@ -170,8 +170,6 @@ def slowfast_streams(
 
 
 def _stem(x, width: int, kernel: int, prefix: str, **options: Unpack[ConvolutionOptions]):
-    if kernel > 1:  # over time and space: it has no 2D form, whatever was asked for the others
-        options["form"] = "native"
     x = conv_norm(x, width, (kernel, 7, 7), (1, 2, 2), name=f"{prefix}stem", **options)
     return PaddedMaxPooling3D(name=f"{prefix}stem_pool")(x)
 

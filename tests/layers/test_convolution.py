@@ -64,12 +64,13 @@ def test_temporal_stride_of_the_lateral_connection(form):
     np.testing.assert_array_equal(out.ravel(), [32100, 76543])
 
 
+@pytest.mark.parametrize("form", ["native", "2d"])
 @pytest.mark.parametrize(("strides", "expected"), [((1, 1, 1), [810, 81]), ((1, 2, 2), [810, 50])])
-def test_true_3d_kernel(strides, expected):
+def test_true_3d_kernel(strides, expected, form):
     x = np.arange(1, 9, dtype="float32").reshape(1, 2, 2, 2, 1)
     kernel = np.zeros((3, 3, 3))
     kernel[0, 0, 0], kernel[1, 1, 1], kernel[2, 2, 2] = 1, 10, 100
-    out = convolve(x, kernel, strides)
+    out = convolve(x, kernel, strides, form)
     assert [out[0, 0, 0, 0, 0], out[0, -1, -1, -1, 0]] == expected
 
 
@@ -87,6 +88,7 @@ def test_channels_and_bias(form):
         *itertools.product([(1, 3, 3)], [(1, 1, 1), (1, 2, 2), (2, 2, 1)]),
         *itertools.product([(3, 1, 1)], [(1, 1, 1), (2, 1, 1), (2, 2, 2)]),
         ((1, 1, 1), (1, 2, 2)),
+        *itertools.product([(3, 3, 3), (5, 7, 7)], [(1, 1, 1), (1, 2, 2)]),
     ],
 )
 def test_both_forms_agree(kernel_size, strides):
@@ -208,7 +210,7 @@ def test_config():
     [
         (((1, 2, 2),), r"odd kernel sizes. Received: kernel_size=\(1, 2, 2\)"),
         (((1, 3, 3), (1, 1, 1), False, "3d"), r"one of \('auto', 'native', '2d'\).*form='3d'"),
-        (((3, 3, 3), (1, 1, 1), False, "2d"), r"use form='native'.*kernel_size=\(3, 3, 3\)"),
+        (((3, 3, 3), (2, 1, 1), False, "2d"), r"use form='native'.*strides=\(2, 1, 1\)"),
     ],
 )
 def test_errors(arguments, message):

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from tiny_network import randomize, slow, slowfast, two_stream
+from tiny_network import predict, randomize, slow, slowfast, two_stream
 
+from keras_acl.layers import PaddedConv3D
 from keras_acl.models import resnet_streams
 from keras_acl.models.resnet_streams import (
     least_parameters,
@@ -13,6 +14,7 @@ from keras_acl.models.resnet_streams import (
     temporal_kernels,
     temporal_width,
 )
+from keras_acl.system.keras_internals import all_layers
 
 
 def kernels_of(model) -> dict[str, tuple]:
@@ -143,3 +145,15 @@ def test_a_network_that_memory_cannot_hold_is_refused_before_it_is_made(build, m
     monkeypatch.setattr(keras.layers.Layer, "add_weight", None)  # not reached
     with pytest.raises(ValueError, match=r"more than [\d,]+ MiB of memory; 100 .* width=4096"):
         build(width=4096)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("build", [two_stream, slowfast, slow])
+def test_a_network_in_2d_computes_the_same(build):
+    native, lowered = (build(form=form) for form in ("native", "2d"))
+    lowered.set_weights(randomize(native).get_weights())
+    forms = {layer.form for layer in all_layers(lowered) if isinstance(layer, PaddedConv3D)}
+    assert forms == {"2d"}  # the stems' too
+    expected = predict(native)
+    assert np.ptp(expected) > 1
+    np.testing.assert_allclose(predict(lowered), expected, rtol=1e-4, atol=1e-4)
