@@ -121,8 +121,7 @@ def presets(
 
     Example: keras-acl presets
     """
-    with no_startup_noise():
-        from keras_acl.pretrained import list_presets
+    from keras_acl.pretrained import list_presets
 
     rows = list_presets()
     if as_json:

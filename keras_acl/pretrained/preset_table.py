@@ -5,7 +5,6 @@ import dataclasses
 from keras_acl.pretrained.find_folder import shipped_folder
 from keras_acl.pretrained.metadata import read_metadata
 from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset
-from keras_acl.system import html
 
 COLUMNS = ("name", "top-1 %", "top-5 %", "GMACs", "parameters", "licence", "source")
 
@@ -63,6 +62,8 @@ class PresetTable(list[PresetRow]):
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
+        from keras_acl.system import html
+
         return html.table(COLUMNS, [row.cells() for row in self])
 
 

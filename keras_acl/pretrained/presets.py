@@ -7,13 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from keras_acl.clip import ClipSpec
-from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.pretrained.card import Card, Metric
 
 ORGANISATION = "keras-acl"  # on the Hub
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
-ARCHITECTURES = {"SlowFast": SlowFastClassifier, "Slow": SlowClassifier}
 PYTORCHVIDEO_PROTOCOL = (
     "30 views: 10 clips x 3 crops of 256 along the longer side, short side 256, softmax averaged"
 )
@@ -38,7 +36,7 @@ class Preset:
 
     Args:
         card: Name, description, licence, metrics with their protocol.
-        architecture: Class of the network.
+        network: Name of the network's class in `keras_acl.models`.
         arguments: Arguments of the class that are not the defaults.
         parameters: Trainable parameters, counted.
         multiply_adds: Multiply-adds of one view at the clip's test size, counted.
@@ -50,7 +48,7 @@ class Preset:
     """
 
     card: Card
-    architecture: type
+    network: str
     arguments: Mapping[str, Any]
     parameters: int
     multiply_adds: int
@@ -64,6 +62,13 @@ class Preset:
     def name(self) -> str:
         """What `load_pretrained` knows it by."""
         return self.card.name
+
+    @property
+    def architecture(self) -> type:
+        """Class of the network."""
+        from keras_acl import models  # on use: the table is read without Keras
+
+        return getattr(models, self.network)
 
 
 def find_preset(name: str) -> Preset:
@@ -128,7 +133,7 @@ def _pytorchvideo(
             datasets=("kinetics-400",),
             metrics=_measured_by_pytorchvideo(*accuracy),
         ),
-        architecture=ARCHITECTURES[kind],
+        network=f"{kind}Classifier",
         arguments=MappingProxyType(arguments),
         parameters=parameters,
         multiply_adds=multiply_adds,
@@ -158,7 +163,7 @@ ACL_K400 = Preset(
             "reads four frames of a clip; here they are frames 0, 10, 20 and 31 of its 32."
         ),
     ),
-    architecture=TwoStreamClassifier,
+    network="TwoStreamClassifier",
     arguments=NOTHING,
     parameters=33_070_648,
     multiply_adds=34_159_333_376,
@@ -178,7 +183,7 @@ ACL_UCF101 = Preset(
         datasets=("ucf101",),
         notes="The paper reports 95.7 %, the mean of the three splits. Not reproduced here yet.",
     ),
-    architecture=TwoStreamClassifier,
+    network="TwoStreamClassifier",
     arguments=MappingProxyType({"num_classes": 101}),
     parameters=32_381_453,
     multiply_adds=34_158_644_480,
@@ -196,7 +201,7 @@ DEMO = Preset(
         source="python examples/train_demo.py",
         datasets=("moving figures",),
     ),
-    architecture=TwoStreamClassifier,
+    network="TwoStreamClassifier",
     arguments=MappingProxyType(
         {
             "num_classes": 16,

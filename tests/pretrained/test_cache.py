@@ -25,7 +25,7 @@ def slow(server, tmp_path, monkeypatch):
 def preset(*urls: str, name: str = "tiny_slow") -> Preset:
     return Preset(
         card=Card(name, "Random weights.", "Apache-2.0", "a test"),
-        architecture=SlowClassifier,
+        network="SlowClassifier",
         arguments={"num_classes": 13, "width": 8},
         parameters=504_469,
         multiply_adds=0,
