@@ -87,8 +87,7 @@ def costs(
 
     Example: keras-acl costs
     """
-    with no_startup_noise():
-        from keras_acl.speed.cost import architecture_costs
+    from keras_acl.speed.architectures import architecture_costs
 
     rows = architecture_costs(classes, size)
     if as_json:

@@ -5,9 +5,7 @@ import math
 
 import keras
 
-from keras_acl.clip import ClipSpec
 from keras_acl.layers import SCAM, PaddedConv3D
-from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
 from keras_acl.system.keras_internals import run_through_graph
 
 
@@ -47,52 +45,6 @@ def count_multiply_adds(model: keras.Model, size: int | None = None) -> int:
         34.16·10⁹ for the paper's network at 256.
     """
     return sum(cost.multiply_adds for cost in layer_costs(model, size))
-
-
-@dataclasses.dataclass(frozen=True)
-class ArchitectureCost:
-    """One row of Table 3's cost column.
-
-    Args:
-        name: The architecture.
-        multiply_adds: For one view.
-        parameters: Trainable parameters.
-    """
-
-    name: str
-    multiply_adds: int
-    parameters: int
-
-
-def architecture_costs(num_classes: int = 400, size: int = 256) -> list[ArchitectureCost]:
-    """Count every architecture of Tables 3 and 5, and SlowFast and Slow 8x8.
-
-    The paper gives 36.1 G for SlowFast 4x16 with fusion, 34.2 G without and with attention
-    consistency, at 256.
-
-    Args:
-        num_classes: Number of classes (L).
-        size: Height and width of a view in pixels.
-    """
-    dense = ClipSpec(frames=32, span=64)  # 8x8: half the speed ratio
-    models = {
-        "SlowFast 4x16 R50": lambda: SlowFastClassifier(num_classes),
-        "SlowFast 4x16 R50 without fusion": lambda: SlowFastClassifier(num_classes, fusion="none"),
-        "AC + SCAM 4x16 R50 (the paper's)": lambda: TwoStreamClassifier(num_classes),
-        "Slow 4x16 R50": lambda: SlowClassifier(num_classes),
-        "Slow + SCAM 4x16 R50": lambda: SlowClassifier(num_classes, scales=(1.0, 0.5)),
-        "SlowFast 8x8 R50": lambda: SlowFastClassifier(
-            num_classes, clip=dense, speed_ratio=4, fusion_kernel=7
-        ),
-        "Slow 8x8 R50": lambda: SlowClassifier(num_classes, clip=dense, speed_ratio=4),
-    }
-    rows = []
-    for name, build in models.items():
-        model = build()
-        rows.append(
-            ArchitectureCost(name, count_multiply_adds(model, size), count_parameters(model))
-        )
-    return rows
 
 
 def layer_costs(model: keras.Model, size: int | None = None) -> list[LayerCost]:

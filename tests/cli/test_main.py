@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -60,19 +61,52 @@ def test_an_empty_argument_is_not_the_current_folder(call, arguments):
     assert err == "Error: An argument is empty. Is a shell variable unset?\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train", "nowhere"]])
-def test_help_and_usage_errors_wait_for_no_backend(arguments):
-    code = (
-        "import sys\n"
-        "from keras_acl.cli import main\n"
-        f"sys.argv = ['keras-acl', *{arguments!r}]\n"
-        "try:\n    main()\n"
-        "except SystemExit:\n    pass\n"
-        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'matplotlib'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
+# Runs the command lines that it is given, one a line, and fails if they want what it refuses.
+LIGHT_PROCESS = """
+import sys
+wanted = []
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name in {"grain", "jax", "keras", "matplotlib", "tensorflow", "torch"}:
+            wanted.append(name)
+            raise ImportError(f"{name} is imported")
+sys.meta_path.insert(0, Refusing())
+from keras_acl.__main__ import main
+for line in sys.stdin.read().splitlines():
+    code, sys.argv = 0, ["keras-acl", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    print(f"code of {line}: {code}")
+sys.exit(f"imported: {wanted}" if wanted else 0)
+"""
+
+
+def run_light(*lines, **environment) -> str:
+    """What the command lines write, in a process that can import no backend."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT_PROCESS],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_help_and_tables_wait_for_no_backend():
+    lines = [*(f"{verb} --help" for verb in VERBS), "--help", "--version"]
+    lines += ["presets", "presets --json", "costs", "costs --size 200 --classes 3 --json"]
+    out = run_light(*lines, "train nowhere")
+    codes = [line for line in out.splitlines() if line.startswith("code of ")]
+    assert codes == [*(f"code of {line}: 0" for line in lines), "code of train nowhere: 2"]
+
+
+def test_completion_waits_for_no_backend():
+    complete = {"_KERAS_ACL_COMPLETE": "complete_bash", "COMP_WORDS": "keras-acl pre"}
+    assert run_light("complete", **complete, COMP_CWORD="1").split()[:2] == ["predict", "presets"]
 
 
 @pytest.mark.parametrize(

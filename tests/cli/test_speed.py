@@ -1,11 +1,9 @@
-import functools
 import json
 
 import pytest
 from tiny_network import two_stream
 
 from keras_acl import pretrained
-from keras_acl.speed import cost
 from keras_acl.speed import throughput as benchmarking
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
 from keras_acl.speed.throughput import DATA, INFERENCE, TOGETHER, TRAINING, Rate
@@ -80,12 +78,7 @@ def test_summary_adds_up(call, monkeypatch):
     assert sum(costs) == count_multiply_adds(model, 48)
 
 
-def test_costs_of_every_architecture(call, monkeypatch):
-    # Narrow ones: tests/speed/test_cost.py counts the published ones.
-    for name in ("TwoStreamClassifier", "SlowFastClassifier", "SlowClassifier"):
-        narrow = functools.partial(getattr(cost, name), depth=11, width=8)
-        monkeypatch.setattr(cost, name, narrow)
-    monkeypatch.setattr(cost, "architecture_costs", functools.cache(cost.architecture_costs))
+def test_costs_of_every_architecture(call):
     options = ("--classes", 5, "--size", 64)
     code, out, _ = call("costs", *options, "--json")
     assert code == 0
