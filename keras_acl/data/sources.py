@@ -151,6 +151,12 @@ def read_csv(
     labels = _labels_of(cells) if labels is None else checked_labels(labels)
     if multi_label:
         _check_several(labels, rows)
+    elif joined := [name for name in labels if SEPARATOR in name]:
+        logger.warning(
+            "%s: %r is one class here; multi_label=True, or train --multi-label, reads several.",
+            file,
+            joined[0],
+        )
     indices = {name: index for index, name in enumerate(labels)}
     if subset is not None:
         present = {row.cells["subset"]: None for row in rows}

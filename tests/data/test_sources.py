@@ -1,4 +1,5 @@
 import csv
+import logging
 import os
 import random
 import sys
@@ -177,7 +178,17 @@ def test_a_cell_may_hold_several_labels(csv_file):
     assert [video.label for video in several] == [(0, 2), (), (2,)]
     numbers = read_csv(csv_file("c.mp4,2|0"), multi_label=True)
     assert (numbers.labels, numbers[0].label) == (("0", "1", "2"), (0, 2))
-    assert not read_csv(csv_file("c.mp4,walk|red")).multi_label  # a name as any other
+
+
+def test_joined_labels_are_one_class_unless_asked_for(csv_file, caplog):
+    file = csv_file("c.mp4,walk|red")
+    with caplog.at_level(logging.WARNING, "keras_acl"):
+        videos = read_csv(file)
+    assert (videos.labels, videos.multi_label) == (("walk|red",), False)
+    assert "'walk|red' is one class here; multi_label=True" in caplog.text
+    caplog.clear()
+    read_csv(file, multi_label=True)
+    assert not caplog.records
 
 
 NAMES = st.text("ab é1.'", min_size=1).map(str.strip).filter(bool)

@@ -59,6 +59,11 @@ def _metric(run: Path, model) -> Metric:
     if not (run / "scores.npz").is_file():
         raise FileNotFoundError(f"{run} has not been evaluated: {command}, then publish it.")
     scores = Scores.load(run)
+    if scores.multi_label:
+        raise ValueError(
+            f"The metric of a card is an accuracy, and videos of {run} may have several labels: "
+            "save the model by save_pretrained with a card of your own, and publish that folder."
+        )
     videos, _ = held_out_videos(run, model.labels, model.multi_label)
     known = [facts(video) for video in videos]
     if scores.fingerprint != fingerprint(model, str(scores.protocol), known):
