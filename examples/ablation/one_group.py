@@ -6,7 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from keras_acl import recipes
+from keras_acl import ClipSpec, recipes
 from keras_acl.attention import energy_inside, pointing_game, stream_correlation
 from keras_acl.attention.maps import stretch
 from keras_acl.data import MovingFigures
@@ -21,7 +21,8 @@ from lips import FOLDS, README, lips
 from networks import TERMS, network_of_terms, program_of
 from one_by_one import OneByOne
 from PIL import Image
-from plan import LIPS, REGIMES, Budget, Regime, Run
+from plan import FOLDER, LIPS, REGIMES, Budget, Regime, Run
+from real_videos import folder_clips
 from side_by_side import Member, SideBySide
 
 RATES = Path(__file__).with_name("rates.json")
@@ -42,12 +43,24 @@ class Clips:
     swept: np.ndarray | None = None
 
 
-def perform(runs: list[Run], budget: Budget, cache: Path, mouths: Path | None = None) -> list[dict]:
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """Where clips are kept, and where real videos are: mouth crops, and a folder for each class."""
+
+    cache: Path
+    mouths: Path | None = None
+    videos: Path | None = None
+
+
+def perform(runs: list[Run], budget: Budget, folders: Folders) -> list[dict]:
     """Train and measure the runs of one group; see `group_of`."""
     regime, task = REGIMES[runs[0].regime], runs[0].task
     budget = budget_of(regime, budget)
-    data = [clips_of(run, budget, cache, mouths) for run in runs]
-    names = class_names(task, budget, cache, mouths)
+    data = [clips_of(run, budget, folders) for run in runs]
+    if task == FOLDER:  # as many steps as elsewhere
+        epochs = round(budget.clips * budget.epochs / len(data[0]["train"].clips))
+        budget = dataclasses.replace(budget, epochs=max(epochs, 1))
+    names = class_names(task, budget, folders)
     recipe = recipes.finetune(
         epochs=budget.epochs,
         learning_rate=budget.learning_rate,
@@ -99,7 +112,8 @@ def rate_of(run: Run) -> float:
 def group_of(run: Run) -> tuple:
     """What the runs have in common that can be performed together."""
     regime = REGIMES[run.regime]
-    return program_of(run.variant), run.task, regime.longer, regime.fewer, regime.larger
+    alone = run.seed if run.task == FOLDER else None  # as its number of clips differs
+    return program_of(run.variant), run.task, regime.longer, regime.fewer, regime.larger, alone
 
 
 def budget_of(regime: Regime, budget: Budget) -> Budget:
@@ -112,19 +126,23 @@ def budget_of(regime: Regime, budget: Budget) -> Budget:
     )
 
 
-def class_names(task: str, budget: Budget, cache: Path, mouths: Path | None) -> list[str]:
+def class_names(task: str, budget: Budget, folders: Folders) -> list[str]:
     """Names of a task's classes."""
     if task in LIPS:
-        return [str(name) for name in lips(mouths, task, cache).names]
+        return [str(name) for name in lips(folders.mouths, task, folders.cache).names]
+    if task == FOLDER:
+        return sorted(path.name for path in folders.videos.iterdir() if path.is_dir())
     return list(figures_of(task, 0, budget).labels)
 
 
-def clips_of(run: Run, budget: Budget, cache: Path, mouths: Path | None) -> dict[str, Clips]:
+def clips_of(run: Run, budget: Budget, folders: Folders) -> dict[str, Clips]:
     """Clips to train on, and one or two sets to measure on."""
     if run.task in LIPS:
-        return mouths_of(run.task, run.seed // 10, budget, mouths, cache)
+        return mouths_of(run.task, run.seed // 10, budget, folders)
+    if run.task == FOLDER:
+        return videos_of(run.seed, budget, folders)
     regime = REGIMES[run.regime]
-    train, test, shifted = (drawn(*drawing, cache) for drawing in drawings(run, budget))
+    train, test, shifted = (drawn(*drawing, folders.cache) for drawing in drawings(run, budget))
     if regime.context:
         classes = len(figures_of(run.task, 0, budget).labels)
         train = with_context(train, classes, MISLED, run.seed)
@@ -145,9 +163,9 @@ def drawings(run: Run, budget: Budget) -> list[tuple]:
 
 
 @functools.cache
-def mouths_of(task: str, fold: int, budget: Budget, folder: Path, cache: Path) -> dict[str, Clips]:
+def mouths_of(task: str, fold: int, budget: Budget, folders: Folders) -> dict[str, Clips]:
     """Mouth crops of the speakers of a fold, and of the others to train on."""
-    data = lips(folder, task, cache)
+    data = lips(folders.mouths, task, folders.cache)
     chosen = np.linspace(0, data.clips.shape[1] - 1, budget.frames).round().astype(int)
     clips = data.clips[:, chosen]
     if clips.shape[2] != budget.size:
@@ -160,6 +178,17 @@ def mouths_of(task: str, fold: int, budget: Budget, folder: Path, cache: Path) -
     return {
         "train": Clips(clips[train], data.labels[train]),
         "test": Clips(clips[test], data.labels[test]),
+    }
+
+
+@functools.cache
+def videos_of(seed: int, budget: Budget, folders: Folders) -> dict[str, Clips]:
+    """Clips of some recordings to train on, and of others."""
+    clip = ClipSpec(frames=budget.frames, span=SPAN, size=budget.size)
+    data = folder_clips(folders.videos, clip, seed, folders.cache)
+    return {
+        "train": Clips(data.clips, data.classes),
+        "test": Clips(data.test_clips, data.test_classes),
     }
 
 

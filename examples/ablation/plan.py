@@ -90,6 +90,10 @@ class Budget:
     centred: bool = False
 
 
+# Short clips: the order of what moves counts, and the temporal stream sees all of it at once.
+LIPS_BUDGET = Budget(size=32, epochs=30, centred=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Regime:
     """How a group of runs differs from the rule.
@@ -143,6 +147,7 @@ REGIMES = {
     "fourfold_rate": Regime("four times the learning rate", rate=4),
     "eightfold_rate": Regime("eight times the learning rate", rate=8),
     "lips": Regime("speakers who did not train", own_rate=True),
+    "folder": Regime("other recordings", own_rate=True),
 }
 
 
@@ -204,6 +209,7 @@ def plan(seeds=SEEDS, lips_seeds=LIPS_SEEDS) -> list[Run]:
         (MAIN, FIGURES, ("rule", "alone", "own_rate", "own_rate_alone")),
         (CORE, FIGURES, ("long", "own_rate_long")),
         (("slow", *CORE), LIPS, ("lips",)),
+        (CORE, (FOLDER,), ("folder",)),
         (EQUATIONS, (HARD,), ("rule",)),
         (("ac_stop", "ac_stop_temporal"), ("motion",), ("rule",)),
         (("slow_scam_same", "slow_scam_near"), FIGURES, ("rule",)),

@@ -6,11 +6,12 @@ Finished runs are kept in OUTPUT/runs and not repeated; the same command started
 shares the work. `README.md` beside this file says what is compared and what came out.
 
     python examples/ablation/run.py --trial --output runs/trial --mouths FOLDER   # rates.json
-    python examples/ablation/run.py --output examples/ablation --mouths FOLDER
+    python examples/ablation/run.py --output examples/ablation --mouths FOLDER --videos FOLDER
 
 On a GPU add `--processes 4`: while one compiles or measures, another trains.
 
-FOLDER holds mouth crops and their `clips.csv`, see `lips.py`; without it that part is left out.
+Of mouths, FOLDER holds crops and their `clips.csv`, see `lips.py`; of videos, a folder for each
+class. Without them these parts are left out.
 """
 
 import argparse
@@ -46,9 +47,11 @@ from keras_acl.system.atomic_write import written_whole
 import filelock
 import jax
 import keras
-from one_group import RATES, budget_of, drawings, drawn, group_of, perform
+from one_group import RATES, Folders, budget_of, drawings, drawn, group_of, perform
 from plan import (
+    FOLDER,
     LIPS,
+    LIPS_BUDGET,
     LIPS_RATE_SWEEP,
     RATE_SWEEP,
     REGIMES,
@@ -72,8 +75,9 @@ def main(arguments: list[str] | None = None) -> None:
     runs = [run for run in all_runs if wanted(run, options)]
     if not runs:
         raise SystemExit("No run is left: --regimes, --variants and --tasks exclude one another.")
-    if options.mouths is None:
-        print("Without --mouths the runs on real mouths are left out.")
+    for name in ("mouths", "videos"):
+        if getattr(options, name) is None:
+            print(f"Without --{name} the runs on real {name} are left out.")
     if options.processes > 1:
         draw_all(runs, options)
         share(options.processes, sys.argv[1:] if arguments is None else arguments)
@@ -117,7 +121,7 @@ def draw_all(runs: list[Run], options) -> None:
         if run.task not in LIPS
         for job in drawings(run, budget_of(REGIMES[run.regime], options.budget))
     }
-    draw = functools.partial(drawn, cache=options.cache)
+    draw = functools.partial(drawn, cache=options.folders.cache)
     with multiprocessing.get_context("spawn").Pool() as pool:
         pool.starmap(draw, sorted(jobs, key=str), chunksize=1)
 
@@ -147,6 +151,7 @@ def read_options(arguments=None):
     parser.add_argument("--output", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--cache", type=Path, help="clips; default: OUTPUT/cache")
     parser.add_argument("--mouths", type=Path, help="a folder of mouth crops with clips.csv")
+    parser.add_argument("--videos", type=Path, help="a folder of real videos for each class")
     parser.add_argument("--trial", action="store_true", help="the runs that chose the settings")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *TRIED])
@@ -172,9 +177,12 @@ def read_options(arguments=None):
     options.budget = Budget(
         **{f.name: getattr(options, f.name) for f in dataclasses.fields(Budget)}
     )
-    if options.mouths is not None and not options.mouths.is_dir():
-        parser.error(f"--mouths: there is no folder {options.mouths}")
-    options.cache = options.cache or options.output / "cache"
+    for name in ("mouths", "videos"):
+        folder = getattr(options, name)
+        if folder is not None and not folder.is_dir():
+            parser.error(f"--{name}: there is no folder {folder}")
+    cache = options.cache or options.output / "cache"
+    options.folders = Folders(cache, options.mouths, options.videos)
     return options
 
 
@@ -184,6 +192,7 @@ def wanted(run: Run, options) -> bool:
         and run.regime in (options.regimes or [run.regime])
         and run.task in (options.tasks or [run.task])
         and (options.mouths is not None or run.task not in LIPS)
+        and (options.videos is not None or run.task != FOLDER)
     )
 
 
@@ -191,15 +200,18 @@ def do(runs: list[Run], options) -> int:
     """Perform those that are not done yet, unless another process is at it; returns how many."""
     folder = options.output / "runs"
     folder.mkdir(parents=True, exist_ok=True)
+    budget = options.budget
+    if runs[0].task in LIPS and budget == Budget():
+        budget = LIPS_BUDGET
     try:
         with filelock.FileLock(folder / f"{runs[0]}.lock", timeout=0):
-            runs = [run for run in runs if not done(folder / f"{run}.json", options.budget)]
+            runs = [run for run in runs if not done(folder / f"{run}.json", budget)]
             if not runs:
                 return 0
             started = time.monotonic()
-            results = perform(runs, options.budget, options.cache, options.mouths)
+            results = perform(runs, budget, options.folders)
             seconds = round((time.monotonic() - started) / len(runs), 1)
-            about = {"seconds": seconds, "asked": dataclasses.asdict(options.budget)}
+            about = {"seconds": seconds, "asked": dataclasses.asdict(budget)}
             about["provenance"] = origin()
             for run, result in zip(runs, results, strict=True):
                 with written_whole(folder / f"{run}.json") as beside:

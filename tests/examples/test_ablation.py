@@ -1,11 +1,14 @@
 """The ablation: its plan, its networks, and what is measured."""
 
+import json
+
 import keras
 import networks
 import numpy as np
 import one_group
 import plan
 import pytest
+import run
 import side_by_side
 from keras import ops
 
@@ -14,11 +17,7 @@ from keras_acl.system.devices import tensorflow
 
 BUDGET = plan.Budget(size=32, dropout=0.0)
 LABELS = ("a", "b", "c")
-OF_THE_PACKAGE = [
-    name
-    for name, terms in networks.TERMS.items()
-    if not {"distillation", "dropped", "sharp"} & {*terms}
-]
+OF_THE_PACKAGE = ("fusion_sup", "no_fusion", "ac_stop", "placebo", "sup_ac", "ac_scam")
 
 
 @pytest.mark.parametrize("variant", OF_THE_PACKAGE)
@@ -45,22 +44,74 @@ def test_a_program_computes_what_each_of_its_variants_does(variant, eager):
 
 def test_runs_of_one_group_are_one_program():
     groups: dict = {}
-    for run in plan.plan():
-        groups.setdefault(one_group.group_of(run), []).append(run)
+    for one in plan.plan():
+        groups.setdefault(one_group.group_of(one), []).append(one)
     for group in groups.values():
-        budgets = {one_group.budget_of(plan.REGIMES[run.regime], plan.Budget()) for run in group}
+        budgets = {one_group.budget_of(plan.REGIMES[one.regime], plan.Budget()) for one in group}
         assert len(budgets) == 1
-        assert len({networks.program_of(run.variant) for run in group}) == 1
-    everything = [run for group in groups.values() for run in group]
-    assert len({str(run) for run in everything}) == len(everything)
+        assert len({networks.program_of(one.variant) for one in group}) == 1
+    everything = [one for group in groups.values() for one in group]
+    assert len({str(one) for one in everything}) == len(everything)
 
 
 def test_settings_are_chosen_on_other_tasks_seeds_and_speakers():
     chosen, reported = plan.trial_plan(), plan.plan()
-    figures = [run for run in chosen if run.task not in plan.LIPS]
-    assert {run.task for run in figures}.isdisjoint({run.task for run in reported})
-    assert {run.seed for run in figures}.isdisjoint({run.seed for run in reported})
-    assert {run.fold for run in chosen if run.task in plan.LIPS} == {"trial"}
+    figures = [one for one in chosen if one.task not in plan.LIPS]
+    assert {one.task for one in figures}.isdisjoint({one.task for one in reported})
+    assert {one.seed for one in figures}.isdisjoint({one.seed for one in reported})
+    assert {one.fold for one in chosen if one.task in plan.LIPS} == {"trial"}
+
+
+def test_nothing_is_repeated(tmp_path, run_example, monkeypatch):
+    performed = []
+
+    def perform(runs, budget, folders):
+        performed.extend(map(str, runs))
+        measured = {"accuracy": 0.5 + 0.1 * len(performed), "accuracy_train": 0.9}
+        return [
+            {"run": {**vars(one), "fold": one.fold}, "history": {}, "measured": measured}
+            for one in runs
+        ]
+
+    monkeypatch.setattr("run.perform", perform)
+    arguments = ["--output", tmp_path, "--seeds", "0", "--tasks", "appearance_motion"]
+    arguments += ["--variants", "no_fusion", "slow", "--regimes", "rule", "large"]
+    printed = run_example("run", *arguments)
+    names = [f"rule-appearance_motion-{name}-0" for name in ("no_fusion", "slow")]
+    names += [f"large-appearance_motion-{name}-0" for name in ("no_fusion", "slow")]
+    assert sorted(performed) == sorted(names)
+    assert f"1 of 4: {names[0]}, 1 runs" in printed
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 5
+    record = json.loads((tmp_path / "runs" / f"{names[0]}.json").read_text())
+    assert {"commit", "machine", "backend", "versions"} == set(record["provenance"])
+    run_example("run", *arguments)
+    assert len(performed) == 4
+    with pytest.raises(SystemExit, match="another budget"):
+        run_example("run", *arguments, "--epochs", "1")
+    with pytest.raises(SystemExit, match="No run is left"):
+        run_example("run", *arguments, "--seeds", "0", "--variants", "ac_l2", "--regimes", "large")
+
+
+def test_the_best_rate_of_each_network_is_chosen(tmp_path):
+    accuracies = {("slow", "rule"): (0.5, 0.9), ("slow", "double_rate"): (0.8, 0.8)}
+    accuracies |= {("sup", "rule"): (0.9,), ("sup", "weak"): (1.0,)}
+    for (variant, regime), values in accuracies.items():
+        for seed, accuracy in enumerate(values):
+            told = {"variant": variant, "regime": regime, "task": plan.TRIAL, "seed": seed}
+            text = json.dumps({"run": told, "measured": {"accuracy": accuracy}})
+            (tmp_path / f"{regime}-{variant}-{seed}.json").write_text(text)
+    assert run.chosen_rates(tmp_path) == {"figures": {"slow": 2, "sup": 1.0}}
+
+
+def test_networks_learn_and_are_measured(tmp_path, eager):
+    budget = plan.Budget(size=32, clips=8, test_clips=4, epochs=1)
+    runs = [plan.Run("sup_ac", "motion", "rule", seed) for seed in (0, 1)]
+    results = one_group.perform(runs, budget, one_group.Folders(tmp_path))
+    for asked, result in zip(runs, results, strict=True):
+        assert result["run"]["seed"] == asked.seed
+        assert np.isfinite([*result["measured"].values(), *result["history"]["loss"]]).all()
+        assert {"accuracy_temporal", "probe_spatial", "correlation"} <= set(result["measured"])
+    assert results[0]["history"] != results[1]["history"]
 
 
 def test_parts_are_alike_in_size():

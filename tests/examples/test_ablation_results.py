@@ -16,7 +16,11 @@ from comparisons import Comparison
 from matplotlib.image import imread
 
 FOLDER = Path(results.__file__).parent
-PAGES = [FOLDER / "README.md", FOLDER.parent.parent / "README.md"]
+PAGES = {
+    "ablation": FOLDER / "README.md",
+    "trial": FOLDER / "trial" / "README.md",
+    "project": FOLDER.parent.parent / "README.md",
+}
 TASK = "appearance_motion"
 MADE_BY = {"commit": "0123abc", "machine": "one card", "backend": "jax", "versions": "keras 3.15"}
 
@@ -292,15 +296,18 @@ def test_numbers_that_no_comment_ties_to_the_runs_are_found(full):
     assert pages.unmarked_numbers(page) == ["1.2 ± 0.3", "5", "7"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=["ablation", "project"])
-def test_numbers_of_the_pages_are_those_of_the_committed_runs(page):
-    text = page.read_text(encoding="utf-8")
-    assert pages.filled(text, results.read_table(FOLDER / "runs.csv")) == text
+@pytest.mark.parametrize("name", PAGES)
+def test_numbers_of_the_pages_are_those_of_the_committed_runs(name):
+    text = PAGES[name].read_text(encoding="utf-8")
+    runs = (FOLDER / "trial" if name == "trial" else FOLDER) / "runs.csv"
+    assert pages.filled(text, results.read_table(runs)) == text
 
 
-def test_every_number_of_the_page_is_tied_to_the_runs():
-    settings = {"3.3", "1.5", "0.05", "95"}  # a section of the paper, λ, significance, intervals
-    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["ablation", "trial"])
+def test_every_number_of_the_page_is_tied_to_the_runs(name):
+    # A section of the paper, λ, significance, intervals, the rule's learning rate, a version.
+    settings = {"3.3", "1.5", "0.05", "95", "0.4", "0.1"}
+    text = PAGES[name].read_text(encoding="utf-8")
     assert text.count("<!-- value ") > 10
     assert set(pages.unmarked_numbers(text)) <= settings
 
