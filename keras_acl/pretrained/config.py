@@ -20,7 +20,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "SlowClassifier": SlowClassifier,
 }
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64")
-CONSISTENCY = ("temporal", "normalize", "classes", "stop_gradient", "seed")
+CONSISTENCY = ("temporal", "normalize", "classes", "stop_gradient", "seed", "minimum_contrast")
 NOT_WRITTEN = ("name", "trainable", "labels")  # labels are in metadata.json
 
 
