@@ -82,8 +82,7 @@ def download(
 
     Example: keras-acl download k400 --to k400
     """
-    with no_startup_noise():
-        from keras_acl.pretrained import download_pretrained
+    from keras_acl.pretrained import download_pretrained
 
     folder = download_pretrained(name, to)
     screen.print(f'Saved: {folder}. In Python: keras_acl.load_pretrained("{to}")')
@@ -103,12 +102,13 @@ def publish(
 
     Example: keras-acl publish runs/videos user/mine --tag v1
     """
-    with no_startup_noise():
-        from keras_acl.pretrained import publish as upload
-        from keras_acl.training.runs.save_run import save_run
+    from keras_acl.pretrained import publish as upload
 
     with tempfile.TemporaryDirectory() as beside:
         if (folder / "model.keras").is_file():
+            with no_startup_noise():
+                from keras_acl.training.runs.save_run import save_run
+
             folder = save_run(folder, Path(beside) / "model")
         where = upload(folder, repository, private=private, tag=tag)
     screen.print(f"Published: {where}")

@@ -96,12 +96,17 @@ def run_light(*lines, **environment) -> str:
     return done.stdout
 
 
-def test_help_and_tables_wait_for_no_backend():
+def test_help_tables_and_downloads_wait_for_no_backend(tmp_path):
     lines = [*(f"{verb} --help" for verb in VERBS), "--help", "--version"]
     lines += ["presets", "presets --json", "costs", "costs --size 200 --classes 3 --json"]
-    out = run_light(*lines, "train nowhere")
+    lines += [f"download demo --to {tmp_path / 'demo'}"]
+    out = run_light(*lines, "train nowhere", "publish nowhere user/repo")
     codes = [line for line in out.splitlines() if line.startswith("code of ")]
-    assert codes == [*(f"code of {line}: 0" for line in lines), "code of train nowhere: 2"]
+    assert codes == [
+        *(f"code of {line}: 0" for line in lines),
+        "code of train nowhere: 2",
+        "code of publish nowhere user/repo: 1",
+    ]
 
 
 def test_completion_waits_for_no_backend():
