@@ -15,7 +15,9 @@ from keras_acl.pretrained.save import save_pretrained
 @pytest.fixture(scope="session")
 def model():
     """A two-stream network; tests leave it as it is."""
-    return make_two_stream(consistency=AttentionConsistency(stop_gradient="spatial", minimum_contrast=0.5))
+    return make_two_stream(
+        consistency=AttentionConsistency(stop_gradient="spatial", minimum_contrast=0.5)
+    )
 
 
 @pytest.fixture(scope="session")
