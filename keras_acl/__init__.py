@@ -12,6 +12,7 @@ Networks and training
 - `recipes`: all that `compile` and `fit` need, for fine-tuning and for Kinetics-400
 - `callbacks`: the weight of the consistency term, precise batch statistics, resumable runs
 - `optimize`: a faster copy of a model for inference
+- `export`: a model as a file for OpenVINO, ONNX Runtime, LiteRT, TensorFlow or torch
 - `profiling`: parameters and multiply-adds, counted
 
 Weights
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from keras_acl.attention import explain
     from keras_acl.evaluation import evaluate_views
     from keras_acl.inference import (
+        export,
         features,
         load_model,
         plot_timeline,
@@ -84,6 +86,7 @@ __all__ = [
     "evaluate_views",
     "evaluation",
     "explain",
+    "export",
     "features",
     "layers",
     "list_presets",
@@ -105,6 +108,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "evaluate_views": "keras_acl.evaluation",
         "explain": "keras_acl.attention",
+        "export": "keras_acl.inference",
         "features": "keras_acl.inference",
         "list_presets": "keras_acl.pretrained",
         "load_model": "keras_acl.inference",

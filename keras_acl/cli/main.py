@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from keras_acl import __version__
-from keras_acl.cli import attention, evaluate, predict, speed, train, videos, weights
+from keras_acl.cli import attention, evaluate, export, predict, speed, train, videos, weights
 from keras_acl.cli.options import with_options
 from keras_acl.cli.terminal import logger, start_logging
 
@@ -33,7 +33,13 @@ VERBS = {
         speed.costs,
     ),
     "Video files": (videos.check_videos, videos.shrink, videos.synthesize),
-    "Weights": (weights.presets, weights.download, weights.import_, weights.publish),
+    "Weights": (
+        weights.presets,
+        weights.download,
+        weights.import_,
+        export.export,
+        weights.publish,
+    ),
 }
 COMPUTING = {
     train.train,
@@ -76,7 +82,7 @@ def main() -> None:
     try:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
-        _fail(f"{error}. The extras are imagenet, jax, keras-cv, parquet and torch.")
+        _fail(f"{error}. The extras are deploy, imagenet, jax, keras-cv, parquet and torch.")
     except OSError as error:
         known = error.filename is not None and error.strerror is not None
         _fail(f"{error.filename}: {error.strerror}" if known else error)

@@ -1,0 +1,201 @@
+"""A model as a file for another engine, run once and compared before it is there."""
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_acl.inference.export_formats import format_of
+from keras_acl.inference.export_metadata import JSON, describe
+from keras_acl.inference.parity import INPUT, largest_difference, run_exported
+from keras_acl.models import SlowClassifier, optimize
+from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.moving_figures.dataset import MovingFigures
+from keras_acl.video.clips import read_uniform_clips
+from keras_acl.video.video import VideoSource, as_video
+
+TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how exact it is.
+
+    Args:
+        path: The file, or the folder of a SavedModel.
+        format: Name of its format.
+        difference: Largest difference from the Keras model, in parts of the output's largest value
+            where that is above 1.
+    """
+
+    path: Path
+    format: str
+    difference: float
+
+
+def export(
+    model: VideoClassifier,
+    path: str | os.PathLike,
+    *,
+    maps: bool = False,
+    batch: int | None = None,
+    video: VideoSource | None = None,
+) -> Exported:
+    """Write a model for another engine; the ending of the path chooses the format.
+
+    `.xml`: OpenVINO IR, with a `.bin` beside it. `.onnx`: ONNX. `.tflite`: LiteRT, of its built-in
+    operations alone. No ending: the folder of a TensorFlow SavedModel. These are written on the
+    TensorFlow backend; `.pt2`, torch's exported program, on the torch backend.
+
+    The file takes uint8 RGB clips named `clip`, computes in float32, and returns `logits`. Batch
+    normalisation is folded into the convolutions, which are 2D in ONNX and LiteRT. Labels, clip,
+    version and card are inside: `read_metadata`. The file is run at once, by the runtime of its
+    format, and appears only if it computes what the Keras model computes.
+
+    Args:
+        model: A classifier of this package; it stays as it is.
+        path: File to write; one of that name is replaced. A folder must be new or empty, or hold
+            an earlier export.
+        maps: Whether it returns `features`, what the dense layer sees, and `spatial_map` and
+            `temporal_map`, too: the class activation maps of the class with the largest logit, at
+            the network's resolution.
+        batch: Clips of a batch; `None` for any number.
+        video: Video whose clips it is compared on; drawn figures by default.
+
+    Returns:
+        An `Exported`.
+
+    Raises:
+        ValueError: If the ending, batch, backend or folder does not fit, or the file computes
+            something else.
+        ImportError: If a package is missing.
+        OSError: If the file cannot be written.
+
+    Example:
+        >>> model = keras_acl.load_model("model.keras")
+        >>> keras_acl.export(model, "model.onnx", maps=True)
+    """
+    path = Path(path)
+    form = format_of(path)
+    if batch is not None and batch < 1:
+        raise ValueError(f"Expected a batch of at least one clip. Received: batch={batch}")
+    form.check_installed()
+    _check_target(path)
+    with _folder_beside(path) as folder:
+        folded = optimize(model, "float32")
+        if form.lowered:
+            folded = folded.copy_with(form="2d")
+        clips = _clips(model, batch or 2, video)
+        expected = _reference(model, maps, clips)
+        signature = [keras.InputSpec("uint8", shape=(batch, *clips.shape[1:]), name=INPUT)]
+        file = folder / path.name
+        form.write(_network(folded, maps), signature, file, describe(model, list(expected)))
+        difference = _checked_difference(form.name, expected, run_exported(file, clips))
+        _move(file, path)
+    return Exported(path, form.name, difference)
+
+
+def _outputs(model, clip, maps: bool) -> dict:
+    """What an export returns, by name."""
+    features = model.features(clip)
+    pooled = model.pool(*features)
+    several_scales = isinstance(model, SlowClassifier) and len(model.scales) > 1
+    logits = model(clip, training=False) if several_scales else model.classifier(pooled)
+    if not maps:
+        return {"logits": logits}
+    found = {"logits": logits, "features": pooled}
+    names = ("spatial_map", "temporal_map")
+    for name, stream, kernel in zip(names, features, model.class_weights, strict=False):
+        found[name] = _map_of_best_class(stream, kernel, logits)
+    found["spatial_map"] = ops.mean(found["spatial_map"], axis=1)
+    return found
+
+
+def _map_of_best_class(features, kernel, logits):
+    """(B, t, h, w) of features (B, t, h, w, C), by operations that every format has."""
+    _, best = ops.top_k(logits, 1)  # OpenVINO does not know what ops.argmax becomes
+    chosen = ops.one_hot(best[:, 0], logits.shape[-1], dtype="float32")
+    weights = ops.matmul(chosen, ops.transpose(kernel))  # (B, C)
+    _, frames, height, width, channels = ops.shape(features)
+    flat = ops.reshape(features, (-1, frames * height * width, channels))
+    found = ops.matmul(flat, weights[:, :, None])  # (B, t·h·w, 1)
+    return ops.reshape(found, (-1, frames, height, width))
+
+
+def _network(model, maps: bool) -> CompiledCall:
+    network = CompiledCall(lambda clip: _outputs(model, clip, maps), [model], "export")
+    network.build(None)
+    return network
+
+
+def _reference(model, maps: bool, clips: np.ndarray) -> dict[str, np.ndarray]:
+    """What the Keras model computes, in float32."""
+    if model.dtype_policy.name != "float32":
+        model = model.copy_with(dtype="float32")
+    outputs = _outputs(model, clips, maps)
+    return {name: ops.convert_to_numpy(value) for name, value in outputs.items()}
+
+
+def _clips(model, count: int, video: VideoSource | None) -> np.ndarray:
+    """Clips to compare on, uint8 (count, T, size, size, 3)."""
+    if video is not None:
+        return read_uniform_clips(as_video(video), model.clip, count)
+    frames, size = model.clip.frames, model.clip.size
+    drawn = MovingFigures(frames=max(frames, 8), size=max(size + size % 2, 32))
+    return np.ascontiguousarray(drawn.arrays(count)[0][:, :frames, :size, :size])
+
+
+def _checked_difference(name: str, expected: dict, found: dict) -> float:
+    output, difference = largest_difference(expected, found)
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"{name} computes something else than the Keras model, so nothing was written: "
+            f"{output} differs by {difference:.1e}; {TOLERANCE:.0e} is allowed."
+        )
+    return difference
+
+
+def _check_target(path: Path) -> None:
+    for folder in path.parents:
+        if folder.is_file():
+            raise ValueError(f"{folder} is a file. Expected a folder to write to.")
+    if path.suffix:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder. Expected a file to write.")
+    elif path.is_file():
+        raise ValueError(f"{path} is a file. Expected a folder for a SavedModel.")
+    elif path.is_dir() and any(path.iterdir()) and not (path / "assets.extra" / JSON).is_file():
+        raise ValueError(
+            f"{path} holds other files, and no earlier export. Give a new or an empty folder."
+        )
+
+
+@contextlib.contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A folder to write to on the same file system, removed at the end."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _move(file: Path, path: Path) -> None:
+    """Put what was written in its place, its second file first."""
+    if file.is_dir():
+        if path.is_dir():
+            os.rename(path, file.with_name("replaced"))  # removed with the folder around it
+        os.rename(file, path)
+        return
+    if file.suffix == ".xml":
+        os.replace(file.with_suffix(".bin"), path.with_suffix(".bin"))
+    os.replace(file, path)
