@@ -6,7 +6,7 @@ import statistics
 import comparisons
 from comparisons import BASES, CLAIMS, LONGER, Cell, Cells, Comparison
 from lips import FLOOR, REGIME
-from plan import REGIMES, VARIANTS
+from plan import LIPS, REGIMES, VARIANTS
 
 MEASURES = {
     "accuracy": "accuracy",
@@ -28,9 +28,16 @@ CHANGES = (
     "pointing_spatial",
     "pointing_temporal",
 )
+# Circumstances of committed runs that are no longer in the plan.
+OF_BEFORE = {
+    "spatial_first": "spatial stream trained alone first",
+    "folder": "other recordings, as many steps",
+}
+VARIED = "_varied"  # ending of the variants that the trial trained on varied clips
 TASK_NAMES = {
     "motion": "motion",
     "appearance_motion": "appearance × motion",
+    "appearance_other_motion": "appearance × other motions",
     "words": "lips, words",
     "phrases": "lips, phrases",
     "fights": "fights",
@@ -113,14 +120,17 @@ def markdown(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def part_name(task: str, regime: str) -> str:
-    meaning = f": {REGIMES[regime].meaning}" if regime in REGIMES else ""
-    return TASK_NAMES.get(task, task) + meaning
+    meaning = REGIMES[regime].meaning if regime in REGIMES else OF_BEFORE.get(regime, "")
+    if regime == "rule" and task in LIPS:
+        meaning = "at the rule's learning rate"
+    return TASK_NAMES.get(task, task) + (f": {meaning}" if meaning else "")
 
 
 def variant_name(variant: str) -> str:
     if variant.startswith(FLOOR):
         return f"No network: {variant.removeprefix(FLOOR).replace('_', ' ')}"
-    return VARIANTS.get(variant, variant)
+    name = VARIANTS.get(variant.removesuffix(VARIED), variant)
+    return f"{name}, varied clips" if variant.endswith(VARIED) else name
 
 
 def variant_table(cells: Cells, task: str, regime: str) -> str:

@@ -61,12 +61,12 @@ def format_of(path: Path) -> Format:
     Raises:
         ValueError: If it stands for none.
     """
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix not in FORMATS:
         raise ValueError(
             "An export is named .xml (OpenVINO), .onnx, .tflite (LiteRT) or .pt2 (torch), or has "
             f"no ending: the folder of a TensorFlow SavedModel. Received: {path}"
         )
-    return FORMATS[path.suffix.lower()]
+    return FORMATS[path.suffix]
 
 
 def _write_saved_model(network, signature: Signature, folder: Path, metadata) -> None:

@@ -169,6 +169,9 @@ def _check_target(path: Path) -> None:
     if path.suffix:
         if path.is_dir():
             raise ValueError(f"{path} is a folder. Expected a file to write.")
+        weights = path.with_suffix(".bin")
+        if path.suffix == ".xml" and weights.exists() and not path.exists():
+            raise ValueError(f"{weights} is there, and no export: its weights would replace it.")
     elif path.is_file():
         raise ValueError(f"{path} is a file. Expected a folder for a SavedModel.")
     elif path.is_dir() and any(path.iterdir()) and not (path / "assets.extra" / JSON).is_file():

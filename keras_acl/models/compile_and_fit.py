@@ -118,9 +118,15 @@ class CompiledAndFitted(keras.Model):
 
         Raises:
             ValueError: If batch normalisation is folded away: such a network is for inference. If
-                the data have other classes than the model, or in another order.
+                the data have other classes than the model, or in another order. If classes are to
+                be weighed and clips may have several.
         """
         self._check_trainable()
+        if self.multi_label and kwargs.get("class_weight") is not None:
+            raise ValueError(
+                "class_weight weighs each clip by its class, and these may have several: leave it "
+                "out, or give `fit` a sample_weight, one for each clip."
+            )
         self._take_labels(x, kwargs.get("validation_data"))
         history = super().fit(x, *args, **self._with_callbacks(args, kwargs))
         if self.stop_training:

@@ -4,6 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 
+import numpy as np
 from keras import ops
 
 from keras_acl.models.video_classifier import VideoClassifier
@@ -44,7 +45,8 @@ class SupervisedStreams(VideoClassifier):
     def stream_supervision(self) -> float:
         """w, the weight of each stream's own loss; 0 for none.
 
-        Setting it counts from the next `compile`; it is saved with the model.
+        Compile after setting it, as functions that are compiled keep what they were compiled
+        with; it is saved with the model.
         """
         return self._stream_supervision
 
@@ -138,10 +140,11 @@ def check_supervision(weight: float) -> None:
     Raises:
         ValueError: If it is negative or not finite.
     """
-    if not 0 <= weight < math.inf:  # NaN is not
+    number = isinstance(weight, int | float | np.number)
+    if not number or not 0 <= weight < math.inf:  # NaN is not
         raise ValueError(
             "Expected `stream_supervision` to be 0 or more, such as 0.5. "
-            f"Received: stream_supervision={weight}"
+            f"Received: stream_supervision={weight!r}"
         )
 
 

@@ -31,7 +31,7 @@ def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
 def compiled_loss(model: keras.Model, y, y_pred, sample_weight=None):
     """The loss that a model was compiled with, of other outputs than the model's.
 
-    `compute_loss` would add the losses of layers once more. `None` where there is no loss.
+    `compute_loss` would add the losses of layers once more.
     """
     return model._compile_loss(y, y_pred, sample_weight)
 

@@ -11,8 +11,8 @@ from keras import ops
 
 from keras_acl.layers.consistency import label_weights
 
-MOST = 10.0  # logits beyond are alike to `MeanAveragePrecision`
-THRESHOLDS = 201  # of it, from -MOST to MOST
+MOST = 50.0  # logits beyond are alike to `MeanAveragePrecision`
+THRESHOLDS = 10_001  # of it, from -MOST to MOST
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -134,10 +134,10 @@ class MeanCrossentropy(keras.metrics.Mean):
 class MeanAveragePrecision(keras.metrics.AUC):
     """Mean over the classes of the area under the curve of precision by recall, from logits.
 
-    Keras' metric at thresholds a tenth of a logit apart, as memory must not grow with the clips:
-    near the exact average precision, which `keras_acl.evaluation` computes from saved scores. As
-    there, classes without a positive clip are left out; Keras would count them as 0. A soft label
-    is positive from one half on.
+    Keras' metric at thresholds a hundredth of a logit apart, as memory must not grow with the
+    clips: near the exact average precision, which `keras_acl.evaluation` computes from saved
+    scores. As there, classes without a positive clip are left out; Keras would count them as 0. A
+    soft label is positive from one half on.
 
     Args:
         num_classes: Number of classes (L).

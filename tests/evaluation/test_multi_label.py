@@ -117,7 +117,9 @@ def test_scores_at_random_have_the_precision_of_chance():
 
 
 @pytest.mark.parametrize(
-    "ask", [summary, roc_curves, lambda scores: compare(scores, scores)], ids=str
+    "ask",
+    [summary, roc_curves, lambda scores: compare(scores, scores)],
+    ids=["summary", "roc_curves", "compare"],
 )
 def test_numbers_of_one_label_a_video_are_refused(ask):
     with pytest.raises(ValueError, match=r"several.* label_table"):

@@ -141,11 +141,19 @@ def make_folder(folder):
 
 
 @needs_tensorflow
+def make_other_weights(folder):
+    """A file that an export would write beside its own, of something else."""
+    (folder / "model.bin").write_bytes(b"weights")
+    return folder / "model.xml"
+
+
 @pytest.mark.parametrize(
     ("place", "options", "message"),
     [
         (lambda folder: folder / "model.h5", {}, r"named .xml .*model.h5"),
         (lambda folder: folder / "model", {"batch": 0}, "batch=0"),
+        (lambda folder: folder / "model.ONNX", {}, r"named .xml .*model.ONNX"),
+        (make_other_weights, {}, r"model.bin is there"),
         (make_other_folder, {}, "holds other files"),
         (make_file, {}, "is a file"),
         (make_folder, {}, "is a folder"),

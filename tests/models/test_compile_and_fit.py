@@ -196,6 +196,14 @@ def test_several_labels_a_clip_by_hand():
 
 
 @pytest.mark.backends
+def test_a_multi_label_model_refuses_weights_of_classes():
+    """Keras would take those of the first label alone."""
+    model = compiled(slow(multi_label=True))
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(random_clips(), np.eye(3)[:2], class_weight={0: 1, 1: 2, 2: 3})
+
+
+@pytest.mark.backends
 @pytest.mark.parametrize("labels", [TARGETS, TARGETS[:, None], SEVERAL[:, :2]])
 def test_a_multi_label_model_refuses_class_indices(labels):
     model = slow(multi_label=True)

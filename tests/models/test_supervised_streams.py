@@ -178,7 +178,7 @@ def test_copies_keep_the_weight(network):
     assert logs == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("weight", [-1, float("nan"), None, "0.5", float("inf")])
 def test_weights_that_are_none(weight):
     with pytest.raises(ValueError, match=f"stream_supervision={weight}"):
         two_stream(stream_supervision=weight)
