@@ -180,9 +180,9 @@ def test_copies_keep_the_weight(network):
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), None, "0.5", float("inf")])
 def test_weights_that_are_none(weight):
-    with pytest.raises(ValueError, match=f"stream_supervision={weight}"):
+    with pytest.raises(ValueError, match=f"stream_supervision={weight!r}"):
         two_stream(stream_supervision=weight)
     model = two_stream(stream_supervision=0.5)
-    with pytest.raises(ValueError, match=f"stream_supervision={weight}"):
+    with pytest.raises(ValueError, match=f"stream_supervision={weight!r}"):
         model.stream_supervision = weight
     assert model.stream_supervision == 0.5
