@@ -18,7 +18,7 @@ THRESHOLD = 0.5  # from which score on a label is said, as `Prediction.above` do
 class LabelRow(NamedTuple):
     """How well one label is found among the videos.
 
-    Args:
+    Attributes:
         label: Name of the class.
         videos: How many videos have it.
         average_precision: See `average_precision`; NaN where no video has it.
