@@ -11,9 +11,10 @@ from keras_acl.models.video_classifier import VideoClassifier, model_name
 
 KEY = "keras_acl"
 JSON = "keras_acl.json"
+MOST_BYTES = 2**24  # of it, unpacked
 OUTPUTS = {
     "logits": "(batch, classes)",
-    "features": "(batch, channels): what the dense layer sees, [spatial | temporal]",
+    "features": "(batch, channels): what the dense layer sees, the spatial stream's first",
     "spatial_map": "(batch, h, w): class activation map of the class with the largest logit",
     "temporal_map": "(batch, frames, h, w): the same of the temporal stream",
 }
@@ -75,6 +76,7 @@ def read_metadata(file: str | Path) -> dict[str, Any]:
 
     Raises:
         ValueError: If it has no such metadata: it is damaged, or another program made it.
+        ImportError: If the package that reads it is missing.
         OSError: If it cannot be read.
     """
     file = Path(file)
@@ -82,8 +84,11 @@ def read_metadata(file: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no file {file}")
     try:
         return json.loads(_read_text(file))
-    except ImportError:
-        raise
+    except ImportError as error:
+        raise ImportError(
+            f'{file} is read by a package that is missing: pip install "keras-acl[deploy]" '
+            f"({error})"
+        ) from error
     except Exception as error:  # each format's library has errors of its own
         raise ValueError(
             f"{file} is damaged, or was not written by keras_acl.export: it has no metadata "
@@ -98,11 +103,11 @@ def _read_text(file: Path) -> str:
     if file.suffix == ".xml":
         model = importlib.import_module("openvino").Core().read_model(file)
         return model.get_rt_info(KEY).astype(str)
-    if file.suffix == ".pt2":
-        found = {JSON: ""}
-        importlib.import_module("torch.export").load(file, extra_files=found)
-        return found[JSON]
-    if file.suffix == ".tflite":
+    if file.suffix in (".pt2", ".tflite"):
+        # Both are zip archives; torch's own reader would unpickle what a foreign .pt2 holds.
         with zipfile.ZipFile(file) as archive:
-            return archive.read(JSON).decode()
+            (entry,) = (e for e in archive.infolist() if Path(e.filename).name == JSON)
+            if entry.file_size > MOST_BYTES:
+                raise ValueError(f"{JSON} has {entry.file_size:,} bytes")
+            return archive.read(entry).decode()
     return (file / "assets.extra" / JSON).read_text(encoding="utf-8")

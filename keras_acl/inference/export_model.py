@@ -82,7 +82,7 @@ def export(
         >>> model = keras_acl.load_model("model.keras")
         >>> keras_acl.export(model, "model.onnx", maps=True)
     """
-    path = Path(path)
+    path = Path(os.path.abspath(path))  # "." has a name, too
     form = format_of(path)
     if batch is not None and batch < 1:
         raise ValueError(f"Expected a batch of at least one clip. Received: batch={batch}")
