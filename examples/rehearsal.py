@@ -14,7 +14,7 @@ from keras_acl.evaluation import ViewGrid
 from keras_acl.models import TwoStreamClassifier, VideoClassifier
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.devices import has_accelerator
-from keras_acl.training.recipes import Recipe
+from keras_acl.training.recipe import Recipe
 
 import av
 import numpy as np

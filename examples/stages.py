@@ -24,7 +24,7 @@ from keras_acl.pretrained import Card, publish, save_pretrained
 from keras_acl.pretrained.keras_file import load_model
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
-from keras_acl.training.recipes import Recipe
+from keras_acl.training.recipe import Recipe
 from keras_acl.training.runs import finished_epochs
 
 import keras

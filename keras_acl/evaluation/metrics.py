@@ -148,12 +148,8 @@ def summary(scores: Scores) -> Summary:
     Raises:
         ValueError: If no labelled video has scores.
     """
-    missing = sum(problem == NOT_FOUND for problem in scores.problems)
-    failed = int(scores.failed.sum())
     return Summary(
-        asked=len(scores.paths),
-        found=len(scores.paths) - missing,
-        failed=failed - missing,
+        **video_counts(scores),
         scored=len(scored(scores)[1]),
         **_top_accuracies(scores),
         mean_class=mean_class_accuracy(scores),
@@ -164,6 +160,16 @@ def summary(scores: Scores) -> Summary:
             for name, alone in alone_on_the_same(scores).items()
         },
     )
+
+
+def video_counts(scores: Scores) -> dict[str, int]:
+    """Videos asked for, found on disk, and found but not read."""
+    missing = sum(problem == NOT_FOUND for problem in scores.problems)
+    return {
+        "asked": len(scores.paths),
+        "found": len(scores.paths) - missing,
+        "failed": int(scores.failed.sum()) - missing,
+    }
 
 
 def alone_on_the_same(scores: Scores) -> dict[str, Scores]:

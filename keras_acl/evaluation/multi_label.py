@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_acl.evaluation.metrics import alone_on_the_same
+from keras_acl.evaluation.metrics import alone_on_the_same, video_counts
 from keras_acl.evaluation.number_text import percent
-from keras_acl.evaluation.scores import NOT_FOUND, Scores
+from keras_acl.evaluation.scores import Scores
 from keras_acl.system import html
 
 THRESHOLD = 0.5  # from which score on a label is said, as `Prediction.above` does
@@ -101,11 +101,8 @@ def multi_label_summary(scores: Scores) -> MultiLabelSummary:
     """
     truth, _ = _scored(scores)
     rows = [row for row in label_table(scores) if row.videos]
-    missing = sum(problem == NOT_FOUND for problem in scores.problems)
     return MultiLabelSummary(
-        asked=len(scores.paths),
-        found=len(scores.paths) - missing,
-        failed=int(scores.failed.sum()) - missing,
+        **video_counts(scores),
         scored=len(truth),
         classes=len(rows),
         mean_average_precision=_mean(row.average_precision for row in rows),

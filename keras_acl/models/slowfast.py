@@ -88,16 +88,7 @@ class SlowFastClassifier(SupervisedStreams):
 
     def build(self, input_shape):
         """Create the dense layer; the streams were built with the model."""
-        channels = sum(shape[-1] for shape in self.streams.output_shape)
-        self.classifier.build((None, channels))
-        self.built = True
-
-    @property
-    def class_weights(self):
-        """Dense weights W of the slow and the fast pathway, (C, L) each."""
-        channels = self.streams.output_shape[0][-1]
-        kernel = self.classifier.kernel
-        return kernel[:channels], kernel[channels:]
+        self.build_classifier(*(shape[-1] for shape in self.streams.output_shape))
 
     def features(self, clip):
         """Last feature maps at inference: slow (B, T/α, h, w, C), fast (B, T, h, w, βC)."""

@@ -63,10 +63,17 @@ class SupervisedStreams(VideoClassifier):
         alone = self._accuracy_alone if self.stream_supervision else None
         return [*super().metrics, *(alone.by_stream.values() if alone else ())]
 
+    def build_classifier(self, spatial_channels: int, temporal_channels: int) -> None:
+        """Create the dense layer, whose rows are [spatial | temporal]."""
+        self._spatial_channels = spatial_channels
+        self.classifier.build((None, spatial_channels + temporal_channels))
+        self.built = True
+
     @property
     def class_weights(self):
         """Dense weights W of the spatial and the temporal stream, (C, L) each."""
-        raise NotImplementedError
+        kernel, channels = self.classifier.kernel, self._spatial_channels
+        return kernel[:channels], kernel[channels:]
 
     def stream_logits(self, clip) -> dict:
         """Logits at inference: of both streams together and of each alone, from one pass.

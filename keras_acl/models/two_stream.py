@@ -128,16 +128,8 @@ class TwoStreamClassifier(SupervisedStreams):
 
     def build(self, input_shape):
         """Create the dense layer; the streams were built with the model."""
-        channels = self.spatial_stream.output_shape[-1] + self.temporal_stream.output_shape[-1]
-        self.classifier.build((None, channels))
-        self.built = True
-
-    @property
-    def class_weights(self):
-        """Dense weights W of the spatial and the temporal stream, (C, L) each."""
-        channels = self.spatial_stream.output_shape[-1]
-        kernel = self.classifier.kernel  # rows [spatial | temporal]
-        return kernel[:channels], kernel[channels:]
+        streams = self.spatial_stream, self.temporal_stream
+        self.build_classifier(*(stream.output_shape[-1] for stream in streams))
 
     def features(self, clip):
         """Last feature maps at inference: spatial (B, T/α, h, w, C), temporal (B, T, h, w, βC)."""

@@ -180,9 +180,10 @@ def _say_what_was_kept(name: str, model: VideoClassifier, saved_count: int) -> N
     kept = count_parameters(model) - model.classifier.count_params()
     logger.warning(
         "%s: the weights of the streams are kept (%s parameters), the dense layer starts anew with "
-        "%d classes; the saved one has %d. Train before you predict.",
+        "%d classes%s; the saved one has %d. Train before you predict.",
         name,
         f"{kept:,}",
         model.num_classes,
+        ", several a clip" if model.multi_label else "",
         saved_count,
     )

@@ -1,6 +1,6 @@
 """How networks are trained.
 
-* `recipes`: what `compile` and `fit` need, flat and typed.
+* `recipe`: what `compile` and `fit` need, flat and typed; `recipes`: those that there are.
 * `fine_tuning`: frozen streams and balanced classes.
 * `losses`, `optimizers`: cross-entropy and accuracy, SGD and its schedule.
 * `consistency_loss`, `precise_batch_norm`, `checkpoint`: the callbacks.

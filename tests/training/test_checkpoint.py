@@ -12,7 +12,7 @@ from keras_acl.training.checkpoint import (
 )
 from keras_acl.training.losses import Crossentropy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
-from keras_acl.training.recipes import classification_metrics
+from keras_acl.training.recipe import classification_metrics
 
 pytestmark = pytest.mark.backends
 

@@ -149,7 +149,7 @@ def test_it_is_near_the_exact_one(scale):
         hits = positive[np.argsort(-values)]
         exact.append((np.cumsum(hits) / np.arange(1, 401))[hits].mean())
     found = mean_average_precision(labels, logits, batch=50)
-    assert found == pytest.approx(np.mean(exact), abs=0.02)
+    assert found == pytest.approx(np.mean(exact), abs=0.01)
 
 
 def test_labels_that_were_mixed_are_positive_from_one_half_on_and_clips_have_weights():

@@ -21,7 +21,7 @@ from keras_acl.training.precise_batch_norm import (
     precise_statistics,
     training_forward,
 )
-from keras_acl.training.recipes import check_replicas
+from keras_acl.training.recipe import check_replicas
 from keras_acl.video.video import Video
 
 
@@ -231,7 +231,7 @@ def test_training_stops_when_validation_gets_no_better():
 
 @pytest.mark.parametrize(("batch_size", "pass_size"), [(8, 20), (3, 18)])
 def test_replicas_want_batches_that_they_can_share(monkeypatch, batch_size, pass_size):
-    monkeypatch.setattr("keras_acl.training.recipes.replicas", lambda model: 2)
+    monkeypatch.setattr("keras_acl.training.recipe.replicas", lambda model: 2)
     data = Batches()
     data.batch_size, data.pass_size = batch_size, pass_size
     with pytest.raises(ValueError, match=f"batch_size={batch_size} for {pass_size} clips.*drop_r"):

@@ -17,7 +17,7 @@ from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.dotted_names import dotted_names
 from keras_acl.training.checkpoint import latest_state, note_best
 from keras_acl.training.history import read_history
-from keras_acl.training.recipes import Recipe
+from keras_acl.training.recipe import Recipe
 from keras_acl.training.runs.settings import RunSettings
 from keras_acl.training.runs.tables import read_text, split_table, write_table
 from keras_acl.training.runs.videos import RunVideos
