@@ -72,6 +72,8 @@ def network_of_terms(program: str, labels, budget: Budget) -> keras.Model:
 def network(variant: str, labels, budget: Budget, weight: float = 1.5) -> keras.Model:
     """The network of a variant; `weight` is λ."""
     count, common = len(labels), options(labels, budget)
+    if {"distillation", "dropped", "sharp"} & {*TERMS.get(variant, ())}:
+        raise ValueError(f"{variant} is a program only: the package has no such term.")
     if variant.startswith("slow"):
         scales = SCALES.get(variant, (1.0, 0.5) if "scam" in variant else (1.0,))
         return SlowClassifier(count, scales=scales, **common)

@@ -12,7 +12,7 @@ from keras_acl.training.precise_batch_norm import precise_statistics, training_f
 
 import keras
 import numpy as np
-from side_by_side import PRECISE_BATCHES, Member
+from program import PRECISE_BATCHES, Member, Program
 
 MEASURED = 40  # clips measured at once
 
@@ -20,21 +20,14 @@ MEASURED = 40  # clips measured at once
 class OneByOne:
     """What `SideBySide` does, without JAX; see there."""
 
-    def __init__(
-        self,
-        build: Callable[[], keras.Model],
-        recipe,
-        members: list[Member],
-        batch_size: int = 8,
-        augment: Callable | None = None,
-    ):
-        if augment is not None:
+    def __init__(self, program: Program):
+        if program.augment is not None:
             raise ValueError("Clips are varied by JAX alone: set KERAS_BACKEND=jax.")
-        self.build, self.recipe, self.members = build, recipe, members
-        self.batch_size = batch_size
-        self.steps = len(members[0].clips) // batch_size
-        self.model = build()
-        recipe.compile(self.model)
+        self.build, self.recipe, self.members = program.build, program.recipe, program.members
+        self.batch_size = program.batch_size
+        self.steps = len(self.members[0].clips) // self.batch_size
+        self.model = self.build()
+        self.recipe.compile(self.model)
         self.model.optimizer.build(self.model.trainable_variables)
         self.forward = training_forward(self.model)
         self.trained: list[list[np.ndarray]] = []

@@ -22,10 +22,10 @@ from networks import TERMS, network_of_terms, program_of
 from one_by_one import OneByOne
 from PIL import Image
 from plan import FOLDER, LIPS, REGIMES, Budget, Regime, Run
+from program import Member, Program
 from real_videos import folder_clips
-from side_by_side import Member, SideBySide
+from side_by_side import SideBySide
 
-RATES = Path(__file__).with_name("rates.json")
 SPAN = 32  # frames drawn of a clip; the network sees some of them
 RECTANGLE = 0.2  # side of the misleading one, as a share of the picture
 MISLED = 0.8  # share of the training clips in which it has its class's colour
@@ -45,11 +45,19 @@ class Clips:
 
 @dataclasses.dataclass(frozen=True)
 class Folders:
-    """Where clips are kept, and where real videos are: mouth crops, and a folder for each class."""
+    """Where things are.
+
+    Args:
+        cache: Clips that were drawn or read are kept here.
+        mouths: Mouth crops, see `lips.py`.
+        videos: A folder of real videos for each class.
+        rates: File with the factors of the networks' own learning rates.
+    """
 
     cache: Path
     mouths: Path | None = None
     videos: Path | None = None
+    rates: Path | None = None
 
 
 def perform(runs: list[Run], budget: Budget, folders: Folders) -> list[dict]:
@@ -72,21 +80,21 @@ def perform(runs: list[Run], budget: Budget, folders: Folders) -> list[dict]:
             clips=sides["train"].clips,
             labels=sides["train"].labels,
             seed=run.seed,
-            learning_rate=budget.learning_rate * rate_of(run),
+            learning_rate=budget.learning_rate * rate_of(run, folders.rates),
             weight=REGIMES[run.regime].weight * TERMS.get(run.variant, {}).get("consistency", 1),
             ramp=round(REGIMES[run.regime].ramp * budget.epochs),
             terms=TERMS.get(run.variant, {}),
         )
         for run, sides in zip(runs, data, strict=True)
     ]
-    trainer = SideBySide if keras.backend.backend() == "jax" else OneByOne
-    together = trainer(
+    program = Program(
         lambda: network_of_terms(program_of(runs[0].variant), names, budget),
         recipe,
         members,
         budget.batch_size,
         augment=vary if budget.augment else None,
     )
+    together = SideBySide(program) if keras.backend.backend() == "jax" else OneByOne(program)
     history = together.fit(budget.epochs)
     measured = measure(together, data)
     return [
@@ -100,13 +108,23 @@ def perform(runs: list[Run], budget: Budget, folders: Folders) -> list[dict]:
     ]
 
 
-def rate_of(run: Run) -> float:
-    """Factor of a run's learning rate; a network's own was chosen by the trial runs."""
+def rate_of(run: Run, rates: Path | None) -> float:
+    """Factor of a run's learning rate; a network's own was chosen by the trial runs.
+
+    Raises:
+        ValueError: If it was not.
+    """
     regime = REGIMES[run.regime]
     if not regime.own_rate:
         return regime.rate
     kind = "lips" if run.task in LIPS else "figures"
-    return json.loads(RATES.read_text())[kind][run.variant]
+    chosen = json.loads(rates.read_text()).get(kind, {}) if rates else {}
+    if run.variant not in chosen:
+        raise ValueError(
+            f"{rates} has no rate of {run.variant} on {kind}: it was not tried. Let run.py --trial "
+            "finish first."
+        )
+    return chosen[run.variant]
 
 
 def group_of(run: Run) -> tuple:

@@ -106,7 +106,7 @@ class Regime:
         ramp: Share of the training over which λ grows from 0.
         weight: λ; `None` for the network's own.
         rate: Factor of the learning rate.
-        own_rate: Whether the factor is the network's own, of `rates.json`.
+        own_rate: Whether the factor is the network's own, which the trial runs chose.
         larger: Factor of the clips' height and width.
         context: Whether a rectangle's colour gives the class away in most training clips.
     """
@@ -227,7 +227,7 @@ def plan(seeds=SEEDS, lips_seeds=LIPS_SEEDS) -> list[Run]:
 
 def trial_plan(seeds=TRIAL_SEEDS, lips_seeds=TRIAL_LIPS_SEEDS) -> list[Run]:
     """The runs by which the settings were chosen: another task, other seeds, other speakers."""
-    ways = (*TRIED, "sup_distill")
+    ways = (*TRIED, "sup_distill", "sup_ac_scam")
     return [
         *_runs((*CORE, "slow", "slow_scam", "ac_scam"), (TRIAL,), RATE_SWEEP, seeds),
         *_runs(ways, (TRIAL,), RATE_SWEEP[:3], seeds),

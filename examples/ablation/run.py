@@ -1,17 +1,16 @@
 """What each part of the method gives: small networks on moving figures and on real mouths.
 
 With KERAS_BACKEND=jax and a GPU the runs of one network are performed side by side in one program,
-a fraction of a second each; with TensorFlow, on CPUs, one after the other, some two minutes each.
+a fraction of a second each; with TensorFlow, on CPUs, one after the other, some minutes each.
 Finished runs are kept in OUTPUT/runs and not repeated; the same command started several times
 shares the work. `README.md` beside this file says what is compared and what came out.
 
-    python examples/ablation/run.py --trial --output runs/trial --mouths FOLDER   # rates.json
-    python examples/ablation/run.py --output examples/ablation --mouths FOLDER --videos FOLDER
+    python examples/ablation/run.py --trial --output runs/trial --mouths FOLDER
+    python examples/ablation/run.py --rates runs/trial/rates.json --output runs/ablation --mouths FOLDER
 
-On a GPU add `--processes 4`: while one compiles or measures, another trains.
+`--videos FOLDER` adds the runs on a folder of videos for each class. On a GPU add `--processes 4`: while one compiles or measures, another trains.
 
-Of mouths, FOLDER holds crops and their `clips.csv`, see `lips.py`; of videos, a folder for each
-class. Without them these parts are left out.
+The mouths are crops with their `clips.csv`, see `lips.py`. Without a folder its part is left out.
 """
 
 import argparse
@@ -47,7 +46,7 @@ from keras_acl.system.atomic_write import written_whole
 import filelock
 import jax
 import keras
-from one_group import RATES, Folders, budget_of, drawings, drawn, group_of, perform
+from one_group import Folders, budget_of, drawings, drawn, group_of, perform
 from plan import (
     FOLDER,
     LIPS,
@@ -78,6 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name in ("mouths", "videos"):
         if getattr(options, name) is None:
             print(f"Without --{name} the runs on real {name} are left out.")
+    if options.rates is None and not options.trial:
+        print("Without --rates the runs at the networks' own learning rates are left out.")
     if options.processes > 1:
         draw_all(runs, options)
         share(options.processes, sys.argv[1:] if arguments is None else arguments)
@@ -86,7 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.trial:
         write_results(options.output)
     elif chosen := chosen_rates(options.output / "runs"):
-        RATES.write_text(json.dumps(chosen, indent=1) + "\n")
+        with written_whole(options.output / "rates.json") as beside:
+            beside.write_text(json.dumps(chosen, indent=1) + "\n")
 
 
 def perform_all(runs: list[Run], options) -> None:
@@ -118,7 +120,7 @@ def draw_all(runs: list[Run], options) -> None:
     jobs = {
         job
         for run in runs
-        if run.task not in LIPS
+        if run.task not in (*LIPS, FOLDER)
         for job in drawings(run, budget_of(REGIMES[run.regime], options.budget))
     }
     draw = functools.partial(drawn, cache=options.folders.cache)
@@ -152,6 +154,7 @@ def read_options(arguments=None):
     parser.add_argument("--cache", type=Path, help="clips; default: OUTPUT/cache")
     parser.add_argument("--mouths", type=Path, help="a folder of mouth crops with clips.csv")
     parser.add_argument("--videos", type=Path, help="a folder of real videos for each class")
+    parser.add_argument("--rates", type=Path, help="the rates.json that --trial wrote")
     parser.add_argument("--trial", action="store_true", help="the runs that chose the settings")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--variants", nargs="+", choices=[*VARIANTS, *TRIED])
@@ -181,8 +184,10 @@ def read_options(arguments=None):
         folder = getattr(options, name)
         if folder is not None and not folder.is_dir():
             parser.error(f"--{name}: there is no folder {folder}")
+    if options.rates is not None and not options.rates.is_file():
+        parser.error(f"--rates: there is no file {options.rates}")
     cache = options.cache or options.output / "cache"
-    options.folders = Folders(cache, options.mouths, options.videos)
+    options.folders = Folders(cache, options.mouths, options.videos, options.rates)
     return options
 
 
@@ -193,6 +198,7 @@ def wanted(run: Run, options) -> bool:
         and run.task in (options.tasks or [run.task])
         and (options.mouths is not None or run.task not in LIPS)
         and (options.videos is not None or run.task != FOLDER)
+        and (options.rates is not None or not REGIMES[run.regime].own_rate)
     )
 
 

@@ -6,7 +6,6 @@ them (`jax.vmap` over `keras.Model.train_step`), and one program does many steps
 """
 
 import contextlib
-import dataclasses
 import functools
 import itertools
 import time
@@ -20,61 +19,27 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from program import PRECISE_BATCHES, Program
 
-PRECISE_BATCHES = 20  # as in recipes.finetune()
 MEASURED = 8  # clips of a run measured at once
-
-
-@dataclasses.dataclass(frozen=True)
-class Member:
-    """One of the runs.
-
-    Args:
-        clips: Training clips, uint8 (N, T, H, W, C); C is 3, or 1 for grey ones.
-        labels: Their classes.
-        seed: Of the first weights, of dropout and of the order of the clips.
-        learning_rate: For 64 clips a batch.
-        weight: λ, where the network has the term.
-        ramp: Epochs over which λ grows from 0.
-        terms: Values of the variables in the network's `terms`, by name; 0 where not given.
-    """
-
-    clips: np.ndarray
-    labels: np.ndarray
-    seed: int
-    learning_rate: float
-    weight: float = 1.5
-    ramp: int = 0
-    terms: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class SideBySide:
     """Networks of one architecture, trained together.
 
     Args:
-        build: Makes a network; called once for each member, after its seed was set.
-        recipe: How they are trained.
-        members: What they are trained on; as many clips each.
-        batch_size: Clips of a step of one network.
-        chunk: Steps of one compiled call; divides the steps of an epoch.
-        augment: From a key and a batch of clips to a batch of clips, or nothing.
+        program: The networks and what they are trained on.
+        chunk: Steps of one compiled call, if it divides the steps of an epoch.
     """
 
-    def __init__(
-        self,
-        build: Callable[[], keras.Model],
-        recipe,
-        members: list[Member],
-        batch_size: int = 8,
-        chunk: int = 50,
-        augment: Callable | None = None,
-    ):
+    def __init__(self, program: Program, chunk: int = 50):
+        recipe, members, batch_size = program.recipe, program.members, program.batch_size
         self.recipe, self.members = recipe, members
-        self.batch_size, self.augment = batch_size, augment
+        self.batch_size, self.augment = batch_size, program.augment
         states: dict[int, tuple] = {}
         for seed in {member.seed for member in members}:
             keras.utils.set_random_seed(seed)
-            self.model = build()
+            self.model = program.build()
             recipe.compile(self.model)  # at a rate that is a variable: here each step's is given
             self.model.optimizer.build(self.model.trainable_variables)
             states[seed] = jax.tree.map(np.array, self._variables())

@@ -9,6 +9,7 @@ import keras
 import networks
 import numpy as np
 import plan
+import program
 import side_by_side
 
 from keras_acl import recipes
@@ -25,10 +26,10 @@ RECIPE = recipes.finetune(
 )
 
 
-def members() -> list[side_by_side.Member]:
+def members() -> list[program.Member]:
     rng = np.random.default_rng(0)
     return [
-        side_by_side.Member(
+        program.Member(
             clips=rng.integers(0, 256, (CLIPS, 8, 32, 32, 3), dtype=np.uint8),
             labels=rng.integers(0, 3, CLIPS),
             seed=seed,
@@ -41,7 +42,7 @@ def members() -> list[side_by_side.Member]:
     ]
 
 
-def fitted(member: side_by_side.Member) -> tuple[list[np.ndarray], list[float]]:
+def fitted(member: program.Member) -> tuple[list[np.ndarray], list[float]]:
     """Trained weights and losses of the variant's own network under Keras' `fit`."""
     keras.utils.set_random_seed(member.seed)
     model = networks.network("sup_ac", LABELS, BUDGET)
@@ -83,7 +84,9 @@ def main() -> None:
     with side_by_side.convolutions_as_products():
         both = members()
         together = side_by_side.SideBySide(
-            lambda: networks.network_of_terms("ac", LABELS, BUDGET), RECIPE, both, BATCH
+            program.Program(
+                lambda: networks.network_of_terms("ac", LABELS, BUDGET), RECIPE, both, BATCH
+            )
         )
         history = together.fit(EPOCHS)
     for index, member in enumerate(both):

@@ -1,5 +1,6 @@
 """The ablation: its plan, its networks, and what is measured."""
 
+import contextlib
 import json
 
 import keras
@@ -112,6 +113,45 @@ def test_networks_learn_and_are_measured(tmp_path, eager):
         assert np.isfinite([*result["measured"].values(), *result["history"]["loss"]]).all()
         assert {"accuracy_temporal", "probe_spatial", "correlation"} <= set(result["measured"])
     assert results[0]["history"] != results[1]["history"]
+
+
+def test_every_network_has_been_tried_that_is_to_have_its_own_rate(tmp_path):
+    tried = {(one.task in plan.LIPS, one.variant) for one in plan.trial_plan()}
+    own = [one for one in plan.plan() if plan.REGIMES[one.regime].own_rate]
+    assert {(one.task in plan.LIPS, one.variant) for one in own} <= tried
+    rates = tmp_path / "rates.json"
+    rates.write_text(json.dumps({"figures": {"sup": 4.0}}))
+    assert one_group.rate_of(plan.Run("sup", "motion", "own_rate", 0), rates) == 4
+    assert one_group.rate_of(plan.Run("sup", "motion", "double_rate", 0), None) == 2
+    for variant, task in (("ac", "motion"), ("sup", "words")):
+        with pytest.raises(ValueError, match="was not tried"):
+            one_group.rate_of(plan.Run(variant, task, "own_rate", 0), rates)
+
+
+def test_clips_are_drawn_for_figures_alone(tmp_path, monkeypatch):
+    options = run.read_options(["--output", str(tmp_path), "--clips", "2", "--test-clips", "2"])
+    monkeypatch.setattr("run.multiprocessing.get_context", lambda kind: OneProcess)
+    runs = [
+        plan.Run("sup", "motion", "alone", 0),
+        plan.Run("sup", "words", "lips", 0),
+        plan.Run("sup", plan.FOLDER, "folder", 0),
+    ]
+    run.draw_all(runs, options)
+    assert len(list((tmp_path / "cache").iterdir())) == 3  # to train, to test, another crowd
+
+
+class OneProcess:
+    """A pool of processes that is this one."""
+
+    @staticmethod
+    def Pool():  # noqa: N802, as multiprocessing has it
+        """The pool."""
+        return contextlib.nullcontext(OneProcess)
+
+    @staticmethod
+    def starmap(function, jobs, chunksize):
+        """Do the jobs."""
+        return [function(*job) for job in jobs]
 
 
 def test_parts_are_alike_in_size():
