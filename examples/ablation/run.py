@@ -5,10 +5,11 @@ a fraction of a second each; with TensorFlow, on CPUs, one after the other, some
 Finished runs are kept in OUTPUT/runs and not repeated; the same command started several times
 shares the work. `README.md` beside this file says what is compared and what came out.
 
-    python examples/ablation/run.py --trial --output runs/trial --mouths FOLDER
-    python examples/ablation/run.py --rates runs/trial/rates.json --output runs/ablation --mouths FOLDER
+    python examples/ablation/run.py --trial --mouths FOLDER --output runs/trial
+    python examples/ablation/run.py --rates runs/trial/rates.json --mouths FOLDER --output runs/all
 
-`--videos FOLDER` adds the runs on a folder of videos for each class. On a GPU add `--processes 4`: while one compiles or measures, another trains.
+`--videos FOLDER` adds the runs on a folder of videos for each class. On a GPU add `--processes 4`:
+while one compiles or measures, another trains.
 
 The mouths are crops with their `clips.csv`, see `lips.py`. Without a folder its part is left out.
 """
