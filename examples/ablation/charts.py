@@ -75,7 +75,7 @@ def draw_variants(cells: Cells, file: Path) -> None:
         for axis, name in zip(row, names, strict=True):
             found = {v: comparisons.levels(cells["rule", task, v], name) for v in variants}
             strip(axis, found, titles, labels=axis is row[0])
-            axis.set_title(f"{TASK_NAMES[task]}: {MEASURES[name]}, %", fontsize=10)
+            axis.set_title(f"{TASK_NAMES[task]}\n{MEASURES[name]}, %", fontsize=10)
     save_figure(figure, file)
 
 
@@ -120,7 +120,8 @@ def draw_regimes(cells: Cells, file: Path) -> None:
         axis.tick_params(labelleft=axis is axes[0])
         axis.set_title(f"{MEASURES[name]}: change by the term, points", fontsize=10)
         axis.grid(alpha=0.3)
-    for pair, shade in pairs.items():
+    for pair in dict.fromkeys(row[2:4] for row in rows):
+        shade = pairs[pair]
         axes[0].plot([], [], "o", color=shade, label=" minus ".join(map(variant_name, pair)))
     figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     save_figure(figure, file)
