@@ -79,7 +79,7 @@ def test_folder_of_save_pretrained():
 
 
 LOAD = """
-import sys, numpy as np, keras, keras_acl.pretrained
+import sys, numpy as np, keras, keras_acl.models, keras_acl.recipes
 folder, *names = sys.argv[1:]
 saved = np.load(f"{folder}/logits.npz")
 for name in names:
