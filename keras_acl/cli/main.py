@@ -82,7 +82,8 @@ def main() -> None:
     try:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
-        _fail(f"{error}. The extras are deploy, imagenet, jax, keras-cv, parquet and torch.")
+        extras = "deploy, imagenet, jax, keras-cv, parquet, quantize and torch"
+        _fail(f"{error}. The extras are {extras}.")
     except OSError as error:
         known = error.filename is not None and error.strerror is not None
         _fail(f"{error.filename}: {error.strerror}" if known else error)

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from keras_acl.inference.export_metadata import KEY, write_metadata
+from keras_acl.system.without_telemetry import import_without_telemetry
 
 Signature = list[keras.InputSpec]
 
@@ -77,7 +78,7 @@ def _write_saved_model(network, signature: Signature, folder: Path, metadata) ->
 def _write_openvino(network, signature: Signature, file: Path, metadata) -> None:
     # By the reader of the runtime, not by the converter that Keras calls: that one reports its use
     # to its makers.
-    openvino = importlib.import_module("openvino")
+    openvino = import_without_telemetry("openvino")
     with tempfile.TemporaryDirectory() as folder:
         keras.Model.export(network, folder, "tf_saved_model", False, signature)
         model = openvino.Core().read_model(folder)

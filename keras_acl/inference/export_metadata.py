@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_acl.models.video_classifier import VideoClassifier, model_name
+from keras_acl.system.without_telemetry import import_without_telemetry
 
 KEY = "keras_acl"
 JSON = "keras_acl.json"
@@ -101,7 +102,7 @@ def _read_text(file: Path) -> str:
         model = importlib.import_module("onnx").load(file, load_external_data=False)
         return {entry.key: entry.value for entry in model.metadata_props}[KEY]
     if file.suffix == ".xml":
-        model = importlib.import_module("openvino").Core().read_model(file)
+        model = import_without_telemetry("openvino").Core().read_model(file)
         return model.get_rt_info(KEY).astype(str)
     if file.suffix in (".pt2", ".tflite"):
         # Both are zip archives; torch's own reader would unpickle what a foreign .pt2 holds.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_acl.system.without_telemetry import import_without_telemetry
+
 INPUT = "clip"
 
 
@@ -50,7 +52,7 @@ def _run_saved_model(folder: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _run_openvino(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
-    openvino = importlib.import_module("openvino")
+    openvino = import_without_telemetry("openvino")
     # Without the hint, a processor with bfloat16 computes in that.
     compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = compiled({INPUT: clips})
