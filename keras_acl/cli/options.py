@@ -105,8 +105,15 @@ def with_options(command: Callable[..., None], computes: bool) -> Callable[..., 
 
 def load_for_inference(name: str, precision: str | None = None):
     """Load what `SavedModel` takes, optimised; by default in the precision that it computes in."""
-    from keras_acl.models import optimize
-    from keras_acl.pretrained import load_any
+    from keras_acl.engines.inference_model import is_exported
+
+    if is_exported(name):  # without Keras
+        from keras_acl.pretrained.any_file import load_exported
+
+        return load_exported(name, **({} if precision is None else {"precision": precision}))
+    with no_startup_noise():
+        from keras_acl.models import optimize
+        from keras_acl.pretrained import load_any
 
     return optimize(load_any(name), precision=precision)
 

@@ -1,18 +1,23 @@
 """What a trained model says of videos: classes, features, and what happens when.
 
-A trained model: `load_model`. Classes of videos: `predict_videos`. What happens when in a long
-recording: `predict_timeline`, `plot_timeline`. What the dense layer sees: `features`,
-`save_features`. A file for another engine: `export`, `read_metadata`. Videos are decoded ahead, by
-as many threads as there are cores.
+A trained model: `load_model`, a `.keras` file or an exported one. Classes of videos:
+`predict_videos`. What happens when in a long recording: `predict_timeline`, `plot_timeline`. What
+the dense layer sees: `features`, `save_features`. A file for another engine: `export`,
+`read_metadata`. Videos are decoded ahead, by as many threads as there are cores.
 """
 
-from keras_acl.inference.export_metadata import read_metadata
-from keras_acl.inference.export_model import Exported, export
-from keras_acl.inference.feature_extraction import Features, features, save_features
-from keras_acl.inference.predict import Prediction, Predictions, predict_videos
-from keras_acl.inference.timeline import Segment, Timeline, predict_timeline
-from keras_acl.inference.timeline_plot import plot_timeline
-from keras_acl.pretrained.keras_file import load_model
+from typing import TYPE_CHECKING
+
+from keras_acl.system.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from keras_acl.engines.metadata import read_metadata
+    from keras_acl.inference.export_model import Exported, export
+    from keras_acl.inference.feature_extraction import Features, features, save_features
+    from keras_acl.inference.predict import Prediction, Predictions, predict_videos
+    from keras_acl.inference.timeline import Segment, Timeline, predict_timeline
+    from keras_acl.inference.timeline_plot import plot_timeline
+    from keras_acl.pretrained.any_file import load_model
 
 __all__ = [
     "Exported",
@@ -31,6 +36,23 @@ __all__ = [
     "save_features",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+# An exported model answers without Keras, and without matplotlib.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Exported": "keras_acl.inference.export_model",
+        "Features": "keras_acl.inference.feature_extraction",
+        "Prediction": "keras_acl.inference.predict",
+        "Predictions": "keras_acl.inference.predict",
+        "Segment": "keras_acl.inference.timeline",
+        "Timeline": "keras_acl.inference.timeline",
+        "export": "keras_acl.inference.export_model",
+        "features": "keras_acl.inference.feature_extraction",
+        "load_model": "keras_acl.pretrained.any_file",
+        "plot_timeline": "keras_acl.inference.timeline_plot",
+        "predict_timeline": "keras_acl.inference.timeline",
+        "predict_videos": "keras_acl.inference.predict",
+        "read_metadata": "keras_acl.engines.metadata",
+        "save_features": "keras_acl.inference.feature_extraction",
+    },
+)

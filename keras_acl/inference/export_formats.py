@@ -12,7 +12,8 @@ from typing import Any
 
 import keras
 
-from keras_acl.inference.export_metadata import KEY, write_metadata
+from keras_acl.engines.metadata import KEY
+from keras_acl.inference.export_metadata import write_metadata
 from keras_acl.system.without_telemetry import import_without_telemetry
 
 Signature = list[keras.InputSpec]
@@ -28,6 +29,7 @@ class Format:
         packages: Modules that write and run it.
         backend: Keras' backend that has the exporter.
         lowered: Whether its runtimes know 2D convolutions better than 3D ones.
+        free_size: Whether height and width of the clips may be left open.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Format:
     packages: tuple[str, ...]
     backend: str = "tensorflow"
     lowered: bool = False
+    free_size: bool = True
 
     def check_installed(self) -> None:
         """Refuse what this process cannot write or run, before the work is done.
@@ -139,6 +142,6 @@ FORMATS = {
     "": Format("A TensorFlow SavedModel", _write_saved_model, ("tensorflow",)),
     ".xml": Format("OpenVINO IR", _write_openvino, ("openvino",)),
     ".onnx": Format("ONNX", _write_onnx, ("onnx", "onnxruntime", "tf2onnx"), lowered=True),
-    ".tflite": Format("LiteRT", _write_litert, ("ai_edge_litert",), lowered=True),
+    ".tflite": Format("LiteRT", _write_litert, ("ai_edge_litert",), lowered=True, free_size=False),
     ".pt2": Format("torch .pt2", _write_torch, ("torch",), backend="torch"),
 }

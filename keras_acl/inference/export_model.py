@@ -6,16 +6,21 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_acl.engines.metadata import JSON
+from keras_acl.engines.runtimes import INPUT
 from keras_acl.inference.export_formats import format_of
-from keras_acl.inference.export_metadata import JSON, describe
-from keras_acl.inference.parity import INPUT, largest_difference, run_exported
+from keras_acl.inference.export_metadata import describe
+from keras_acl.inference.parity import largest_difference, run_exported
+from keras_acl.layers import ClassActivationMaps
 from keras_acl.models import SlowClassifier, optimize
 from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.moving_figures.dataset import MovingFigures
 from keras_acl.video.clips import read_uniform_clips
@@ -44,7 +49,7 @@ def export(
     model: VideoClassifier,
     path: str | os.PathLike,
     *,
-    maps: bool = False,
+    maps: bool | Literal["all"] = False,
     batch: int | None = None,
     video: VideoSource | None = None,
 ) -> Exported:
@@ -63,10 +68,13 @@ def export(
         model: A classifier of this package; it stays as it is.
         path: File to write; one of that name is replaced. A folder must be new or empty, or hold
             an earlier export.
-        maps: Whether it returns `features`, what the dense layer sees, and `spatial_map` and
-            `temporal_map`, too: the class activation maps of the class with the largest logit, at
-            the network's resolution.
-        batch: Clips of a batch; `None` for any number.
+        maps: Whether it returns more: `features`, what the dense layer sees; `spatial_logits` and
+            `temporal_logits`, what each stream says alone; `spatial_map` and `temporal_map`, the
+            class activation maps of the class with the largest logit, at the network's resolution.
+            `"all"`: `spatial_maps` and `temporal_maps` of all classes in place of these, so that
+            `explain` can show any class.
+        batch: Clips of a batch, of the clip's size; `None` for any number, and any size but in
+            LiteRT.
         video: Video whose clips it is compared on; drawn figures by default.
 
     Returns:
@@ -86,6 +94,8 @@ def export(
     form = format_of(path)
     if batch is not None and batch < 1:
         raise ValueError(f"Expected a batch of at least one clip. Received: batch={batch}")
+    if maps not in (True, False, "all"):
+        raise ValueError(f'Expected `maps` to be True, False or "all". Received: maps={maps!r}')
     form.check_installed()
     _check_target(path)
     with _folder_beside(path) as folder:
@@ -94,7 +104,10 @@ def export(
             folded = folded.copy_with(form="2d")
         clips = _clips(model, batch or 2, video)
         expected = _reference(model, maps, clips)
-        signature = [keras.InputSpec("uint8", shape=(batch, *clips.shape[1:]), name=INPUT)]
+        _, frames, *size, channels = clips.shape
+        if batch is None and form.free_size:
+            size = [None, None]
+        signature = [keras.InputSpec("uint8", shape=(batch, frames, *size, channels), name=INPUT)]
         file = folder / path.name
         form.write(_network(folded, maps), signature, file, describe(model, list(expected)))
         difference = _checked_difference(form.name, expected, run_exported(file, clips))
@@ -102,7 +115,7 @@ def export(
     return Exported(path, form.name, difference)
 
 
-def _outputs(model, clip, maps: bool) -> dict:
+def _outputs(model, clip, maps: bool | str) -> dict:
     """What an export returns, by name."""
     features = model.features(clip)
     pooled = model.pool(*features)
@@ -111,10 +124,18 @@ def _outputs(model, clip, maps: bool) -> dict:
     if not maps:
         return {"logits": logits}
     found = {"logits": logits, "features": pooled}
-    names = ("spatial_map", "temporal_map")
-    for name, stream, kernel in zip(names, features, model.class_weights, strict=False):
-        found[name] = _map_of_best_class(stream, kernel, logits)
-    found["spatial_map"] = ops.mean(found["spatial_map"], axis=1)
+    if isinstance(model, SupervisedStreams):
+        found |= model.logits_alone(pooled)
+    ending = "maps" if maps == "all" else "map"
+    for name, stream, kernel in zip(STREAMS, features, model.class_weights, strict=False):
+        stream = ops.cast(stream, "float32")
+        if name == "spatial":
+            stream = ops.mean(stream, axis=1, keepdims=True)
+        if maps == "all":
+            value = ClassActivationMaps()((stream, kernel))
+        else:
+            value = _map_of_best_class(stream, kernel, logits)
+        found[f"{name}_{ending}"] = value[:, 0] if name == "spatial" else value
     return found
 
 
@@ -129,13 +150,13 @@ def _map_of_best_class(features, kernel, logits):
     return ops.reshape(found, (-1, frames, height, width))
 
 
-def _network(model, maps: bool) -> CompiledCall:
+def _network(model, maps: bool | str) -> CompiledCall:
     network = CompiledCall(lambda clip: _outputs(model, clip, maps), [model], "export")
     network.build(None)
     return network
 
 
-def _reference(model, maps: bool, clips: np.ndarray) -> dict[str, np.ndarray]:
+def _reference(model, maps: bool | str, clips: np.ndarray) -> dict[str, np.ndarray]:
     """What the Keras model computes, in float32."""
     if model.dtype_policy.name != "float32":
         model = model.copy_with(dtype="float32")

@@ -10,19 +10,21 @@ import time
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from keras_acl.data import DecodingError, Video
 from keras_acl.data.tables import join_cell
+from keras_acl.engines.inference_model import InferenceModel
 from keras_acl.inference.predict import clips_ahead
-from keras_acl.models.compiled_call import CompiledCall, predict_padded
-from keras_acl.models.fingerprint import fingerprint
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.printable import escaped
 from keras_acl.video.video import as_video
+
+if TYPE_CHECKING:
+    import keras
 
 INTERVAL = 30.0  # seconds from one writing of an unfinished run to the next
 ENDINGS = (".npz", ".parquet")
@@ -56,7 +58,7 @@ class Features:
 
 
 def features(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     videos: Sequence[Video | str | Path],
     clips: int = 1,
     average: bool = True,
@@ -71,7 +73,7 @@ def features(
     several SCAM scales, whose logits average the scales; its features are those of the clip's own.
 
     Args:
-        model: A classifier of this package.
+        model: A classifier of this package, also an exported one that has its features.
         videos: Paths, or records, such as a `VideoList`, which knows the names of the classes.
         clips: Uniform clips per video, read as `predict_videos` reads them.
         average: Whether to average over the clips of a video; otherwise each clip's are kept.
@@ -94,12 +96,14 @@ def features(
         )
     records = [as_video(video) for video in videos]
     problems: list[str | None] = [None] * len(records)
-    rows = np.full((len(records), clips, model.classifier.kernel.shape[0]), np.nan, np.float32)
-    about = functools.partial(fingerprint, model, [str(record) for record in records])
+    channels, compute, fingerprint = _engine(model)
+    rows = np.full((len(records), clips, channels), np.nan, np.float32)
+    about = functools.partial(fingerprint, [str(record) for record in records])
     with _kept(rows, resume, about) as keep:
         todo = np.flatnonzero(np.isnan(rows).any(axis=(1, 2))).tolist()
         size = min(batch_size, clips * len(records))
-        computed = _rows(model, [records[index] for index in todo], clips, size, workers)
+        read = clips_ahead([records[index] for index in todo], model.clip, clips, workers)
+        computed = _rows(read, lambda batch: compute(batch, size), clips, size)
         with contextlib.closing(computed):
             for done, (place, row) in enumerate(computed, len(records) - len(todo) + 1):
                 if isinstance(row, DecodingError):
@@ -211,19 +215,34 @@ def _kept(
     file.unlink(missing_ok=True)
 
 
+def _engine(model) -> tuple[int, Callable[[np.ndarray, int], np.ndarray], Callable[..., str]]:
+    """Of a model: number of features, what computes some at a time, and its fingerprint."""
+    if isinstance(model, InferenceModel):
+        (channels,) = model.output_shape("features")
+        return channels, lambda b, size: model.outputs_of(b, size)["features"], model.fingerprint
+    from keras_acl.models.compiled_call import CompiledCall, predict_padded
+    from keras_acl.models.fingerprint import fingerprint
+
+    pooled = CompiledCall(lambda batch: model.pool(*model.features(batch)), [model])
+    channels = model.classifier.kernel.shape[0]
+    compute = functools.partial(predict_padded, pooled)
+    return channels, compute, functools.partial(fingerprint, model)
+
+
 def _rows(
-    model: keras.Model, videos: Sequence[Video], clips: int, size: int, workers: int | None
+    read: Generator[tuple[int, np.ndarray | DecodingError], None, None],
+    pool: Callable[[np.ndarray], np.ndarray],
+    clips: int,
+    size: int,
 ) -> Generator[tuple[int, np.ndarray | DecodingError], None, None]:
     """Yield the place of each video with its features (clips, C), or why it cannot be read."""
-    pooled = CompiledCall(lambda batch: model.pool(*model.features(batch)), [model])
     waiting: dict[int, np.ndarray] = {}
 
     def compute() -> Iterator[tuple[int, np.ndarray]]:
-        batch = np.concatenate(list(waiting.values()))  # (V · clips, T, H, W, 3)
-        features = predict_padded(pooled, batch, size)  # (V · clips, C)
+        features = pool(np.concatenate(list(waiting.values())))  # (V · clips, C)
         return zip(list(waiting), features.reshape(len(waiting), clips, -1), strict=True)
 
-    with contextlib.closing(clips_ahead(videos, model.clip, clips, workers)) as read:
+    with contextlib.closing(read):
         for place, found in read:
             if isinstance(found, DecodingError):
                 yield place, found

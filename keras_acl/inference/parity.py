@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_acl.system.without_telemetry import import_without_telemetry
-
-INPUT = "clip"
+from keras_acl.engines.runtimes import INPUT, RUNTIMES, runtime_of
 
 
 def run_exported(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
@@ -18,7 +16,9 @@ def run_exported(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
         file: File that `keras_acl.export` wrote, or the folder of a SavedModel.
         clips: uint8 clips, (B, T, H, W, 3).
     """
-    return _RUNTIMES[file.suffix.lower()](file, clips)
+    if file.suffix in RUNTIMES:
+        return runtime_of(file).run(clips)
+    return (_run_torch if file.suffix == ".pt2" else _run_saved_model)(file, clips)
 
 
 def largest_difference(
@@ -51,37 +51,8 @@ def _run_saved_model(folder: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-def _run_openvino(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
-    openvino = import_without_telemetry("openvino")
-    # Without the hint, a processor with bfloat16 computes in that.
-    compiled = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    outputs = compiled({INPUT: clips})
-    return {port.any_name: np.array(value) for port, value in outputs.items()}
-
-
-def _run_onnx(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
-    runtime = importlib.import_module("onnxruntime")
-    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {INPUT: clips}), strict=True))
-
-
-def _run_litert(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
-    interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(str(file))
-    return interpreter.get_signature_runner()(**{INPUT: clips})
-
-
 def _run_torch(file: Path, clips: np.ndarray) -> dict[str, np.ndarray]:
     torch = importlib.import_module("torch")
     with torch.no_grad():
         outputs = torch.export.load(file).module()(torch.from_numpy(clips))
     return {name: value.numpy() for name, value in outputs.items()}
-
-
-_RUNTIMES = {
-    "": _run_saved_model,
-    ".xml": _run_openvino,
-    ".onnx": _run_onnx,
-    ".tflite": _run_litert,
-    ".pt2": _run_torch,
-}

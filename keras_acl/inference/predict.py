@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from keras_acl.clip import ClipSpec
+from keras_acl.engines.scores import scores_of
 from keras_acl.system import html
 from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.frame_table import probe
@@ -16,6 +17,11 @@ from keras_acl.video.held import HeldVideo, name_of, on_disk
 from keras_acl.video.read import read_frames
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video, VideoSource, as_video
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_acl.engines import InferenceModel
 
 TOP = 3  # classes shown of each video
 THRESHOLD = 0.5  # from which score on one of several labels is said
@@ -78,7 +84,7 @@ class Predictions(list[Prediction]):
 
 
 def predict_videos(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     paths: Sequence[VideoSource | HeldVideo],
     clips: int = 3,
     progress: Callable[[int, int], object] | None = None,
@@ -89,7 +95,7 @@ def predict_videos(
     Files are decoded ahead while the model computes.
 
     Args:
-        model: A classifier of this package.
+        model: A classifier of this package, also an exported one.
         paths: Video files, folders of numbered pictures, http(s) URLs, or `Video`s; or videos as
             bytes or file objects.
         clips: Clips per video, spread over its length.
@@ -116,7 +122,7 @@ def predict_videos(
                 problem = batch.reason
             else:
                 logits = model.predict_on_batch(batch)
-                scores = keras.ops.convert_to_numpy(model.scores(logits)).mean(axis=0)
+                scores = scores_of(logits, model.multi_label).mean(axis=0)
             found[place] = Prediction(names[place], scores, problem, model.class_names)
             if progress is not None:
                 progress(len(found), len(videos))

@@ -8,17 +8,21 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.models.compiled_call import predict_padded
+from keras_acl.engines.inference_model import InferenceModel
+from keras_acl.engines.scores import scores_of
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, VideoSource, as_video
 from keras_acl.video.windows import Window, read_windows, stated_seconds, stride_frames
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +179,7 @@ class Timeline:
 
 
 def predict_timeline(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     video: VideoSource,
     stride: float | None = None,
     batch_size: int = 4,
@@ -186,7 +190,7 @@ def predict_timeline(
     The file is read once, forward; the memory does not grow with its length.
 
     Args:
-        model: A classifier of this package.
+        model: A classifier of this package, also an exported one.
         video: File to read, folder of numbered pictures, http(s) URL, or `Video` (all of its file).
         stride: Seconds from a window to the next, up to a clip's length; half of it by default.
             Rounded to whole frames of the clip's grid. The last window ends with the recording.
@@ -236,11 +240,14 @@ def predict_timeline(
     )
 
 
-def _scores(model: keras.Model, windows: Sequence[Window], size: int) -> np.ndarray:
+def _scores(model, windows: Sequence[Window], size: int) -> np.ndarray:
     """Scores of some windows, (B, L), computed `size` at a time."""
     clips = np.stack([window.clip for window in windows])  # (B, T, size, size, 3)
-    logits = predict_padded(model, clips, size)
-    return keras.ops.convert_to_numpy(model.scores(logits))
+    if isinstance(model, InferenceModel):
+        return model.scores(model.outputs_of(clips, size)["logits"])
+    from keras_acl.models.compiled_call import predict_padded
+
+    return scores_of(predict_padded(model, clips, size), model.multi_label)
 
 
 def _batches(

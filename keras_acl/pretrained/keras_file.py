@@ -15,7 +15,7 @@ from keras_acl.pretrained.weight_checks import check_loaded, check_size
 EXPANSION, ROOM = 4, 2**20
 
 
-def load_model(path) -> VideoClassifier:
+def load_keras_file(path) -> VideoClassifier:
     """Load a trained model, compiled as it was saved.
 
     Args:

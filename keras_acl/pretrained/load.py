@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keras_acl.clip import ClipSpec
+from keras_acl.engines.inference_model import is_exported
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.config import read_config
 from keras_acl.pretrained.find_folder import find_folder
-from keras_acl.pretrained.keras_file import load_model
+from keras_acl.pretrained.keras_file import load_keras_file
 from keras_acl.pretrained.metadata import Metadata, check_files, read_metadata
 from keras_acl.pretrained.model_folder import CONFIG, SAVE_AGAIN, WEIGHTS
 from keras_acl.pretrained.weight_checks import check_loaded, check_size
@@ -85,10 +86,16 @@ def load_pretrained(
 
 
 def load_any(name: str | os.PathLike) -> VideoClassifier:
-    """Load whatever a model is saved as: a `.keras` file, a run folder, or as `load_pretrained`."""
+    """Load whatever a model is saved as: a `.keras` file, a run folder, or as `load_pretrained`.
+
+    Raises:
+        ValueError: If it was exported: what is called here needs a Keras model.
+    """
     path = Path(name)
+    if is_exported(path):
+        raise ValueError(f"{path} is an exported model, and this needs the Keras model it was.")
     if path.suffix == ".keras" or (path / "model.keras").is_file():
-        return load_model(path)
+        return load_keras_file(path)
     return load_pretrained(name)
 
 

@@ -2,7 +2,7 @@ import pytest
 from tiny_network import random_clips, two_stream
 
 from keras_acl import load_model
-from keras_acl.inference.export_metadata import read_metadata
+from keras_acl.engines import read_metadata
 from keras_acl.inference.parity import run_exported
 
 

@@ -17,7 +17,7 @@ from tiny_network import CLIP, NETWORK, write_figures
 from keras_acl import recipes
 from keras_acl.cli.train import Freeze, NetworkName
 from keras_acl.clip import ClipSpec
-from keras_acl.pretrained.keras_file import load_model
+from keras_acl.pretrained.any_file import load_model
 from keras_acl.training import runs as training
 from keras_acl.training.checkpoint import latest_state
 from keras_acl.training.fine_tuning import FREEZABLE

@@ -8,7 +8,7 @@ import train_kinetics400
 from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.pretrained import load_pretrained
-from keras_acl.pretrained.keras_file import load_model
+from keras_acl.pretrained.any_file import load_model
 from keras_acl.training.history import read_history
 
 # A video that the table lists and nobody has, and a broken one: both belong to the rehearsal.

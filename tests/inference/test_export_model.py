@@ -12,15 +12,17 @@ from tiny_network import LABELS, random_clips, randomize, slow, slowfast, two_st
 from video_files import numbered_frames, write_video
 
 import keras_acl
+from keras_acl.engines import read_metadata
 from keras_acl.inference import export_model
 from keras_acl.inference.export_formats import FORMATS
-from keras_acl.inference.export_metadata import read_metadata
 from keras_acl.inference.export_model import export
 from keras_acl.inference.parity import largest_difference, run_exported
 from keras_acl.pretrained.card import Card
 from keras_acl.system.devices import tensorflow
 
 MAPS = {
+    "spatial_logits": (3, 3),
+    "temporal_logits": (3, 3),
     "logits": (3, 3),
     "features": (3, 192),
     "spatial_map": (3, 4, 4),

@@ -8,7 +8,7 @@ from tiny_network import CLIP, LABELS, two_stream
 
 from keras_acl.models import optimize
 from keras_acl.models.video_classifier import model_name
-from keras_acl.pretrained.keras_file import load_model
+from keras_acl.pretrained.any_file import load_model
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from keras_acl.data import BadVideosError, BadVideoWarning, VideoDataset, split
 from keras_acl.inference.predict import predict_videos
 from keras_acl.models import SlowClassifier
 from keras_acl.pretrained import save_pretrained
-from keras_acl.pretrained.keras_file import load_model
+from keras_acl.pretrained.any_file import load_model
 from keras_acl.training import runs as training
 from keras_acl.training.checkpoint import latest_state
 from keras_acl.training.history import read_history
