@@ -3,6 +3,7 @@
 # make test-slow       tests that start processes, train for long or run the examples and tutorials
 # make lint            ruff, pyright, import-linter
 # make docs            the pages and the API reference as a site, build/docs/index.html
+# make set-up          installs at once what the tests, lint and the documentation need
 # Each sets up .venv by itself; PYTHON chooses the interpreter (3.11 to 3.13).
 
 PYTHON ?= python3
@@ -10,11 +11,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 VIDEOS ?=
 # Two processes: building graphs is work for one core.
-PYTEST ?= -n 2 --dist loadfile
+PYTEST ?= -n 2 --dist loadfile --durations 15 --durations-min 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: demo test test-tensorflow test-jax test-torch test-slow lint docs clean
+.PHONY: demo test test-tensorflow test-jax test-torch test-slow lint docs set-up clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py --output demo $(if $(VIDEOS),--videos "$(VIDEOS)")
@@ -31,8 +32,9 @@ test-torch: $(VENV)/installed-test
 test-tensorflow: $(VENV)/installed-test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST) -m "not slow"
 
+# Few and long ones: whichever process is free takes the next, of whatever file.
 test-slow: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST) -m slow
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST) --dist worksteal -m slow
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
@@ -46,6 +48,10 @@ docs: $(VENV)/installed-docs
 
 clean:
 	rm -rf $(VENV) build demo
+
+set-up: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs,lint,test]"
+	@touch $(foreach part,docs lint test,$(VENV)/installed-$(part))
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
