@@ -10,21 +10,21 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
 NAMES = [preset.name for preset in PRESETS]
 
 
-# The others take seconds each; tests/speed/test_cost.py counts two of them, too.
-QUICK = ("slow_r50_4x16_k400", "demo")
-
-
+# tests/speed/test_architectures.py counts the networks of the others.
 @pytest.mark.parametrize(
-    "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES],
+    "name", ["demo", pytest.param("slowfast_r101_8x8_k400", marks=pytest.mark.slow)]
 )
 def test_record_is_what_its_network_counts(name):
     preset = find_preset(name)
     model = preset.architecture(**preset.arguments)
     assert count_parameters(model) == preset.parameters
     assert count_multiply_adds(model) == preset.multiply_adds
-    if preset.labels is not None:
-        assert len(read_labels(preset.labels)) == model.num_classes
+
+
+def test_labels_are_those_of_the_classes():
+    for preset in PRESETS:
+        if preset.labels is not None:
+            assert len(read_labels(preset.labels)) == preset.arguments.get("num_classes", 400)
 
 
 def test_counts_follow_from_each_other():
@@ -33,6 +33,8 @@ def test_counts_follow_from_each_other():
     assert twice.parameters == slow.parameters
     assert twice.multiply_adds - dense == 2 * (slow.multiply_adds - dense)  # twice the frames
     k400, ucf101 = find_preset("k400"), find_preset("ucf101")
+    assert ucf101.architecture is k400.architecture
+    assert ucf101.arguments == {**k400.arguments, "num_classes": 101}
     fewer = (2048 + 256) * (400 - 101)  # weights of the dense layer
     assert k400.parameters - ucf101.parameters == fewer + 400 - 101
     assert k400.multiply_adds - ucf101.multiply_adds == fewer

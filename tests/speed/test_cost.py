@@ -16,18 +16,10 @@ SMALL_SLOW = {key: value for key, value in SMALL.items() if key != "channel_rati
 
 
 @tensorflow
-@pytest.mark.parametrize(
-    ("network", "parameters", "at_256", "at_224"),
-    [
-        (TwoStreamClassifier, 33_070_648, 34_159_333_376, 26_153_455_616),
-        (SlowFastClassifier, 34_480_216, 36_099_198_976, 27_638_665_216),
-    ],
-)
-def test_published_networks(network, parameters, at_256, at_224):
-    model = network()  # R50 4x16, 400 classes
-    assert count_parameters(model) == parameters
-    assert count_multiply_adds(model) == at_256  # the test size
-    assert count_multiply_adds(model, 224) == at_224
+def test_the_papers_network():
+    model = TwoStreamClassifier()  # R50 4x16, 400 classes
+    assert count_parameters(model) == 33_070_648
+    assert count_multiply_adds(model) == 34_159_333_376  # at 256, the test size
 
 
 @pytest.mark.backends
