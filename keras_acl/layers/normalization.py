@@ -40,6 +40,10 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
     batch size is not known when the graph is built, or is no multiple, the whole batch is one
     group; under `tf.distribute` every replica is one anyway.
 
+    The running statistics are constants to a gradient, on JAX too, where assigning keeps what a
+    value depends on: another pass on them, such as that of a smaller scale, says nothing of the
+    batch that moved them.
+
     Args:
         clips_per_group: Clips that share statistics; `None` for the whole batch.
         momentum: 0.9 (0.1 in torch's sense).
@@ -75,7 +79,10 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
         if not grouped and self.compute_dtype != "float64" and tensorflow() is not None:
             return self._call_fused(inputs)
         if not (grouped or _kept.get()):
-            return super().call(inputs, training=training, mask=mask)
+            outputs = super().call(inputs, training=training, mask=mask)
+            for moved in (self.moving_mean, self.moving_variance):
+                moved.assign(ops.stop_gradient(moved.value))
+            return outputs
         shape = ops.shape(inputs)
         groups = batch // size if grouped else 1
         x = ops.reshape(inputs, (groups, -1, *shape[1:]))  # (G, B/G, ..., C)
@@ -112,7 +119,7 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
             return
         average = ops.reshape(ops.mean(group_statistics, axis=0), variable.shape)
         value = variable * self.momentum + ops.cast(average, variable.dtype) * (1 - self.momentum)
-        variable.assign(value)
+        variable.assign(ops.stop_gradient(value))
 
     def get_config(self):
         """Arguments of the constructor."""

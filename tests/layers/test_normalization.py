@@ -125,6 +125,26 @@ def test_inference_uses_the_running_statistics(group):
     np.testing.assert_allclose(normalize(layer), [-1, 0, 4, 6], atol=1e-4)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="others assign without gradients")
+@pytest.mark.parametrize("group", [None, 2])
+def test_no_gradient_flows_through_the_running_statistics(group):
+    import jax
+
+    layer = ClipBatchNormalization(clips_per_group=group)
+    layer.build(CLIPS.shape)
+    weights, statistics = (
+        [v.value for v in vs] for vs in (layer.trainable_variables, layer.non_trainable_variables)
+    )
+
+    def sum_of_moved(x):
+        _, moved = layer.stateless_call(weights, statistics, x, training=True)
+        return sum(value.sum() for value in moved[:2])
+
+    value, gradient = jax.value_and_grad(sum_of_moved)(CLIPS)
+    assert value > 1.5  # they moved
+    np.testing.assert_array_equal(gradient, 0)
+
+
 def test_frames_and_pixels_of_a_group_count_together():
     clips = np.array([[0, 2, 4, 6], [8, 8, 8, 8]], "float32").reshape(2, 2, 1, 2, 1)
     layer = ClipBatchNormalization(clips_per_group=1)

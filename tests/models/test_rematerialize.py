@@ -22,13 +22,15 @@ def trained(build, rematerialize: bool, **options):
     ("build", "options", "tolerance"),
     [
         pytest.param(two_stream, {}, 2e-4, marks=pytest.mark.backends),
-        # Its gradients are larger, and so is what JAX rounds otherwise.
-        pytest.param(two_stream, {"stream_supervision": 0.5}, 1e-3, marks=pytest.mark.backends),
+        pytest.param(two_stream, {"stream_supervision": 0.5}, 2e-4, marks=pytest.mark.backends),
         (slow, {"dtype": "mixed_bfloat16"}, 2e-2),
     ],
 )
 def test_the_training_is_the_same(build, options, tolerance):
-    """Losses, weights and the running statistics of batch normalisation."""
+    """Losses, weights and the running statistics of batch normalisation.
+
+    The tolerance is for rounding: in float64 on JAX both forms gave the same to the last bit.
+    """
     plain, loss = trained(build, False, scales=(1.0, 0.5), **options)
     saved, same = trained(build, True, scales=(1.0, 0.5), **options)
     assert same == pytest.approx(loss, rel=tolerance)
