@@ -1,11 +1,13 @@
 """The tutorials: as committed they show what they say, and they run again on small input."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,10 +48,23 @@ def test_a_committed_tutorial_was_run_from_top_to_bottom_and_shows_pictures(name
     assert not re.search(r"(/home|/root|/tmp|/Users|/work)/\w", text)  # nobody's own machine
 
 
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """One process for all, as it takes long to start; a tutorial finds no names of another's."""
+    manager = AsyncKernelManager(kernel_name="python3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MPLBACKEND", raising=False)  # a notebook draws into itself
+        yield manager
+    asyncio.run(manager.shutdown_kernel(now=True))
+
+
+def clean_cell(folder: Path):
+    return nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {folder}\n%matplotlib inline")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_tutorial_runs_on_small_input(name, tmp_path, monkeypatch):
-    monkeypatch.delenv("MPLBACKEND", raising=False)  # a notebook draws into itself
+def test_a_tutorial_runs_on_small_input(name, tmp_path, kernel):
     notebook = read(name)
     cells = code_cells(notebook)
     [parameters] = [cell for cell in cells if "parameters" in cell.metadata.get("tags", ())]
@@ -58,9 +73,10 @@ def test_a_tutorial_runs_on_small_input(name, tmp_path, monkeypatch):
     shown = kinds(cells)
     for cell in cells:
         cell.outputs = []
-    NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
-    ).execute()
+    notebook.cells.insert(0, clean_cell(tmp_path))
+    client = NotebookClient(notebook, km=kernel, timeout=300)
+    client.execute()
+    client.kc.stop_channels()
     # Pictures are stored as JPEG where that is much smaller.
     again = {kind.replace("jpeg", "png") for kind in kinds(cells)}
     assert again == {kind.replace("jpeg", "png") for kind in shown}
