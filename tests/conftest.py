@@ -60,6 +60,21 @@ def call(monkeypatch, capsys):
     logger.handlers[:] = handlers
 
 
+@pytest.fixture
+def eager():
+    """Networks that take a step or two are through before they would be compiled."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def numbered_video(tmp_path_factory) -> Path:
     """81 numbered frames of 32 x 48 at 30 fps (2.7 s)."""

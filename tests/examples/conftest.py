@@ -4,7 +4,6 @@ import importlib
 import sys
 from pathlib import Path
 
-import keras
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -21,16 +20,3 @@ def run_example(monkeypatch, capsys):
         return capsys.readouterr().out
 
     return run
-
-
-@pytest.fixture
-def eager():
-    """Networks that take a step or two are through before they would be compiled."""
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)

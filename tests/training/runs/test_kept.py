@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from tiny_network import LABELS, two_stream
+from tiny_network import slow
 
 from keras_acl import recipes
 from keras_acl.training.runs.kept import save_models
@@ -9,7 +9,7 @@ from keras_acl.training.runs.kept import save_models
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
 def test_what_is_kept_has_the_average_of_the_weights(tmp_path, dtype):
-    model = two_stream(labels=LABELS, dtype=dtype)
+    model = slow(dtype=dtype)
     recipes.finetune(ema=0.9).compile(model)
     averages = [v for v in model.optimizer.variables if "average" in v.path]
     assert len(averages) == len(model.trainable_variables)

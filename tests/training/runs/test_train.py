@@ -24,6 +24,7 @@ from keras_acl.training.checkpoint import latest_state
 from keras_acl.training.history import read_history
 from keras_acl.training.runs import train as train_module
 
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
 RECIPE = recipes.finetune(epochs=2, learning_rate=0.4, precise_batches=2)
 
 
@@ -35,8 +36,8 @@ def _tiny_network():
 
 
 @pytest.fixture
-def _one_stream(monkeypatch):
-    """The smallest network: for tests of what stops a run, not of what it computes."""
+def _one_stream(monkeypatch, eager):
+    """The smallest network, without graphs: for what stops a run, not for what it computes."""
     options = {key: value for key, value in NETWORK.items() if key != "channel_ratio"}
     monkeypatch.setitem(training.NETWORKS, "small", options)
     monkeypatch.setattr("keras_acl.training.runs.train.TwoStreamClassifier", SlowClassifier)
