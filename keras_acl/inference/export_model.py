@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +21,7 @@ from keras_acl.models.compiled_call import CompiledCall
 from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.moving_figures.dataset import MovingFigures
+from keras_acl.system.atomic_write import folder_beside
 from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.video import VideoSource, as_video
 
@@ -98,7 +97,12 @@ def export(
         raise ValueError(f'Expected `maps` to be True, False or "all". Received: maps={maps!r}')
     form.check_installed()
     _check_target(path)
-    with _folder_beside(path) as folder:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(folder_beside(path))
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror}"
+            raise OSError(error.errno, reason, str(path)) from error
         folded = optimize(model, "float32")
         if form.lowered:
             folded = folded.copy_with(form="2d")
@@ -199,18 +203,6 @@ def _check_target(path: Path) -> None:
         raise ValueError(
             f"{path} holds other files, and no earlier export. Give a new or an empty folder."
         )
-
-
-@contextlib.contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """A folder to write to on the same file system, removed at the end."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
-    with folder as name:
-        yield Path(name)
 
 
 def _move(file: Path, path: Path) -> None:

@@ -40,6 +40,29 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
+    """A folder beside `path` to write several files to, removed at the end.
+
+    What killed processes left beside `path` is removed on the way.
+
+    Args:
+        path: Where the result goes once it is whole; the caller moves it there.
+
+    Yields:
+        The folder, on the same file system as `path`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tidy_once(path.parent.resolve())
+    folder = unfinished(path)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def check_room(file: str | os.PathLike, variables: Iterable) -> None:
     """Refuse to save variables where the disk has no room for them: HDF5 would crash the process.
 

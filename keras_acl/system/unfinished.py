@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def unfinished(file: Path) -> Path:
 
 
 def tidy(folder: str | os.PathLike) -> None:
-    """Remove the unfinished files of a folder that nobody has changed for ten minutes.
+    """Remove the unfinished files and folders in a folder, unchanged for ten minutes.
 
     One whose process still runs on this machine stays.
     """
@@ -34,7 +35,11 @@ def tidy(folder: str | os.PathLike) -> None:
                 continue
             with contextlib.suppress(OSError):  # another process was faster
                 age = time.time() - entry.stat(follow_symlinks=False).st_mtime
-                if age > ABANDONED and not _runs(int(match[1])):
+                if age <= ABANDONED or _runs(int(match[1])):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
                     os.unlink(entry.path)
 
 

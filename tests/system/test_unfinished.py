@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from keras_acl.system.atomic_write import written_whole
-from keras_acl.system.unfinished import ABANDONED, tidy
+from keras_acl.system.atomic_write import folder_beside, written_whole
+from keras_acl.system.unfinished import ABANDONED, UNFINISHED, tidy
 from keras_acl.video.files import find_videos
 
 
@@ -64,3 +64,16 @@ def test_what_killed_processes_left_is_removed_by_the_next_write(tmp_path):
     left = {names[key][0] for key in ("fresh", "running", "another")}
     assert set(os.listdir(tmp_path)) == {"new.txt", *left}
     tidy(tmp_path / "nowhere")
+
+
+def test_a_folder_that_a_killed_process_left_is_removed_with_what_is_in_it(tmp_path):
+    left = tmp_path / f".saving-{dead_process()}-0123abcd-model.onnx"
+    left.mkdir()
+    (left / "model.onnx").write_text("half")
+    age = time.time() - ABANDONED - 1
+    os.utime(left, (age, age))
+    with folder_beside(tmp_path / "model.onnx") as beside:
+        assert os.listdir(tmp_path) == [beside.name]
+        assert UNFINISHED.fullmatch(beside.name)  # the next write knows it, should this one die
+        (beside / "model.onnx").write_text("half")
+    assert os.listdir(tmp_path) == []
