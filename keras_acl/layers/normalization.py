@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_acl.system.devices import tensorflow
@@ -30,6 +31,22 @@ def are_running_statistics_kept() -> bool:
     return _kept.get()
 
 
+def check_clips_per_group(count: int | None) -> None:
+    """Refuse a size of groups that is none.
+
+    Raises:
+        ValueError: If it is neither None nor a whole number from 1 on.
+    """
+    if count is None:
+        return
+    whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not whole or count < 1:
+        raise ValueError(
+            "Expected `clips_per_group` to be None, for the whole batch, or a whole number from 1 "
+            f"on, such as 8. Received: clips_per_group={count!r}"
+        )
+
+
 @keras.saving.register_keras_serializable(package="keras_acl")
 class ClipBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation with the networks' constants, over groups of clips on request.
@@ -52,7 +69,8 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
             which is that of the channels.
 
     Raises:
-        ValueError: For another axis, or statistics shared or renormalised in Keras' ways.
+        ValueError: For another axis, groups of no clip, or statistics shared or renormalised in
+            Keras' ways.
 
     Input shape:
         `(batch, ..., channels)`.
@@ -68,6 +86,7 @@ class ClipBatchNormalization(keras.layers.BatchNormalization):
                 "Expected axis=-1, synchronized=False and renorm=False. Received: "
                 f"axis={self.axis}, synchronized={self.synchronized}, renorm={self.renorm}"
             )
+        check_clips_per_group(clips_per_group)
         self.clips_per_group = clips_per_group
 
     def call(self, inputs, training=None, mask=None):

@@ -9,6 +9,8 @@ import keras
 from keras_acl.clip import ClipSpec
 from keras_acl.models.class_names import (
     check_label_kind,
+    check_label_shape,
+    check_label_values,
     check_labels,
     check_same_classes,
     names_of,
@@ -118,7 +120,8 @@ class CompiledAndFitted(keras.Model):
 
         Raises:
             ValueError: If batch normalisation is folded away: such a network is for inference. If
-                the data have other classes than the model, or in another order. If classes are to
+                the data have other classes than the model, or in another order. If the labels are
+                not those of one class a clip, or of several, as the model takes. If classes are to
                 be weighed and clips may have several.
         """
         self._check_trainable()
@@ -128,6 +131,10 @@ class CompiledAndFitted(keras.Model):
                 "out, or give `fit` a sample_weight, one for each clip."
             )
         self._take_labels(x, kwargs.get("validation_data"))
+        self._check_values(args[0] if args else kwargs.get("y"))
+        validation = kwargs.get("validation_data")
+        if isinstance(validation, tuple | list) and len(validation) > 1:
+            self._check_values(validation[1], "The labels of the validation data")
         history = super().fit(x, *args, **self._with_callbacks(args, kwargs))
         if self.stop_training:
             # TensorFlow's iterator over a pass that was broken off stays in a cycle, and would wait
@@ -154,6 +161,7 @@ class CompiledAndFitted(keras.Model):
         """
         check_same_classes(names_of(x), self.labels, self.num_classes)
         check_label_kind(several_labels(x), self.multi_label)
+        self._check_values(args[0] if args else kwargs.get("y"))
         return super().evaluate(x, *args, **kwargs)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -161,15 +169,17 @@ class CompiledAndFitted(keras.Model):
 
         Raises:
             ValueError: If the model is a multi-label one, and the labels are not a 0 or 1 for each
-                class. Keras would take a class index for the label of every class.
+                class.
         """
-        shape = (None, self.num_classes) if y is None else tuple(y.shape)
-        if self.multi_label and (len(shape) != 2 or shape[1] not in (None, self.num_classes)):
-            raise ValueError(
-                "A multi-label model takes labels of shape (batch, classes), 1 where the clip has "
-                f"the class, else 0: expected (batch, {self.num_classes}). Received: shape={shape}"
-            )
+        if self.multi_label and y is not None:
+            check_label_shape(y.shape, self.num_classes)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The compiled metrics as any Keras model; labels are checked as in `compute_loss`."""
+        if self.multi_label and y is not None:  # torch and JAX build the metrics before the loss
+            check_label_shape(y.shape, self.num_classes)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def train_on_batch(self, *args, **kwargs):
         """Train on one batch as any Keras model.
@@ -192,6 +202,11 @@ class CompiledAndFitted(keras.Model):
         if labels and self.labels is None:
             self._labels = check_labels(labels, self.num_classes)
             logger.warning("%s: the labels are those of the data: %s", self.name, ", ".join(labels))
+
+    def _check_values(self, y, owner: str = "The labels") -> None:
+        """Check labels that are given as an array; what a compiled step reads cannot raise."""
+        if hasattr(y, "shape") and hasattr(y, "dtype"):
+            check_label_values(y, self.num_classes, self.multi_label, owner)
 
     def _check_trainable(self) -> None:
         if self.folded:

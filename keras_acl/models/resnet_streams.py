@@ -13,6 +13,7 @@ from keras_acl.layers import (
     slow_frame_indices,
 )
 from keras_acl.layers.residual import ConvolutionOptions
+from keras_acl.models.classifier_options import check_num_classes
 from keras_acl.system.memory import available_memory
 
 # Blocks of each stage. 50 and 101 are the published networks, 11 and 14 small ones for CPUs.
@@ -42,8 +43,10 @@ def check_memory(num_classes: int, depth: int, width: int) -> None:
     """Refuse a network that cannot be held, before anything of it is allocated.
 
     Raises:
-        ValueError: If its float32 weights alone are larger than the memory that is free.
+        ValueError: If its float32 weights alone are larger than the memory that is free, or
+            `num_classes` is no number of classes.
     """
+    check_num_classes(num_classes)
     needed = least_parameters(num_classes, depth, width) * 4 / 2**20
     if needed > available_memory():
         raise ValueError(

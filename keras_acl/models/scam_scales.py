@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_acl.layers.class_activation import known_size, resize
 from keras_acl.layers.normalization import running_statistics_kept
+from keras_acl.models.classifier_options import is_number
 
 
 def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
@@ -14,9 +15,10 @@ def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     Raises:
         ValueError: If they do not start with 1.0, or one is outside (0, 1].
     """
-    if not scales or scales[0] != 1.0 or not all(0 < scale <= 1 for scale in scales):
+    numbers = isinstance(scales, Sequence) and all(map(is_number, scales))
+    if not numbers or not scales or scales[0] != 1.0 or not all(0 < scale <= 1 for scale in scales):
         raise ValueError(
-            f"Expected `scales` to start with 1.0 and to lie in (0, 1]. Received: {scales}"
+            f"Expected `scales` to start with 1.0 and to lie in (0, 1]. Received: {scales!r}"
         )
     return tuple(scales)
 

@@ -1,12 +1,11 @@
 """A classifier of two streams, each of which may learn the label as well as both together."""
 
 import contextlib
-import math
 from collections.abc import Iterator
 
-import numpy as np
 from keras import ops
 
+from keras_acl.models.classifier_options import check_weight
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.system.keras_internals import compiled_loss
 from keras_acl.training.losses import monitored_metric
@@ -147,12 +146,7 @@ def check_supervision(weight: float) -> None:
     Raises:
         ValueError: If it is negative or not finite.
     """
-    number = isinstance(weight, int | float | np.number)
-    if not number or not 0 <= weight < math.inf:  # NaN is not
-        raise ValueError(
-            "Expected `stream_supervision` to be 0 or more, such as 0.5. "
-            f"Received: stream_supervision={weight!r}"
-        )
+    check_weight("stream_supervision", weight)
 
 
 class _AccuracyAlone:

@@ -13,7 +13,7 @@ from keras_acl.layers import (
     PackPathways,
     slow_frame_indices,
 )
-from keras_acl.models.classifier_options import ClassifierOptions
+from keras_acl.models.classifier_options import ClassifierOptions, check_weight
 from keras_acl.models.resnet_streams import (
     check_memory,
     resnet_stream,
@@ -92,6 +92,8 @@ class TwoStreamClassifier(SupervisedStreams):
         stream_supervision: float = 0.0,
         **options: Unpack[ClassifierOptions],
     ):
+        if consistency_weight is not None:
+            check_weight("consistency_weight", consistency_weight)
         check_memory(num_classes, depth, width)
         super().__init__(num_classes, clip=clip, stream_supervision=stream_supervision, **options)
         self.depth, self.width = depth, width

@@ -10,9 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
-from keras_acl.layers.normalization import ClipBatchNormalization
+from keras_acl.layers.normalization import ClipBatchNormalization, check_clips_per_group
 from keras_acl.layers.residual import ConvolutionOptions
 from keras_acl.models.class_names import check_labels
+from keras_acl.models.classifier_options import check_num_classes, check_options
 from keras_acl.models.compile_and_fit import CompiledAndFitted
 from keras_acl.models.rematerialize import rematerialized
 from keras_acl.system.devices import warn_of_slow_convolutions
@@ -42,7 +43,7 @@ class VideoClassifier(CompiledAndFitted):
 
     Raises:
         ValueError: If there are fewer than two classes, the number of labels is not `num_classes`,
-            or a name stands twice.
+            a name stands twice, or another argument is none that it can be.
     """
 
     rematerialize = False
@@ -64,11 +65,9 @@ class VideoClassifier(CompiledAndFitted):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_classes < 2:
-            raise ValueError(
-                "A classifier tells at least two classes apart; yes or no are two. "
-                f"Received: num_classes={num_classes}"
-            )
+        check_num_classes(num_classes)
+        check_options(multi_label, dropout)
+        check_clips_per_group(clips_per_group)
         warn_of_slow_convolutions()
         self.num_classes = num_classes
         self.clip = clip
@@ -126,6 +125,7 @@ class VideoClassifier(CompiledAndFitted):
 
     @clips_per_group.setter
     def clips_per_group(self, value: int | None) -> None:
+        check_clips_per_group(value)
         self._clips_per_group = value
         for layer in all_layers(self):
             if isinstance(layer, ClipBatchNormalization):

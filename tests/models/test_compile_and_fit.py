@@ -214,6 +214,54 @@ def test_a_multi_label_model_refuses_class_indices(labels):
         model.fit(random_clips(), labels, verbose=0)
 
 
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return random_clips(), TARGETS
+
+
+@pytest.mark.backends
+def test_class_indices_of_a_data_set_are_refused_in_the_same_words():
+    """Compiled with a metric, which torch and JAX build first."""
+    model = slow(multi_label=True)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=[keras.metrics.BinaryAccuracy()], run_eagerly=True)
+    with pytest.raises(ValueError, match=r"labels of shape \(batch, classes\)"):
+        model.fit(Batches(), verbose=0)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([[1, 1, 0], [0, 1, 0]], "row 0 adds up to 2; 1 of 2 rows"),
+        ([[0, 1, 0], [0, 0, 0]], "row 1 adds up to 0"),
+        ([[0, 1, 0], [0, float("nan"), 0]], "row 1 adds up to nan"),
+        ([3, 0], "from 0 to 2. Received: values from 0 to 3"),
+        ([-1, 0], "values from -1 to 0"),
+    ],
+)
+def test_a_model_of_one_label_refuses_several(rows, found):
+    model = slow()
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    for run in (
+        lambda y: model.fit(random_clips(), y),
+        lambda y: model.fit(random_clips(), np.eye(3)[:2], validation_data=(random_clips(), y)),
+        lambda y: model.evaluate(random_clips(), y),
+    ):
+        with pytest.raises(ValueError, match=found):
+            run(np.array(rows))
+
+
+def test_soft_and_mixed_labels_are_of_one_label():
+    rows = np.array([[0.9, 0.05, 0.05], [0.3, 0.7, 0]], "float16")
+    model = slow()
+    model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    assert np.isfinite(model.evaluate(random_clips(), rows, verbose=0))
+
+
 class OfKind(Named):
     def __init__(self, multi_label):
         super().__init__()

@@ -13,7 +13,7 @@ from tiny_network import (
 
 from keras_acl import load_model, load_pretrained, optimize, save_pretrained
 from keras_acl.layers import ClipBatchNormalization
-from keras_acl.models import SlowClassifier
+from keras_acl.models import SlowClassifier, TwoStreamClassifier
 from keras_acl.models.video_classifier import FullPrecisionDense
 from keras_acl.system.keras_internals import all_layers
 
@@ -164,6 +164,36 @@ def test_the_group_of_batch_statistics_is_kept_on_reload(build, tmp_path):
 def test_one_class_is_no_classification(count):
     with pytest.raises(ValueError, match=f"at least two classes .* Received: num_classes={count}"):
         SlowClassifier(count)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"num_classes": wrong} for wrong in (2.5, True, "3")),
+        *({"multi_label": wrong} for wrong in ("no", 1, None)),
+        *({"dropout": wrong} for wrong in (1.0, -0.1, float("nan"), "0.5", True)),
+        *({"clips_per_group": wrong} for wrong in (0, -8, 2.5, True)),
+        *({"labels": wrong} for wrong in ("abc", [0, 1, 2])),
+        *({"scales": wrong} for wrong in (0.5, "1", (True, 0.5), [1.0, float("nan")])),
+        *({"stream_supervision": wrong} for wrong in (True, "0.5", -1, float("nan"))),
+        *({"consistency_weight": wrong} for wrong in (-1.5, float("nan"), "1", True)),
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused_with_its_name(options):
+    [(name, value)] = options.items()
+    with pytest.raises(ValueError, match="Expected `") as error:
+        TwoStreamClassifier(**{"num_classes": 3, **options})
+    assert f"`{name}`" in str(error.value)
+    assert repr(value) in str(error.value)
+
+
+@pytest.mark.parametrize("count", [0, True, 2.5])
+def test_the_group_of_batch_statistics_is_a_count(count):
+    model = slow()
+    with pytest.raises(ValueError, match="Expected `clips_per_group`"):
+        model.clips_per_group = count
+    assert groups(model) == {None}
 
 
 LOGITS = np.log([[1, 3, 4], [8, 1, 1]]).astype("float32")
