@@ -43,7 +43,8 @@ LONGER = {"long": "rule", "long_alone": "alone"}
 GAINS = (("ac", "no_fusion"), ("sup", "no_fusion"), ("sup_ac", "no_fusion"), ("sup_ac", "fusion"))
 GAINS += PAIRS
 
-# The rows that a sentence of the text rests on: Holm's correction is over these.
+# The rows that a sentence of the text rests on: Holm's correction is over those of
+# them that have runs.
 _PAIRS = (
     ("ac", "no_fusion"),
     ("sup", "no_fusion"),

@@ -7,7 +7,7 @@ in a sentence stands right behind a comment that says what it is:
     <!-- value motion rule sup_ac pointing_spatial -->45     another measure, rounded
     <!-- value motion rule sup_ac-fusion -->+3.5 ± 2.1       paired difference ± 95 % interval
     <!-- seeds motion rule sup_ac-fusion -->8 of 8           where the difference is above 0
-    <!-- p motion rule sup_ac-fusion -->0.004               Holm's, over `comparisons.CLAIMS`
+    <!-- p motion rule sup_ac-fusion -->0.004               Holm's, over `CLAIMS` that have runs
 
 A number is written as the one that it replaces: `0` is rounded, `0.0 ± 0.0` has its spread. Where
 runs are on a data set's own split, `own` instead of the regime means these.

@@ -71,8 +71,9 @@ LEGEND = (
 PAIRED = (
     "Differences of runs with the same seed, in points, with 95 % intervals (Student's t, for "
     "each figure alone) and in how many of the seeds, or folds, they are above 0. *p* is of the "
-    "two-sided paired t test of accuracy, *Holm* after Holm's correction over all such rows. Bold "
-    "is what stays below 0.05 after the correction over all rows of its column."
+    "two-sided paired t test of accuracy, *Holm* after Holm's correction over the differences of "
+    "accuracy in all such tables. Bold is what stays below 0.05 after the correction over all "
+    "differences of its measure; in the table of claims, over that table's rows."
 )
 
 
@@ -221,8 +222,29 @@ def claims_table(cells: Cells, holm: dict) -> str:
         names = [part_name(row.task, row.regime), pair_name(row), MEASURES[measure]]
         rows.append([*names, describe(values, corrected), *map(probability, p_values)])
     heads = ["", "", "measure", "difference", "p", "Holm, these rows", "Holm, all rows"]
-    missing = f"\n\n{len(CLAIMS) - len(claims)} of the {len(CLAIMS)} rows have no runs yet."
-    return markdown(heads, rows) + (missing if len(claims) < len(CLAIMS) else "") if rows else ""
+    return f"{markdown(heads, rows)}\n\n{_families(among_claims, holm)}" if rows else ""
+
+
+def _families(among_claims: dict, holm: dict) -> str:
+    """Over how many tests each p value of the claims is corrected."""
+    tested = [key for key, p in among_claims.items() if not math.isnan(p)]
+    over = {
+        measure: sum(name == measure and not math.isnan(p) for (_, name), p in holm.items())
+        for measure in dict.fromkeys(measure for _, measure in tested)
+    }
+    counts = ", ".join(f"{count} of {MEASURES[name]}" for name, count in over.items())
+    missing = len(CLAIMS) - len(tested)
+    later = (
+        f" {missing} of the {len(CLAIMS)} planned rows have no such runs yet; each that comes "
+        "may raise the *p* of the others."
+        if missing
+        else ""
+    )
+    return (
+        f"*Holm, these rows* is over the {len(tested)} rows of this table that have paired runs "
+        "of two seeds or folds, whatever their measure, and bold goes by it. *Holm, all rows* is "
+        f"over every difference of the same measure in all tables: {counts}.{later}"
+    )
 
 
 def summary_table(cells: Cells) -> str:

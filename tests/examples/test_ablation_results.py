@@ -205,10 +205,34 @@ def test_claims_are_corrected_among_themselves(full):
     head, _, *rows = tables.blocks(full)["claims"].splitlines()
     assert head.endswith("| Holm, these rows | Holm, all rows |")
     assert len([row for row in rows if row.startswith("| ")]) == len(claims)
-    missing = len(comparisons.CLAIMS) - len(claims)
-    assert rows[-1] == f"{missing} of the {len(comparisons.CLAIMS)} rows have no runs yet."
+    assert f"over the {len(claims)} rows of this table" in rows[-1]
+    missing, planned = len(comparisons.CLAIMS) - len(claims), len(comparisons.CLAIMS)
+    assert f"{missing} of the {planned} planned rows have no such runs yet" in rows[-1]
     alone = comparisons.p_value(comparisons.differences(runs, *claims[0]))
     assert comparisons.corrected(runs, claims)[claims[0]] > alone
+
+
+def test_the_page_says_over_how_many_tests_claims_are_corrected():
+    pair = ("ac", "no_fusion")
+    runs = {
+        ("rule", "motion", "no_fusion"): cell(0.50, 0.60, 0.55),
+        ("rule", "motion", "ac"): cell(0.51, 0.63, 0.60),
+        ("rule", TASK, "no_fusion"): cell(0.50, 0.60),
+        ("rule", TASK, "ac"): cell(0.52, 0.61),
+        ("rule", TASK, "fusion"): cell(0.62, 0.68),
+        ("long", TASK, "no_fusion"): cell(0.50),  # one seed: no test
+        ("long", TASK, "ac"): cell(0.52),
+    }
+    told = tables.blocks(runs)["claims"].splitlines()[-1]
+    # AC and fusion against no fusion, and AC against fusion, where there is fusion; else AC alone.
+    assert "over the 2 rows" in told
+    assert "in all tables: 4 of accuracy." in told
+    assert f"{len(comparisons.CLAIMS) - 2} of the" in told
+    alone = comparisons.p_value(
+        comparisons.differences(runs, Comparison("motion", "rule", *pair), "accuracy")
+    )
+    p_values = tables.blocks(runs)["claims"].splitlines()[2].split(" | ")
+    assert p_values[4:6] == [tables.probability(alone), tables.probability(2 * alone)]
 
 
 # The file
