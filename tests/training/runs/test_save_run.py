@@ -1,11 +1,10 @@
 import json
 
-import numpy as np
 import pytest
 from tiny_network import LABELS, two_stream, write_figures
 
 from keras_acl import load_model
-from keras_acl.evaluation import Protocol, Scores, evaluate_views
+from keras_acl.evaluation import evaluate_views
 from keras_acl.evaluation.held_out import held_out_videos
 from keras_acl.pretrained import load_pretrained
 from keras_acl.training.runs.save_run import save_run
@@ -84,9 +83,7 @@ def test_scores_of_another_state_of_the_model_are_not_claimed(run, tmp_path):
 
 
 def test_of_several_labels_there_is_no_accuracy_for_a_card(run, tmp_path):
-    truth, scores = np.array([[1, 0, 1]], np.int32), np.full((1, 3), 0.5, np.float32)
-    protocol = Protocol(1, 1, 37, activation="sigmoid")
-    Scores(("a.mp4",), truth, scores, (None,), LABELS, protocol).save(run / "scores.npz")
+    two_stream(labels=LABELS, multi_label=True).save(run / "model.keras")
     with pytest.raises(ValueError, match="may have several labels: save the model by save_pretr"):
         save_run(run, tmp_path / "card")
     assert not (tmp_path / "card").exists()
