@@ -14,10 +14,9 @@ import sys
 import warnings
 from pathlib import Path
 
-from keras_acl import recipes
+from keras_acl import load_model, recipes
 from keras_acl.data import MovingFigures, split
 from keras_acl.inference.predict import predict_videos
-from keras_acl.pretrained.keras_file import load_model
 from keras_acl.training import runs
 
 import numpy as np

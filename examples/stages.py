@@ -18,10 +18,10 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from keras_acl import load_model
 from keras_acl.data import VideoDataset, VideoList
 from keras_acl.evaluation import NOT_FOUND, Scores, ViewGrid, evaluate_views, summary
 from keras_acl.pretrained import Card, publish, save_pretrained
-from keras_acl.pretrained.keras_file import load_model
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
 from keras_acl.training.recipe import Recipe

@@ -16,13 +16,12 @@ import sys
 import warnings
 from pathlib import Path
 
-from keras_acl import ClipSpec, recipes
+from keras_acl import ClipSpec, load_model, recipes
 from keras_acl.attention import attention_maps, pointing_game
 from keras_acl.data import MovingFigures, VideoList, read_directory, read_mask, read_test_clip
 from keras_acl.evaluation import Scores, card_metric, evaluate_views, summary
 from keras_acl.pretrained import Card, save_pretrained
 from keras_acl.pretrained.golden import golden_outputs
-from keras_acl.pretrained.keras_file import load_model
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.training import runs
 
