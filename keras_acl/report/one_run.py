@@ -97,24 +97,11 @@ def run_context(
     values, matrix, bins = summary(scores), confusion_matrix(scores), calibration(scores)
     rows, curves = class_table(scores), roc_curves(scores)
     alone = [class_table(one) for one in alone_on_the_same(scores).values()]
-    folder, names = short_paths(scores)
-    problems = [
-        {"name": names[index], "reason": problem, "missing": problem == NOT_FOUND}
-        for index, problem in enumerate(scores.problems)
-        if problem is not None
-    ]
+    _, names = short_paths(scores)
     return {
-        "run": run,
-        "salt": salt,
+        **common_context(run, salt),
         "summary": values,
-        "classes": len(scores.labels),
-        "folder": folder,
         "streams": stream_rows(scores, values),
-        "pending": int((~(scores.done | scores.failed)).sum()),
-        "unlabelled": int((scores.done & (scores.truth < 0)).sum()),
-        "missing": [problem for problem in problems if problem["missing"]],
-        "failed": [problem for problem in problems if not problem["missing"]],
-        "curves": _curves(run, salt),
         "matrix": charts.matrix_chart(matrix, scores.labels, salt),
         "named": len(scores.labels) <= charts.NAMED_CLASSES,
         "pairs": confused_pairs(matrix, scores.labels),
@@ -127,6 +114,28 @@ def run_context(
         "hardest": [_shown(video, names, scores.labels, strips) for video in hardest],
         "has_strips": bool(strips.rows),
         "strip_note": strips.note,
+    }
+
+
+def common_context(run: Run, salt: str) -> dict[str, Any]:
+    """What is said of a run whatever its videos' labels are."""
+    scores = run.scores
+    folder, names = short_paths(scores)
+    problems = [
+        {"name": names[index], "reason": problem, "missing": problem == NOT_FOUND}
+        for index, problem in enumerate(scores.problems)
+        if problem is not None
+    ]
+    return {
+        "run": run,
+        "salt": salt,
+        "classes": len(scores.labels),
+        "folder": folder,
+        "pending": int((~(scores.done | scores.failed)).sum()),
+        "unlabelled": int((scores.done & ~scores.labelled).sum()),
+        "missing": [problem for problem in problems if problem["missing"]],
+        "failed": [problem for problem in problems if not problem["missing"]],
+        "curves": _curves(run, salt),
     }
 
 

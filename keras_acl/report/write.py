@@ -15,6 +15,7 @@ from keras_acl.pretrained.load import load_any
 from keras_acl.report.attention_strips import attention_strip
 from keras_acl.report.one_run import HardVideo, Strips, hardest_videos, run_context
 from keras_acl.report.run import Run, read_run
+from keras_acl.report.several_labels import labels_context
 from keras_acl.report.two_runs import comparison_context, display_names
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
@@ -52,6 +53,7 @@ def write_report(
     """Write a page of metrics, charts, and the hardest videos with where the model looked.
 
     Styles, charts and pictures are inside; nothing is loaded from anywhere, and there is no script.
+    Of videos that may have several labels it says how well each label is found, and shows none.
 
     Args:
         run: A folder that `evaluate_views` wrote.
@@ -70,8 +72,8 @@ def write_report(
 
     Raises:
         FileNotFoundError: If there are no scores, or no such model or groups.
-        ValueError: If scores are broken or of several labels a video, no video has a label and
-            scores, the runs or the model have other classes, or `hardest` is negative.
+        ValueError: If scores are broken, no video has a label and scores, two runs are of several
+            labels a video, the runs or the model have other classes, or `hardest` is negative.
 
     Example:
         >>> write_report("runs/test", "report.html")
@@ -79,7 +81,14 @@ def write_report(
     if hardest < 0:
         raise ValueError(f"The number of hardest videos is 0 or more. Received: {hardest}")
     runs = [read_run(path) for path in (run, other) if path is not None]
-    _check_one_label(runs)
+    if any(one.scores.multi_label for one in runs):
+        if other is not None:
+            raise ValueError(
+                "Runs are compared by which class each video is taken for, and these videos may "
+                f"have several labels: write a report of each, or see the {LABELS} of both."
+            )
+        context = labels_context(runs[0], "run1")
+        return _write_page(file, [context], (runs[0].name,), None)
     labels = runs[0].scores.labels
     groups = _groups(groups, labels)
     names, difference = (runs[0].name,), None
@@ -96,19 +105,19 @@ def write_report(
         run_context(one, groups, videos, shown, f"run{number}")
         for number, (one, videos, shown) in enumerate(zip(runs, hard, strips, strict=True), 1)
     ]
+    return _write_page(file, contexts, names, difference)
+
+
+def _write_page(
+    file: str | Path,
+    contexts: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    difference: dict[str, Any] | None,
+) -> Report:
     with written_whole(file) as beside:
         page = render(contexts, names, difference)
         beside.write_text(page, encoding="utf-8", errors="backslashreplace")
     return Report(Path(file))
-
-
-def _check_one_label(runs: Sequence[Run]) -> None:
-    for run in runs:
-        if run.scores.multi_label:
-            raise ValueError(
-                "A report shows which class videos are taken for, and these may have several "
-                f"labels: see {run.folder / LABELS} for how well each is found."
-            )
 
 
 def _groups(
