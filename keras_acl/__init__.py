@@ -11,7 +11,7 @@ Networks and training
 - `layers`: what they are made of: attention consistency, class activation maps, lateral fusion
 - `recipes`: all that `compile` and `fit` need, for fine-tuning and for Kinetics-400
 - `callbacks`: the weight of the consistency term, precise batch statistics, resumable runs
-- `optimize`: a faster copy of a model for inference
+- `optimize`: a model in the fastest form that the machine has, for inference
 - `export`: a model as a file for OpenVINO, ONNX Runtime, LiteRT, TensorFlow or torch
 - `profiling`: parameters and multiply-adds, counted
 
@@ -64,12 +64,12 @@ if TYPE_CHECKING:
         export,
         features,
         load_model,
+        optimize,
         plot_timeline,
         predict_timeline,
         predict_videos,
         save_features,
     )
-    from keras_acl.models import optimize
     from keras_acl.pretrained import list_presets, load_pretrained, save_pretrained
 
 # TensorFlow by itself turns its fast convolutions (oneDNN) on only where a processor has VNNI;
@@ -113,7 +113,7 @@ __getattr__, __dir__ = lazy_names(
         "list_presets": "keras_acl.pretrained",
         "load_model": "keras_acl.inference",
         "load_pretrained": "keras_acl.pretrained",
-        "optimize": "keras_acl.models",
+        "optimize": "keras_acl.inference",
         "plot_timeline": "keras_acl.inference",
         "predict_timeline": "keras_acl.inference",
         "predict_videos": "keras_acl.inference",

@@ -6,6 +6,8 @@ How much attention falls where the action is: `measure_boxes` for videos with bo
 or masks, `measure` for maps and masks, and the measures it consists of.
 """
 
+from typing import TYPE_CHECKING
+
 from keras_acl.attention.boxes import read_boxes
 from keras_acl.attention.explanation import Explanation, explain
 from keras_acl.attention.maps import AttentionMaps, attention_maps
@@ -19,7 +21,10 @@ from keras_acl.attention.measures import (
     stream_distance,
 )
 from keras_acl.attention.overlay import overlay, save_contact_sheet
-from keras_acl.attention.snapshots import AttentionSnapshots
+from keras_acl.system.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from keras_acl.attention.snapshots import AttentionSnapshots
 
 __all__ = [
     "AttentionMaps",
@@ -41,6 +46,5 @@ __all__ = [
     "stream_distance",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+# A callback of Keras; the rest does without.
+__getattr__, __dir__ = lazy_names(__name__, {"AttentionSnapshots": "keras_acl.attention.snapshots"})

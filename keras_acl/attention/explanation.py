@@ -5,15 +5,15 @@ import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from keras_acl.attention.along_video import VideoAttention, parts_of
 from keras_acl.attention.overlay import STREAMS, Section, save_sections
 from keras_acl.attention.panels import PANEL, check_ending, overlay_writer, panels, strip
 from keras_acl.clip import ClipSpec
-from keras_acl.models.video_classifier import model_name
+from keras_acl.engines.naming import model_name
 from keras_acl.system import html
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.crop import seen_corner
@@ -21,6 +21,11 @@ from keras_acl.video.frame_table import probe
 from keras_acl.video.held import HeldVideo, name_of, on_disk
 from keras_acl.video.read import read_squares
 from keras_acl.video.video import VideoSource, as_video
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_acl.engines.inference_model import InferenceModel
 
 COLUMNS = 6  # columns of the contact sheet
 MOST_BYTES = 5_000_000  # of a film inside a notebook
@@ -60,13 +65,13 @@ class Explanation:
 
 
 def explain(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     video: VideoSource | HeldVideo,
     out: str | os.PathLike,
     label: str | int | None = None,
     strength: float = 0.5,
     clips: int | None = None,
-    compare: keras.Model | None = None,
+    compare: "keras.Model | InferenceModel | None" = None,
 ) -> Explanation:
     """Write a video that shows where each stream looks, and a contact sheet beside it.
 
@@ -77,7 +82,7 @@ def explain(
     score is that of `predict_videos`. What `optimize` returns may be given, too.
 
     Args:
-        model: A classifier of this package.
+        model: A classifier of this package, also one exported with its maps.
         video: File to look at, folder of numbered pictures, http(s) URL, or `Video` (all of its
             file); or bytes, or a file object.
         out: File to write, .mp4 (H.264) or .gif. The contact sheet gets the ending .png.

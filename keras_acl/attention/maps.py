@@ -1,16 +1,16 @@
 """Class activation maps of a model's streams, at the size of the clip."""
 
 import dataclasses
-import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import ops
 
-from keras_acl.layers import ClassActivationMaps
-from keras_acl.models import SlowClassifier
-from keras_acl.models.compiled_call import CompiledCall, predict_padded
+from keras_acl.engines.inference_model import InferenceModel, maps_in
+from keras_acl.engines.scores import scores_of
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class AttentionMaps:
 
 
 def attention_maps(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     clips,
     classes=None,
     batch_size: int = 4,
@@ -46,7 +46,8 @@ def attention_maps(
     size of frames, so that only the first call is slow.
 
     Args:
-        model: A classifier of this package; a baseline's maps need no more than its dense layer.
+        model: A classifier of this package, also one exported with its maps; a baseline's maps need
+            no more than its dense layer.
         clips: (B, T, H, W, 3), values 0-255.
         classes: (B,) classes whose maps are computed, by default the predicted ones.
         batch_size: Clips computed at once.
@@ -72,14 +73,22 @@ def attention_maps(
             "Expected at least one clip, and one in a batch. Received: "
             f"{len(clips)} clips, batch_size={batch_size}"
         )
-    compiled = _compiled_for(model, clips.shape[2:4])
+    compute = _function(model, clips.shape[2:4])
     batch_size = min(batch_size, len(clips))
     batches = []  # one after the other: the maps of all classes are many
     for first in range(0, len(clips), batch_size):
         part = slice(first, first + batch_size)
-        outputs = predict_padded(compiled, clips[part], batch_size)
         chosen = None if classes is None else classes[part]
-        batches.append(_maps_of_class(model, outputs, chosen, size or clips.shape[2:4]))
+        spatial, temporal, logits = compute(clips[part], batch_size, chosen)
+        shown = size or clips.shape[2:4]
+        batches.append(
+            (
+                stretch(_upsample(spatial, shown)),
+                None if temporal is None else stretch(_upsample(temporal, shown)),
+                logits.argmax(axis=-1) if chosen is None else chosen,
+                scores_of(logits, model.multi_label),
+            )
+        )
     spatial, temporal, chosen, scores = zip(*batches, strict=True)
     return AttentionMaps(
         spatial=np.concatenate(spatial),
@@ -96,55 +105,28 @@ def stretch(maps: np.ndarray) -> np.ndarray:
     return (maps - low) / np.maximum(high - low, 1e-12)
 
 
-class _StreamMaps(CompiledCall):
-    """Maps of all classes, (B, t, h, w, L) of each stream, and logits, in one pass of each.
+def _function(model, size: tuple[int, int]) -> Callable[..., tuple]:
+    """What computes maps of a batch: (clips, batch size, classes) -> spatial, temporal, logits."""
+    if isinstance(model, InferenceModel):
 
-    It holds the classifier's layers, not the classifier, which can thus be freed while this one is
-    kept for it.
-    """
+        def run(clips, batch_size, classes):
+            outputs = model.outputs_of(clips, batch_size)
+            return *maps_in(outputs, classes), outputs["logits"]
 
-    def __init__(self, model, size: tuple[int, int]):
-        reference = weakref.ref(model)
-        super().__init__(lambda clips: _stream_maps(reference(), clips), model.layers)
-        self.size = size
+        return run
+    from keras_acl.attention.stream_maps import compiled_for
+    from keras_acl.models.compiled_call import predict_padded
 
+    compiled = compiled_for(model, size)
 
-def _stream_maps(model: Any, clips) -> dict:
-    features, activation_maps = model.features(clips), ClassActivationMaps()
-    maps = [
-        activation_maps((stream, kernel))
-        for stream, kernel in zip(features, model.class_weights, strict=True)
-    ]
-    if isinstance(model, SlowClassifier) and len(model.scales) > 1:
-        logits = model(clips, training=False)  # they come from the other scales, too
-    else:
-        logits = model.classifier(model.pool(*features))
-    return {**dict(zip(("spatial", "temporal"), maps, strict=False)), "logits": logits}
+    def compute(clips, batch_size, classes):
+        outputs = predict_padded(compiled, clips, batch_size)
+        chosen = outputs["logits"].argmax(axis=-1) if classes is None else classes
+        streams = [_of_class(outputs[n], chosen) for n in ("spatial", "temporal") if n in outputs]
+        temporal = streams[1] if len(streams) > 1 else None
+        return streams[0].mean(axis=1), temporal, outputs["logits"]
 
-
-_compiled: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-def _compiled_for(model, size: tuple[int, int]) -> _StreamMaps:
-    """What was compiled for a model, kept as long as the model and its last size of frames."""
-    found = _compiled.get(model)
-    if found is None or found.size != size:
-        found = _compiled[model] = _StreamMaps(model, size)
-    return found
-
-
-def _maps_of_class(model, outputs: dict[str, np.ndarray], classes, size: tuple[int, int]) -> tuple:
-    """The fields of `AttentionMaps`, in their order, of what `_stream_maps` returned."""
-    scores = ops.convert_to_numpy(model.scores(outputs["logits"]))
-    if classes is None:
-        classes = scores.argmax(axis=-1)
-    streams = [
-        _upsample(_of_class(outputs[name], classes), size)
-        for name in ("spatial", "temporal")
-        if name in outputs
-    ]
-    temporal = stretch(streams[1]) if len(streams) > 1 else None
-    return stretch(streams[0].mean(axis=1)), temporal, classes, scores
+    return compute
 
 
 def _of_class(maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -153,8 +135,14 @@ def _of_class(maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def _upsample(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(B, t, h, w) -> (B, t, H, W)."""
-    batch, frames, height, width = maps.shape
-    maps = maps.reshape(-1, height, width, 1)  # (B·t, h, w, 1)
-    maps = ops.image.resize(maps, size, "bilinear", data_format="channels_last")
-    return ops.convert_to_numpy(maps).reshape(batch, frames, *size)
+    """(B, ..., h, w) -> (B, ..., H, W), bilinear, as `keras.ops.image.resize` does."""
+    rows, columns = (
+        _interpolation(old, new) for old, new in zip(maps.shape[-2:], size, strict=True)
+    )
+    return np.einsum("Hh,...hw,Ww->...HW", rows, maps, columns, optimize=True)
+
+
+def _interpolation(old: int, new: int) -> np.ndarray:
+    """Weights (new, old) of linear interpolation between the centres of `old` pixels."""
+    places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.maximum(1 - np.abs(places[:, None] - np.arange(old)), 0).astype(np.float32)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from keras_acl.cli.options import (
     AsJson,
+    Engine,
     InferencePrecision,
     SavedModel,
     VideoFiles,
@@ -48,6 +49,7 @@ def explain(
     ] = None,
     gif: Annotated[bool, typer.Option("--gif", help="GIF instead of mp4.")] = False,
     precision: InferencePrecision = None,
+    engine: Engine = "auto",
 ) -> None:
     """Write videos that show where each stream looks, and a contact sheet of each.
 
@@ -61,7 +63,9 @@ def explain(
         from keras_acl.attention.explanation import find_class
         from keras_acl.data import DecodingError
 
-    loaded = [load_for_inference(name, precision) for name in (model, compare) if name is not None]
+    loaded = [
+        load_for_inference(name, precision, engine) for name in (model, compare) if name is not None
+    ]
     for one in loaded:
         find_class(one, label)
     second = loaded[1] if compare is not None else None
@@ -90,6 +94,7 @@ def attention(
         ),
     ],
     precision: InferencePrecision = None,
+    engine: Engine = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure how much of a model's attention falls where the action is.
@@ -103,7 +108,7 @@ def attention(
     with no_startup_noise():
         from keras_acl.attention import measure_boxes
 
-    loaded = load_for_inference(model, precision)
+    loaded = load_for_inference(model, precision, engine)
     with progress_bar("measuring") as progress:
         found = measure_boxes(loaded, boxes, progress)
     if as_json:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from keras_acl.cli.options import INTERRUPTED, AsJson, SavedModel, Workers
+from keras_acl.cli.options import (
+    INTERRUPTED,
+    AsJson,
+    Engine,
+    SavedModel,
+    Workers,
+    load_to_evaluate,
+)
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
 SHOWN = 5  # unreadable files that are named
@@ -48,6 +55,7 @@ def evaluate(
     batch_size: BatchSize = None,
     workers: Workers = None,
     shard: Shard = None,
+    engine: Engine = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure accuracy with many views of each video, by default the 30 of the literature.
@@ -63,9 +71,9 @@ def evaluate(
     with no_startup_noise():
         from keras_acl.evaluation import evaluate_views
         from keras_acl.evaluation.source import note_model, read_source
-        from keras_acl.pretrained import load_any
 
-    loaded = load_any(model)
+    # A head that averages over places is no part of an engine.
+    loaded = load_to_evaluate(model, "keras" if fully_convolutional else engine)
     listed = read_source(
         model, source, loaded.labels, videos, annotations, split, loaded.multi_label
     )

@@ -35,6 +35,13 @@ InferencePrecision = Annotated[
     Literal["float32", "bfloat16", "float16"] | None,
     typer.Option("--precision", help="What it computes in.", show_default="the model's"),
 ]
+Engine = Annotated[
+    Literal["auto", "keras", "openvino"],
+    typer.Option(
+        help="What computes; auto: OpenVINO on a CPU where it is installed.",
+        envvar="KERAS_ACL_ENGINE",
+    ),
+]
 TrainingPrecision = Annotated[
     Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
     typer.Option(
@@ -103,19 +110,50 @@ def with_options(command: Callable[..., None], computes: bool) -> Callable[..., 
     return run
 
 
-def load_for_inference(name: str, precision: str | None = None):
-    """Load what `SavedModel` takes, optimised; by default in the precision that it computes in."""
-    from keras_acl.engines.inference_model import is_exported
+def load_for_inference(name: str, precision: str | None = None, engine: str = "auto"):
+    """Load what `SavedModel` takes, optimised; by default in the precision that it computes in.
+
+    An exported model, and one whose engine was kept, is loaded without Keras.
+    """
+    from keras_acl.engines.inference_model import InferenceModel, is_exported
 
     if is_exported(name):  # without Keras
         from keras_acl.pretrained.any_file import load_exported
 
         return load_exported(name, **({} if precision is None else {"precision": precision}))
+    from keras_acl.inference.kept_engines import note_source, noted
+    from keras_acl.system.quiet_start import has_nvidia
+
+    # What was kept is for processors.
+    if engine == "openvino" or (engine == "auto" and not has_nvidia()):
+        found = noted(name, precision)
+        if found is not None:
+            return found
     with no_startup_noise():
-        from keras_acl.models import optimize
+        from keras_acl.inference.engine_choice import optimize
         from keras_acl.pretrained import load_any
 
-    return optimize(load_any(name), precision=precision)
+    loaded = load_any(name)
+    fast = optimize(loaded, precision=precision, engine=engine)
+    if isinstance(fast, InferenceModel):
+        note_source(name, fast, loaded.compute_dtype)
+    return fast
+
+
+def load_to_evaluate(name: str, engine: str = "auto"):
+    """Load what `SavedModel` takes, for an evaluation: another engine, but not another model."""
+    from keras_acl.engines.inference_model import InferenceModel, is_exported
+
+    if is_exported(name):
+        return load_for_inference(name)
+    with no_startup_noise():
+        from keras_acl.inference.engine_choice import optimize
+        from keras_acl.pretrained import load_any
+
+    model = load_any(name)
+    fast = model if engine == "keras" else optimize(model, precision=None, engine=engine)
+    # `evaluate_views` folds a Keras model itself, and knows it again by its own weights.
+    return fast if isinstance(fast, InferenceModel) else model
 
 
 def output_names(paths: Sequence[str | Path]) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from keras_acl.cli.options import (
     AsJson,
+    Engine,
     InferencePrecision,
     SavedModel,
     VideoFiles,
@@ -52,6 +53,7 @@ def predict(
     top: Top = None,
     workers: Workers = None,
     precision: InferencePrecision = None,
+    engine: Engine = "auto",
     as_json: AsJson = False,
     csv: Csv = None,
     timeline: InParts = False,
@@ -73,14 +75,15 @@ def predict(
             )
         if csv is not None:
             raise ValueError("--csv does not go with --timeline: --output writes its CSV files")
-        _show_timelines(model, paths, stride, threshold, output, as_json, precision)
+        loaded = load_for_inference(model, precision, engine)
+        _show_timelines(loaded, paths, stride, threshold, output, as_json)
         return
     if (stride, threshold, output) != (None, None, None):
         raise ValueError("--stride, --threshold and --output belong to --timeline: add it")
     with no_startup_noise():
         from keras_acl.inference.predict import predict_videos
 
-    loaded = load_for_inference(model, precision)
+    loaded = load_for_inference(model, precision, engine)
     with progress_bar("predicting") as progress:
         predictions = predict_videos(loaded, paths, clips or 3, progress, workers)
     said = [
@@ -143,24 +146,22 @@ def _write_predictions(file: Path, predictions, said: Sequence, names: Sequence[
 
 
 def _show_timelines(
-    model: str,
+    model,
     paths: Sequence[str],
     stride: float | None,
     threshold: float | None,
     output: Path | None,
     as_json: bool,
-    precision: str | None,
 ) -> None:
     """Print what happens when in long recordings; `predict --timeline`.
 
     Args:
-        model: What `load_any` takes.
+        model: A classifier.
         paths: Video files.
         stride: Seconds from a window to the next; half a clip if `None`.
         threshold: As in `Timeline.segments`.
         output: Folder for NAME.csv, NAME.json and NAME.png of each video.
         as_json: JSON instead of a table.
-        precision: As in `load_for_inference`.
 
     Raises:
         ValueError: If two videos would write the same files.
@@ -172,12 +173,11 @@ def _show_timelines(
         from keras_acl.inference.timeline import predict_timeline
         from keras_acl.inference.timeline_plot import plot_timeline
 
-    loaded = load_for_inference(model, precision)
     rows = []
     for number, path in enumerate(paths):
         try:
             with progress_bar(f"{Path(path).name}, seconds") as progress:
-                timeline = predict_timeline(loaded, path, stride, progress=progress)
+                timeline = predict_timeline(model, path, stride, progress=progress)
         except DecodingError as error:
             rows.append({"path": path, "problem": error.reason, "segments": []})
             continue
@@ -230,6 +230,7 @@ def features(
     average: Annotated[bool, Option(help="One vector per video, or one per clip.")] = True,
     workers: Workers = None,
     precision: InferencePrecision = None,
+    engine: Engine = "auto",
 ) -> None:
     """Write the pooled features that the dense layer sees, video by video.
 
@@ -244,7 +245,7 @@ def features(
 
     check_output(output)
     found = list_videos(videos)
-    loaded = load_for_inference(model, precision)
+    loaded = load_for_inference(model, precision, engine)
     with progress_bar("reading") as progress:
         unfinished = output.with_name(f"{output.name}.unfinished.npz")
         extracted = extract(

@@ -88,6 +88,11 @@ class InferenceModel:
         )
 
     @property
+    def scored_streams(self) -> tuple[str, ...]:
+        """Names of the streams that can be scored alone."""
+        return tuple(stream for stream in STREAMS if f"{stream}_logits" in self.outputs)
+
+    @property
     def input_shape(self) -> tuple[int | None, ...]:
         """`(batch, T, height, width, 3)`; `None` for what is free."""
         return self.runtime.input_shape

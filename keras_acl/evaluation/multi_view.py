@@ -3,28 +3,26 @@
 import contextlib
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-import keras
 import numpy as np
 
 from keras_acl.data.video_list import VideoList
+from keras_acl.engines.class_names import check_label_kind, check_same_classes
+from keras_acl.engines.inference_model import InferenceModel
+from keras_acl.engines.naming import model_name
 from keras_acl.evaluation.metrics import NOT_FOUND
 from keras_acl.evaluation.resume import Journal
+from keras_acl.evaluation.scorer import Scorer, scorer_of
 from keras_acl.evaluation.scores import Protocol, Scores, facts
 from keras_acl.evaluation.view_means import ViewMeans
-from keras_acl.evaluation.view_scorer import ViewScorer
-from keras_acl.models import optimize
-from keras_acl.models.class_names import check_label_kind, check_same_classes
-from keras_acl.models.compiled_call import predict_padded
-from keras_acl.models.fingerprint import fingerprint
-from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
-from keras_acl.models.video_classifier import model_name
-from keras_acl.system.devices import has_accelerator
 from keras_acl.video.files import video_exists
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
 from keras_acl.video.views import ViewGrid, iterate_views
+
+if TYPE_CHECKING:
+    import keras
 
 NOT_FINITE = "the model's scores of it are not finite"
 
@@ -34,7 +32,7 @@ class EvaluationOptions(TypedDict, total=False):
 
     Attributes:
         batch_size: Views computed at once. By default 3 on a CPU, where more are no faster and
-            take more memory, and 30 on a GPU or TPU.
+            take more memory, and 30 on a GPU or TPU; of an exported model 4 for each core.
         shard: (index, count): evaluate every `count`-th video, so that several processes with the
             same `output` share the work. The one that ends last writes `scores.npz`.
         workers: Videos decoded at a time. None: as many as CPU cores, 16 at most.
@@ -46,7 +44,7 @@ class EvaluationOptions(TypedDict, total=False):
 
 
 def evaluate_views(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     videos: VideoList | Sequence[Video | str | Path],
     clips: int = 10,
     crops: int = 3,
@@ -65,7 +63,7 @@ def evaluate_views(
     file that cannot be read is in the result with its problem, and in no mean.
 
     Args:
-        model: A classifier of this package.
+        model: A classifier of this package, also an exported one.
         videos: A `VideoList` in the model's class order, or `Video`s or paths.
         clips: Clips per video.
         crops: Crops per clip; 1 is the centre crop.
@@ -92,7 +90,7 @@ def evaluate_views(
     batch_size, shard, workers = _checked(**options)
     protocol = _protocol(model, clips, crops, fully_convolutional)
     records, nothing_done = _begin(model, videos, protocol, dataset)
-    scorer = ViewScorer(optimize(model, precision=None), fully_convolutional)
+    scorer, batch_size = scorer_of(model, fully_convolutional, batch_size)
     journal = Journal(nothing_done, None if output is None else Path(output), shard)
     pending, grid = journal.pending, ViewGrid(clips, crops)
     total = len(records[shard[0] :: shard[1]]) * len(grid)
@@ -114,10 +112,8 @@ def _protocol(model, clips: int, crops: int, fully_convolutional: bool) -> Proto
 
 def _checked(
     batch_size: int | None = None, shard: tuple[int, int] = (0, 1), workers: int | None = None
-) -> tuple[int, tuple[int, int], int | None]:
-    if batch_size is None:
-        batch_size = 30 if has_accelerator() else 3
-    if batch_size < 1 or not 0 <= shard[0] < shard[1]:
+) -> tuple[int | None, tuple[int, int], int | None]:
+    if (batch_size is not None and batch_size < 1) or not 0 <= shard[0] < shard[1]:
         raise ValueError(
             "Expected batch_size >= 1 and a shard (index, count) with 0 <= index < count. "
             f"Received: batch_size={batch_size}, shard={shard}"
@@ -126,7 +122,7 @@ def _checked(
 
 
 def score_videos(
-    scorer: ViewScorer,
+    scorer: Scorer,
     videos: Sequence[Video],
     grid: ViewGrid,
     batch_size: int,
@@ -167,18 +163,18 @@ def score_videos(
 
 
 def _scored(
-    scorer: ViewScorer, batch: list[tuple[int, np.ndarray]], size: int, means: ViewMeans
+    scorer: Scorer, batch: list[tuple[int, np.ndarray]], size: int, means: ViewMeans
 ) -> Generator[tuple[int, np.ndarray | str], None, None]:
     """Score a batch; yield the videos whose views are all known now."""
     views = np.stack([view for _, view in batch])  # (B, T, H, W, 3)
-    for (place, _), scores in zip(batch, predict_padded(scorer, views, size), strict=True):
+    for (place, _), scores in zip(batch, scorer.score(views, size), strict=True):
         mean = means.add(place, scores)
         if mean is not None:
             yield place, mean if np.isfinite(mean).all() else NOT_FINITE
 
 
 def _begin(
-    model: keras.Model,
+    model: "keras.Model | InferenceModel",
     videos: VideoList | Sequence[Video | str | Path],
     protocol: Protocol,
     dataset: str,
@@ -197,7 +193,6 @@ def _begin(
     truth = _truth(listed, len(labels), model.multi_label)
     there = [video_exists(video.path) for video in records] + [False] * len(missing)
     nothing = np.full((len(listed), len(labels)), np.nan, np.float32)
-    streams = STREAMS if isinstance(model, SupervisedStreams) else ()
     scores = Scores(
         paths=tuple(video.path for video in listed),
         truth=truth,
@@ -207,12 +202,20 @@ def _begin(
         protocol=protocol,
         model=model_name(model),
         dataset=dataset,
-        streams={name: nothing.copy() for name in streams},
+        streams={name: nothing.copy() for name in model.scored_streams},
         # Without the paths, which `Scores` holds: a folder may move.
-        fingerprint=fingerprint(model, str(protocol), [facts(video) for video in records]),
+        fingerprint=_fingerprint(model, str(protocol), [facts(video) for video in records]),
         parts=np.array([[v.start, v.end, v.fps] for v in listed], float),  # NaN for None
     )
     return records, scores
+
+
+def _fingerprint(model, *about) -> str:
+    if isinstance(model, InferenceModel):
+        return model.fingerprint(*about)
+    from keras_acl.models.fingerprint import fingerprint
+
+    return fingerprint(model, *about)
 
 
 def _truth(videos: Sequence[Video], classes: int, multi_label: bool) -> np.ndarray:

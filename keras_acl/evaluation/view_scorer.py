@@ -2,10 +2,11 @@
 
 import functools
 
+import numpy as np
 from keras import ops
 
 from keras_acl.models import SlowClassifier
-from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.models.compiled_call import CompiledCall, predict_padded
 from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
 
 
@@ -41,6 +42,10 @@ class ViewScorer(CompiledCall):
         scores = _mean_over_places if fully_convolutional else _scores
         super().__init__(functools.partial(scores, model), [model], name="view_scorer")
         self.model = model
+
+    def score(self, views: np.ndarray, size: int) -> np.ndarray:
+        """Scores of views, (B, 1 + streams, L), computed `size` at a time."""
+        return predict_padded(self, views, size)
 
 
 def _scores(model, clips):

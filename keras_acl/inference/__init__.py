@@ -2,8 +2,8 @@
 
 A trained model: `load_model`, a `.keras` file or an exported one. Classes of videos:
 `predict_videos`. What happens when in a long recording: `predict_timeline`, `plot_timeline`. What
-the dense layer sees: `features`, `save_features`. A file for another engine: `export`,
-`read_metadata`. Videos are decoded ahead, by as many threads as there are cores.
+the dense layer sees: `features`, `save_features`. Faster: `optimize`. A file for another
+engine: `export`, `read_metadata`. Videos are decoded ahead, by as many threads as there are cores.
 """
 
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from keras_acl.system.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from keras_acl.engines.metadata import read_metadata
+    from keras_acl.inference.engine_choice import optimize
     from keras_acl.inference.export_model import Exported, export
     from keras_acl.inference.feature_extraction import Features, features, save_features
     from keras_acl.inference.predict import Prediction, Predictions, predict_videos
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "features",
     "load_model",
+    "optimize",
     "plot_timeline",
     "predict_timeline",
     "predict_videos",
@@ -49,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "export": "keras_acl.inference.export_model",
         "features": "keras_acl.inference.feature_extraction",
         "load_model": "keras_acl.pretrained.any_file",
+        "optimize": "keras_acl.inference.engine_choice",
         "plot_timeline": "keras_acl.inference.timeline_plot",
         "predict_timeline": "keras_acl.inference.timeline",
         "predict_videos": "keras_acl.inference.predict",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_acl.engines.metadata import JSON, KEY
-from keras_acl.models.video_classifier import VideoClassifier, model_name
+from keras_acl.engines.naming import model_name
+from keras_acl.models.video_classifier import VideoClassifier
 
 OUTPUTS = {
     "logits": "(batch, classes)",

@@ -7,7 +7,7 @@ from typing import Self
 import keras
 
 from keras_acl.clip import ClipSpec
-from keras_acl.models.class_names import (
+from keras_acl.engines.class_names import (
     check_label_kind,
     check_label_shape,
     check_label_values,

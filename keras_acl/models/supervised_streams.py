@@ -34,6 +34,8 @@ class SupervisedStreams(VideoClassifier):
         ValueError: If `stream_supervision` is negative or not finite.
     """
 
+    scored_streams = STREAMS
+
     def __init__(self, *args, stream_supervision: float = 0.0, **options):
         super().__init__(*args, **options)
         self._accuracy_alone: _AccuracyAlone | None = None

@@ -10,9 +10,9 @@ import numpy as np
 from keras import ops
 
 from keras_acl.clip import ClipSpec
+from keras_acl.engines.class_names import check_labels
 from keras_acl.layers.normalization import ClipBatchNormalization, check_clips_per_group
 from keras_acl.layers.residual import ConvolutionOptions
-from keras_acl.models.class_names import check_labels
 from keras_acl.models.classifier_options import check_num_classes, check_options
 from keras_acl.models.compile_and_fit import CompiledAndFitted
 from keras_acl.models.rematerialize import rematerialized
@@ -40,6 +40,7 @@ class VideoClassifier(CompiledAndFitted):
         rematerialize: Whether training computes the inside of every block twice instead of keeping
             it. Not saved with the model.
         saved_as: Name of the folder or file that the model was loaded from, if any.
+        scored_streams: Names of the streams that can be scored alone.
 
     Raises:
         ValueError: If there are fewer than two classes, the number of labels is not `num_classes`,
@@ -47,6 +48,7 @@ class VideoClassifier(CompiledAndFitted):
     """
 
     rematerialize = False
+    scored_streams: tuple[str, ...] = ()
     saved_as: str | None = None
 
     def __init__(
@@ -209,12 +211,6 @@ class VideoClassifier(CompiledAndFitted):
             if isinstance(value, dict) and "class_name" in value:
                 config[key] = keras.saving.deserialize_keras_object(value, custom_objects)
         return cls(**config)
-
-
-def model_name(model: keras.Model) -> str:
-    """What to call a model: the name on its card, that of its folder or file, or its class."""
-    card = getattr(model, "card", None)
-    return card.name if card is not None else getattr(model, "saved_as", "") or type(model).__name__
 
 
 class FullPrecisionDense(keras.layers.Dense):

@@ -13,21 +13,14 @@ import urllib.parse
 from pathlib import Path
 
 import filelock
-import keras
 
-from keras_acl.pretrained.build import build_preset
 from keras_acl.pretrained.metadata import check_files, read_metadata
 from keras_acl.pretrained.model_folder import sha256_of
 from keras_acl.pretrained.presets import Checkpoint, Preset
-from keras_acl.pretrained.save import save_pretrained
+from keras_acl.system.cache_folder import cache_folder
+from keras_acl.system.quiet_start import quiet_start
 
 logger = logging.getLogger("keras_acl")
-
-
-def cache_folder() -> Path:
-    """Where models built from public checkpoints are: `keras_acl` in Keras' own folder."""
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home) / "keras_acl"
 
 
 def built_preset(preset: Preset) -> Path:
@@ -67,6 +60,8 @@ def download_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         ConnectionError: If the server fails or the connection breaks off.
         ValueError: If it has not the expected digest.
     """
+    import keras
+
     name = _file_name(checkpoint)
     file = folder / name
     if file.is_file() and checkpoint.sha256 in (None, sha256_of(file)):
@@ -93,6 +88,10 @@ def download_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
 
 
 def _build(preset: Preset, folder: Path) -> None:
+    with quiet_start():  # to find what was built needs no Keras
+        from keras_acl.pretrained.build import build_preset
+        from keras_acl.pretrained.save import save_pretrained
+
     downloads = cache_folder() / "downloads" / preset.name
     try:
         files = [download_checkpoint(checkpoint, downloads) for checkpoint in preset.checkpoints]

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
+from keras_acl.pretrained.cache import built_preset
 from keras_acl.pretrained.hub import SCHEME, download, parse_address
 from keras_acl.pretrained.model_folder import METADATA, WEIGHTS
 from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset, find_preset
-from keras_acl.system.quiet_start import quiet_start
 
 
 def find_folder(name: str | os.PathLike) -> Path:
@@ -62,9 +62,6 @@ def _preset_folder(preset: Preset) -> Path:
     if preset.revision is not None:
         return download(preset.hub, preset.revision)
     if preset.checkpoints:
-        with quiet_start():  # this needs Keras; the rest does without
-            from keras_acl.pretrained.cache import built_preset
-
         return built_preset(preset)
     raise ValueError(
         f"Nobody has published the weights of {preset.name} yet. They will be at "

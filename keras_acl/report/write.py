@@ -7,10 +7,10 @@ from typing import Any
 
 import jinja2
 
+from keras_acl.engines.class_names import check_same_classes
 from keras_acl.evaluation.class_groups import check_groups, known_groups, read_groups
 from keras_acl.evaluation.number_text import area, interval, p_value, percent, points
 from keras_acl.evaluation.resume import LABELS
-from keras_acl.models.class_names import check_same_classes
 from keras_acl.pretrained.load import load_any
 from keras_acl.report.attention_strips import attention_strip
 from keras_acl.report.one_run import HardVideo, Strips, hardest_videos, run_context

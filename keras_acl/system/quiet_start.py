@@ -52,7 +52,7 @@ def _hold_back() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-            if "tensorflow" in sys.modules and not _has_nvidia():
+            if "tensorflow" in sys.modules and not has_nvidia():
                 # TensorFlow looks for CUDA when it is first asked, and calls it an error: now.
                 sys.modules["tensorflow"].config.list_physical_devices()
         finally:
@@ -60,7 +60,7 @@ def _hold_back() -> Iterator[None]:
             os.dup2(terminal, 2)
             os.close(terminal)
             held.seek(0)
-            rest = worth_showing(held.read().decode(errors="replace"), _has_nvidia())
+            rest = worth_showing(held.read().decode(errors="replace"), has_nvidia())
             os.write(2, rest.encode())
 
 
@@ -78,6 +78,7 @@ def worth_showing(text: str, nvidia: bool) -> str:
     )
 
 
-def _has_nvidia() -> bool:
+def has_nvidia() -> bool:
+    """Whether there is a driver of NVIDIA; asked without one."""
     places = ("/dev/nvidiactl", "/dev/dxg")  # Linux, and Linux on Windows
     return sys.platform == "win32" or any(Path(place).exists() for place in places)

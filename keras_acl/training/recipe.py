@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_acl.models.class_names import (
+from keras_acl.engines.class_names import (
     check_label_kind,
     check_same_classes,
     names_of,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_network import CLIP, NETWORK, random_clips, two_stream
 
-import keras_acl.attention.maps as module
+import keras_acl.attention.stream_maps as module
 from keras_acl.attention import attention_maps
 from keras_acl.models import SlowClassifier, SlowFastClassifier
 
@@ -102,7 +102,7 @@ def test_what_is_compiled_is_kept_follows_the_weights_and_goes_with_the_model(cl
     assert after.scores.argmax() == other
     assert len(model.layers) == layers  # nothing was put into the model
 
-    other_size = module._compiled_for(model, (32, 24))
+    other_size = module.compiled_for(model, (32, 24))
     assert other_size is not compiled
     assert module._compiled[model] is other_size
     assert other_size.size == (32, 24)
@@ -123,7 +123,7 @@ def test_each_stream_runs_once(model, clips, monkeypatch):
         return original(self, *arguments, **options)
 
     monkeypatch.setattr(kind, "call", counted)
-    compiled = module._StreamMaps(model, (32, 32))
+    compiled = module.StreamMaps(model, (32, 32))
     compiled(clips)
     assert sorted(name for name in calls if "_stream" in name) == [
         "spatial_stream",

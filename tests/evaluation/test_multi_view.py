@@ -14,10 +14,12 @@ from tiny_network import CLIP
 
 from keras_acl.data import Video, VideoList
 from keras_acl.evaluation import multi_view as evaluating
+from keras_acl.evaluation import view_scorer
 from keras_acl.evaluation.metrics import NOT_FOUND, summary
 from keras_acl.evaluation.multi_label import multi_label_summary
 from keras_acl.evaluation.multi_view import evaluate_views
 from keras_acl.evaluation.scores import Scores
+from keras_acl.models.compiled_call import predict_padded
 from keras_acl.video import read_ahead
 from keras_acl.video.views import ViewGrid
 
@@ -48,6 +50,9 @@ class QuickScorer:
     def __init__(self, model, fully_convolutional: bool = False) -> None:
         self.model = model
 
+    def score(self, views: np.ndarray, size: int) -> np.ndarray:
+        return predict_padded(self, views, size)
+
     def predict_on_batch(self, views: np.ndarray) -> np.ndarray:
         level = views.mean(axis=(1, 2, 3, 4)) / 255
         scores = [level, (1 - level) / 3, (1 - level) * 2 / 3]
@@ -57,7 +62,7 @@ class QuickScorer:
 @pytest.fixture
 def quick(monkeypatch):
     """Spares the network."""
-    monkeypatch.setattr(evaluating, "ViewScorer", QuickScorer)
+    monkeypatch.setattr(view_scorer, "ViewScorer", QuickScorer)
 
 
 def quick_scores(videos) -> np.ndarray:
@@ -109,8 +114,8 @@ def no_thread_stays():
 
 @pytest.mark.backends
 def test_evaluation_is_a_plain_loop_over_views(model, videos, tmp_path, monkeypatch):
-    scorer = functools.lru_cache(evaluating.ViewScorer)  # traced once
-    monkeypatch.setattr(evaluating, "ViewScorer", scorer)
+    scorer = functools.lru_cache(view_scorer.ViewScorer)  # traced once
+    monkeypatch.setattr(view_scorer, "ViewScorer", scorer)
     expected = plain_scores(model, videos, GRID)
     assert np.ptp(expected, axis=0).min() > 0.05  # the videos differ
     scores = evaluate(model, videos)
@@ -177,7 +182,7 @@ def test_fully_convolutional_is_handed_on(model, videos, monkeypatch):
         asked.append(fully_convolutional)
         return QuickScorer(model)
 
-    monkeypatch.setattr(evaluating, "ViewScorer", scorer)
+    monkeypatch.setattr(view_scorer, "ViewScorer", scorer)
     scores = evaluate(model, videos[:1], fully_convolutional=True)
     assert asked == [True]
     assert str(scores.protocol).endswith("over 6 views and positions")
@@ -235,7 +240,7 @@ def test_scores_that_are_no_numbers_are_a_problem(model, videos, tmp_path, monke
             scores = super().predict_on_batch(views)
             return np.where(scores[..., :1] > 0.4, np.nan, scores)  # of bright views
 
-    monkeypatch.setattr(evaluating, "ViewScorer", Diverged)
+    monkeypatch.setattr(view_scorer, "ViewScorer", Diverged)
     scores = evaluate(model, videos, output=tmp_path)
     assert scores.complete
     assert Scores.load(tmp_path).problems == scores.problems
@@ -330,7 +335,7 @@ def test_an_error_of_the_model_ends_the_run_and_its_threads(model, videos, tmp_p
                 raise RuntimeError("out of memory")
             return super().predict_on_batch(views)
 
-    monkeypatch.setattr(evaluating, "ViewScorer", Failing)
+    monkeypatch.setattr(view_scorer, "ViewScorer", Failing)
     with pytest.raises(RuntimeError, match="out of memory"):
         evaluate(model, videos, output=tmp_path, batch_size=4)
     kept = Scores.load(tmp_path / "scores.0-of-1.part.npz")

@@ -15,10 +15,10 @@ from tiny_network import (
     two_stream,
 )
 
-import keras_acl
-from keras_acl import load_model, optimize
+from keras_acl import load_model
 from keras_acl.attention import attention_maps
 from keras_acl.layers import ClipBatchNormalization, PaddedConv3D, convolution
+from keras_acl.models import optimize
 
 optimizing = importlib.import_module(optimize.__module__)  # a function hides it in its package
 BUILDERS = (two_stream, slowfast, slow)
@@ -227,7 +227,3 @@ def test_other_things_are_refused(given):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match=r"one of \('auto', .*Received: precision='int8'"):
         optimize(slow(), "int8")
-
-
-def test_it_is_at_the_top():
-    assert keras_acl.optimize is optimizing.optimize

@@ -3,7 +3,7 @@ import types
 import pytest
 from tiny_network import slow
 
-from keras_acl.models.class_names import check_labels, check_same_classes, names_of
+from keras_acl.engines.class_names import check_labels, check_same_classes, names_of
 
 
 @pytest.mark.parametrize("known", [None, (), ["a", "b"], ("a", "b")])
