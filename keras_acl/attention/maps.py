@@ -62,12 +62,7 @@ def attention_maps(
     clips = np.asarray(clips)
     model.check_clip(clips)
     if classes is not None:
-        classes = np.asarray(classes).reshape(-1)
-        if len(classes) != len(clips) or classes.min() < 0 or classes.max() >= model.num_classes:
-            raise ValueError(
-                f"Expected one class from 0 to {model.num_classes - 1} for each of {len(clips)} "
-                f"clips. Received: classes={classes.tolist()}"
-            )
+        classes = _checked_classes(classes, len(clips), model.num_classes)
     if batch_size < 1 or not len(clips):
         raise ValueError(
             "Expected at least one clip, and one in a batch. Received: "
@@ -96,6 +91,16 @@ def attention_maps(
         classes=np.concatenate(chosen),
         scores=np.concatenate(scores),
     )
+
+
+def _checked_classes(classes, clips: int, num_classes: int) -> np.ndarray:
+    classes = np.asarray(classes).reshape(-1)
+    if len(classes) != clips or classes.min() < 0 or classes.max() >= num_classes:
+        raise ValueError(
+            f"Expected one class from 0 to {num_classes - 1} for each of {clips} clips. "
+            f"Received: classes={classes.tolist()}"
+        )
+    return classes
 
 
 def stretch(maps: np.ndarray) -> np.ndarray:

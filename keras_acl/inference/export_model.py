@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from keras import ops
 
 from keras_acl.engines.metadata import JSON
 from keras_acl.engines.runtimes import INPUT
-from keras_acl.inference.export_formats import format_of
+from keras_acl.inference.export_formats import Format, format_of
 from keras_acl.inference.export_metadata import describe
 from keras_acl.inference.parity import largest_difference, run_exported
 from keras_acl.layers import ClassActivationMaps
@@ -90,6 +91,23 @@ def export(
         >>> keras_acl.export(model, "model.onnx", maps=True)
     """
     path = Path(os.path.abspath(path))  # "." has a name, too
+    form = _checked_format(path, maps, batch)
+    with _writable_folder(path) as folder:
+        folded = optimize(model, "float32")
+        if form.lowered:
+            folded = folded.copy_with(form="2d")
+        clips = _clips(model, batch or 2, video)
+        expected = _reference(model, maps, clips)
+        signature = _signature(clips, batch, form.free_size)
+        file = folder / path.name
+        form.write(_network(folded, maps), signature, file, describe(model, list(expected)))
+        difference = _checked_difference(form.name, expected, run_exported(file, clips))
+        _move(file, path)
+    return Exported(path, form.name, difference)
+
+
+def _checked_format(path: Path, maps: bool | str, batch: int | None) -> Format:
+    """The format of a path, after what can be refused before the work is done."""
     form = format_of(path)
     if batch is not None and batch < 1:
         raise ValueError(f"Expected a batch of at least one clip. Received: batch={batch}")
@@ -97,26 +115,25 @@ def export(
         raise ValueError(f'Expected `maps` to be True, False or "all". Received: maps={maps!r}')
     form.check_installed()
     _check_target(path)
+    return form
+
+
+@contextlib.contextmanager
+def _writable_folder(path: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(folder_beside(path))
         except OSError as error:
             reason = f"cannot be written: {error.strerror}"
             raise OSError(error.errno, reason, str(path)) from error
-        folded = optimize(model, "float32")
-        if form.lowered:
-            folded = folded.copy_with(form="2d")
-        clips = _clips(model, batch or 2, video)
-        expected = _reference(model, maps, clips)
-        _, frames, *size, channels = clips.shape
-        if batch is None and form.free_size:
-            size = [None, None]
-        signature = [keras.InputSpec("uint8", shape=(batch, frames, *size, channels), name=INPUT)]
-        file = folder / path.name
-        form.write(_network(folded, maps), signature, file, describe(model, list(expected)))
-        difference = _checked_difference(form.name, expected, run_exported(file, clips))
-        _move(file, path)
-    return Exported(path, form.name, difference)
+        yield folder
+
+
+def _signature(clips: np.ndarray, batch: int | None, free_size: bool) -> list[keras.InputSpec]:
+    _, frames, *size, channels = clips.shape
+    if batch is None and free_size:
+        size = [None, None]
+    return [keras.InputSpec("uint8", shape=(batch, frames, *size, channels), name=INPUT)]
 
 
 def _outputs(model, clip, maps: bool | str) -> dict:

@@ -98,13 +98,11 @@ def features(
     problems: list[str | None] = [None] * len(records)
     channels, compute, fingerprint = _engine(model)
     rows = np.full((len(records), clips, channels), np.nan, np.float32)
-    about = functools.partial(fingerprint, [str(record) for record in records])
-    with _kept(rows, resume, about) as keep:
+    with _kept(rows, resume, lambda: fingerprint(list(map(str, records)))) as keep:
         todo = np.flatnonzero(np.isnan(rows).any(axis=(1, 2))).tolist()
         size = min(batch_size, clips * len(records))
         read = clips_ahead([records[index] for index in todo], model.clip, clips, workers)
-        computed = _rows(read, lambda batch: compute(batch, size), clips, size)
-        with contextlib.closing(computed):
+        with contextlib.closing(_rows(read, compute, clips, size)) as computed:
             for done, (place, row) in enumerate(computed, len(records) - len(todo) + 1):
                 if isinstance(row, DecodingError):
                     problems[todo[place]] = row.reason
@@ -231,7 +229,7 @@ def _engine(model) -> tuple[int, Callable[[np.ndarray, int], np.ndarray], Callab
 
 def _rows(
     read: Generator[tuple[int, np.ndarray | DecodingError], None, None],
-    pool: Callable[[np.ndarray], np.ndarray],
+    pool: Callable[[np.ndarray, int], np.ndarray],
     clips: int,
     size: int,
 ) -> Generator[tuple[int, np.ndarray | DecodingError], None, None]:
@@ -239,7 +237,7 @@ def _rows(
     waiting: dict[int, np.ndarray] = {}
 
     def compute() -> Iterator[tuple[int, np.ndarray]]:
-        features = pool(np.concatenate(list(waiting.values())))  # (V · clips, C)
+        features = pool(np.concatenate(list(waiting.values())), size)  # (V · clips, C)
         return zip(list(waiting), features.reshape(len(waiting), clips, -1), strict=True)
 
     with contextlib.closing(read):

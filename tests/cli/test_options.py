@@ -5,8 +5,8 @@ from keras_acl.cli.options import load_for_inference, output_names
 
 
 def test_a_model_is_loaded_in_the_precision_that_is_asked_for():
-    assert load_for_inference("demo").compute_dtype == "float32"
-    assert load_for_inference("demo", "bfloat16").compute_dtype == "bfloat16"
+    assert load_for_inference("demo", engine="keras").compute_dtype == "float32"
+    assert load_for_inference("demo", "bfloat16", "keras").compute_dtype == "bfloat16"
 
 
 def test_outputs_have_names_of_their_own(tmp_path):
@@ -25,7 +25,7 @@ def test_every_verb_that_takes_a_precision_uses_it(
 ):
     asked = []
 
-    def load(name, precision=None):
+    def load(name, precision, engine):
         asked.append(precision)
         raise ValueError("enough")
 
