@@ -11,7 +11,6 @@ from keras_acl.system.without_telemetry import import_without_telemetry
 KEY = "keras_acl"
 JSON = "keras_acl.json"
 MOST_BYTES = 2**24  # of it, unpacked
-NEEDED = {"clip", "labels", "multi_label", "num_classes", "outputs"}
 
 
 def read_metadata(file: str | Path) -> dict[str, Any]:
@@ -32,10 +31,7 @@ def read_metadata(file: str | Path) -> dict[str, Any]:
     if not file.exists():
         raise FileNotFoundError(f"There is no file {file}")
     try:
-        found = json.loads(_read_text(file))
-        if NEEDED - set(found):
-            raise ValueError(f"it lacks {', '.join(sorted(NEEDED - set(found)))}")
-        return found
+        return json.loads(_read_text(file))
     except ImportError as error:
         raise ImportError(
             f'{file} is read by a package that is missing: pip install "keras-acl[deploy]" '
