@@ -186,7 +186,7 @@ def test_the_best_epoch_is_kept_beside_the_last(run, videos, monkeypatch):
     assert int(best.optimizer.iterations) == 3 * run.models[0].epoch
 
 
-def test_a_finished_run_is_extended_and_may_keep_the_last(run, videos, tmp_path, caplog):
+def test_a_finished_run_is_extended_and_may_keep_the_last(run, videos, tmp_path, caplog, eager):
     folder = shutil.copytree(run.folder, tmp_path / "run")
     (folder / "scores.npz").write_bytes(b"of the model before")
     longer = dataclasses.replace(RECIPE, epochs=3)
@@ -314,7 +314,7 @@ def test_flips_can_be_turned_off(videos, tmp_path):
     assert 0 < sum(mirrored) < 9
 
 
-def test_a_run_starts_from_saved_weights(videos, tmp_path):
+def test_a_run_starts_from_saved_weights(videos, tmp_path, eager):
     weights = tmp_path / "weights"
     options = {name: value for name, value in NETWORK.items() if name != "channel_ratio"}
     before = SlowClassifier(5, clip=CLIP, **options)
