@@ -1,11 +1,12 @@
-"""How long a clip takes on a CPU: as trained, optimised, and in PyTorch, ONNX Runtime, OpenVINO.
+"""How long a clip takes on a CPU: in Keras, in PyTorch, and exported, by every engine.
 
 The R50 4x16 of the paper in float32 with the same weights everywhere; that all give the same logits
 is checked before anything is timed. The contenders run in turn in one process, and once each in a
 process of their own for the peak of its memory and the time until the first logits. Peers that are
-not installed are left out. The floor is a product of matrices with as many multiply-adds.
+not installed are left out. OpenVINO computes several clips as requests at a time. The floor is a
+product of matrices with as many multiply-adds.
 
-    pip install torch onnx onnxscript onnxruntime openvino
+    pip install "keras-acl[deploy,torch]"
     python examples/benchmarks/inference.py
 
 Takes about 10 minutes on two cores; `--small` tries it out. TF_ENABLE_ONEDNN_OPTS=0 before the

@@ -6,25 +6,39 @@ the seconds until the first logits:
     python inference_contenders.py NAME FOLDER
 """
 
+import dataclasses
 import importlib.util
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 from keras_acl.system.memory import peak_memory
 
 import numpy as np
 
 BASE, OPTIMIZED, CONSTANT = "Keras", "Keras, optimised", "the same, constant weights"
-PEER, ONNX, OPENVINO = "PyTorch", "ONNX Runtime", "OpenVINO"
+PEER, OPENVINO = "PyTorch", "OpenVINO"
+ONNX, ONNX_3D = "ONNX Runtime", "ONNX Runtime, 3D convolutions"
+LITERT, LITERT_3D = "LiteRT", "LiteRT, 3D convolutions"
+FILES = {
+    OPENVINO: "model.xml",
+    ONNX: "model.onnx",
+    ONNX_3D: "model_3d.onnx",
+    LITERT: "model.tflite",
+    LITERT_3D: "model_3d.tflite",
+}
 NEEDS = {
     BASE: (),
     OPTIMIZED: (),
     CONSTANT: (),
     PEER: ("torch",),
-    ONNX: ("torch", "onnxscript", "onnxruntime"),
-    OPENVINO: ("torch", "onnxscript", "openvino"),
+    OPENVINO: ("openvino",),
+    ONNX: ("tf2onnx", "onnxruntime"),
+    ONNX_3D: ("tf2onnx", "onnxruntime"),
+    LITERT: ("ai_edge_litert",),
+    LITERT_3D: ("ai_edge_litert",),
 }
 
 Call = Callable[[], np.ndarray]
@@ -63,10 +77,18 @@ def write(model, names: list[str], folder: Path, clips: int) -> None:
 
         peer = peer_of(model).eval()
         torch.save(peer, folder / "peer.pt")
-    if {ONNX, OPENVINO} & set(names):
-        with torch.inference_mode():
-            file = folder / "peer.onnx"
-            torch.onnx.export(peer, (torch.from_numpy(batch),), file, dynamo=True, verbose=False)
+    for name in set(names) & set(FILES):
+        export(model, folder / FILES[name], lowered=name in (ONNX, LITERT))
+
+
+def export(model, file: Path, lowered: bool) -> None:
+    """Write an export of 2D convolutions, or of 3D ones where we would not."""
+    from keras_acl.inference.export_formats import FORMATS
+    from keras_acl.inference.export_model import export
+
+    form = dataclasses.replace(FORMATS[file.suffix], lowered=lowered)
+    with mock.patch.dict(FORMATS, {file.suffix: form}):
+        export(model, file)
 
 
 def load(name: str, folder: Path) -> Call:
@@ -76,7 +98,7 @@ def load(name: str, folder: Path) -> Call:
         file = folder / ("plain.keras" if name == BASE else "optimized.keras")
         call = keras_call(file, batch, constant_weights=name == CONSTANT)
     else:
-        call = {PEER: torch_call, ONNX: onnx_call, OPENVINO: openvino_call}[name](folder, batch)
+        call = torch_call(folder, batch) if name == PEER else exported(folder / FILES[name], batch)
     call()
     return call
 
@@ -105,20 +127,15 @@ def torch_call(folder: Path, batch) -> Call:
     return call
 
 
-def onnx_call(folder: Path, batch) -> Call:
-    import onnxruntime
+def exported(file: Path, batch) -> Call:
+    """A file through `load_model`: one clip by all cores, many as requests at a time."""
+    import keras_acl
 
-    session = onnxruntime.InferenceSession(folder / "peer.onnx", providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: batch}
-    return lambda: session.run(None, feed)[0]
-
-
-def openvino_call(folder: Path, batch) -> Call:
-    import openvino
-
-    network = openvino.convert_model(folder / "peer.onnx")
-    compiled = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda: compiled(batch)[0]
+    model = keras_acl.load_model(file)
+    if len(batch) == 1 or model.engine != "OpenVINO":
+        return lambda: model.predict(batch, len(batch))
+    clips = [clip[None] for clip in batch]
+    return lambda: np.concatenate([found["logits"] for found in model.run_many(clips)])
 
 
 if __name__ == "__main__":

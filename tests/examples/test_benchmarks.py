@@ -207,6 +207,7 @@ def test_gpu_contenders_are_processes(run_example, tmp_path):
 
 def test_inference(bench, eager, monkeypatch):
     names = ["Keras", "Keras, optimised", "the same, constant weights", "PyTorch"]
+    names += ["OpenVINO", "ONNX Runtime", "LiteRT, 3D convolutions"]
     pytest.importorskip("torch")
     monkeypatch.setattr(inference, "contenders", lambda: names)
     monkeypatch.setattr(inference, "alone_in_a_process", lambda *_: (1, 2.5))
