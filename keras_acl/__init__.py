@@ -13,6 +13,7 @@ Networks and training
 - `callbacks`: the weight of the consistency term, precise batch statistics, resumable runs
 - `optimize`: a model in the fastest form that the machine has, for inference
 - `export`: a model as a file for OpenVINO, ONNX Runtime, LiteRT, TensorFlow or torch
+- `quantize`: the same in int8, compared with float32
 - `profiling`: parameters and multiply-adds, counted
 
 Weights
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         plot_timeline,
         predict_timeline,
         predict_videos,
+        quantize,
         save_features,
     )
     from keras_acl.pretrained import list_presets, load_pretrained, save_pretrained
@@ -99,6 +101,7 @@ __all__ = [
     "predict_videos",
     "pretrained",
     "profiling",
+    "quantize",
     "recipes",
     "save_features",
     "save_pretrained",
@@ -117,6 +120,7 @@ __getattr__, __dir__ = lazy_names(
         "plot_timeline": "keras_acl.inference",
         "predict_timeline": "keras_acl.inference",
         "predict_videos": "keras_acl.inference",
+        "quantize": "keras_acl.inference",
         "save_features": "keras_acl.inference",
         "save_pretrained": "keras_acl.pretrained",
     },

@@ -7,7 +7,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from keras_acl import __version__
-from keras_acl.cli import attention, evaluate, export, predict, speed, train, videos, weights
+from keras_acl.cli import (
+    attention,
+    evaluate,
+    export,
+    predict,
+    quantize,
+    speed,
+    train,
+    videos,
+    weights,
+)
 from keras_acl.cli.options import with_options
 from keras_acl.cli.terminal import logger, start_logging
 
@@ -38,6 +48,7 @@ VERBS = {
         weights.download,
         weights.import_,
         export.export,
+        quantize.quantize,
         weights.publish,
     ),
 }

@@ -3,7 +3,8 @@
 A trained model: `load_model`, a `.keras` file or an exported one. Classes of videos:
 `predict_videos`. What happens when in a long recording: `predict_timeline`, `plot_timeline`. What
 the dense layer sees: `features`, `save_features`. Faster: `optimize`. A file for another
-engine: `export`, `read_metadata`. Videos are decoded ahead, by as many threads as there are cores.
+engine: `export`, `read_metadata`; in int8: `quantize`. Videos are decoded ahead, by as many
+threads as there are cores.
 """
 
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from keras_acl.inference.export_model import Exported, export
     from keras_acl.inference.feature_extraction import Features, features, save_features
     from keras_acl.inference.predict import Prediction, Predictions, predict_videos
+    from keras_acl.inference.quantize_comparison import Quantized
+    from keras_acl.inference.quantize_model import quantize
     from keras_acl.inference.timeline import Segment, Timeline, predict_timeline
     from keras_acl.inference.timeline_plot import plot_timeline
     from keras_acl.pretrained.any_file import load_model
@@ -25,6 +28,7 @@ __all__ = [
     "Features",
     "Prediction",
     "Predictions",
+    "Quantized",
     "Segment",
     "Timeline",
     "export",
@@ -34,6 +38,7 @@ __all__ = [
     "plot_timeline",
     "predict_timeline",
     "predict_videos",
+    "quantize",
     "read_metadata",
     "save_features",
 ]
@@ -46,6 +51,7 @@ __getattr__, __dir__ = lazy_names(
         "Features": "keras_acl.inference.feature_extraction",
         "Prediction": "keras_acl.inference.predict",
         "Predictions": "keras_acl.inference.predict",
+        "Quantized": "keras_acl.inference.quantize_comparison",
         "Segment": "keras_acl.inference.timeline",
         "Timeline": "keras_acl.inference.timeline",
         "export": "keras_acl.inference.export_model",
@@ -55,6 +61,7 @@ __getattr__, __dir__ = lazy_names(
         "plot_timeline": "keras_acl.inference.timeline_plot",
         "predict_timeline": "keras_acl.inference.timeline",
         "predict_videos": "keras_acl.inference.predict",
+        "quantize": "keras_acl.inference.quantize_model",
         "read_metadata": "keras_acl.engines.metadata",
         "save_features": "keras_acl.inference.feature_extraction",
     },

@@ -55,7 +55,7 @@ def write_metadata(file: Path, metadata: dict[str, Any]) -> None:
     if file.suffix == ".onnx":
         onnx = importlib.import_module("onnx")
         model = onnx.load(file)
-        model.metadata_props.add(key=KEY, value=text)
+        onnx.helper.set_model_props(model, {KEY: text})
         onnx.save(model, file)
     elif file.suffix == ".pt2":
         export = importlib.import_module("torch.export")

@@ -92,7 +92,7 @@ def export(
     """
     path = Path(os.path.abspath(path))  # "." has a name, too
     form = _checked_format(path, maps, batch)
-    with _writable_folder(path) as folder:
+    with folder_for(path) as folder:
         folded = optimize(model, "float32")
         if form.lowered:
             folded = folded.copy_with(form="2d")
@@ -102,7 +102,7 @@ def export(
         file = folder / path.name
         form.write(_network(folded, maps), signature, file, describe(model, list(expected)))
         difference = _checked_difference(form.name, expected, run_exported(file, clips))
-        _move(file, path)
+        move(file, path)
     return Exported(path, form.name, difference)
 
 
@@ -114,12 +114,17 @@ def _checked_format(path: Path, maps: bool | str, batch: int | None) -> Format:
     if maps not in (True, False, "all"):
         raise ValueError(f'Expected `maps` to be True, False or "all". Received: maps={maps!r}')
     form.check_installed()
-    _check_target(path)
+    check_target(path)
     return form
 
 
 @contextlib.contextmanager
-def _writable_folder(path: Path) -> Iterator[Path]:
+def folder_for(path: Path) -> Iterator[Path]:
+    """A folder to write a file to, beside its place; removed at the end.
+
+    Raises:
+        OSError: If there can be none, in words about the file.
+    """
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(folder_beside(path))
@@ -204,7 +209,12 @@ def _checked_difference(name: str, expected: dict, found: dict) -> float:
     return difference
 
 
-def _check_target(path: Path) -> None:
+def check_target(path: Path) -> None:
+    """Refuse to write where something else is.
+
+    Raises:
+        ValueError: If a folder, a file or the weights of another file are in the way.
+    """
     for folder in path.parents:
         if folder.is_file():
             raise ValueError(f"{folder} is a file. Expected a folder to write to.")
@@ -222,7 +232,7 @@ def _check_target(path: Path) -> None:
         )
 
 
-def _move(file: Path, path: Path) -> None:
+def move(file: Path, path: Path) -> None:
     """Put what was written in its place, its second file first."""
     if file.is_dir():
         if path.is_dir():
