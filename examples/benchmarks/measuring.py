@@ -22,7 +22,7 @@ SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino", "onnxscript"),
-    *("numpy", "av", "decord", "grain", "keras-acl"),
+    *("numpy", "av", "decord", "grain", "keras-acl", "nncf", "ai-edge-litert", "ai-edge-quantizer"),
 )
 
 
@@ -134,6 +134,7 @@ def _without_places(arguments: Sequence[str]) -> list[str]:
     if "--output" in kept:
         place = kept.index("--output")
         del kept[place : place + 2]
-    if "--videos" in kept:
-        kept[kept.index("--videos") + 1] = "FOLDER"
+    for option, shown in (("--videos", "FOLDER"), ("--test", "TEST"), ("--model", "MODEL")):
+        if option in kept:
+            kept[kept.index(option) + 1] = shown
     return kept
