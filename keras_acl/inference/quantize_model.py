@@ -76,38 +76,61 @@ def quantize(
         >>> model = keras_acl.load_model("model.keras")
         >>> print(keras_acl.quantize(model, "videos", "model.xml", evaluate="test_videos"))
     """
-    path = Path(os.path.abspath(path))
-    check_quantizer(path.suffix)
-    _check_model(model)
-    format_of(path).check_installed()
-    check_target(path)
+    path = _checked(model, path)
     calibration = _Videos.spread(_listed(videos, model), clips)
     compared = calibration.others(clips)
     if evaluate is not None:
         compared = _Videos(_labelled(evaluate, model), labelled=True)
-    steps = _Steps(progress, 2 * len(calibration) + 2 * len(compared or calibration))
     with folder_for(path) as folder:
-        plain, rough, done = (folder / name / path.name for name in ("float32", "int8", "done"))
+        steps = _Steps(progress, 2 * len(calibration) + 2 * len(compared or calibration))
         seen = calibration.read(model.clip, folder / "calibration.npy", steps)
         held = compared.read(model.clip, folder / "compared.npy", steps) if compared else seen
-        export(model, plain, maps=maps)
         steps.total = steps.done + len(seen.clips) + len(held.clips)  # without what is broken
-        for file in (rough, done):
-            file.parent.mkdir()
-        quantize_file(plain, rough, CalibrationClips(seen.clips, steps))
-        result = dataclasses.replace(
-            _compare(plain, rough, held, model.multi_label, steps),
-            path=path,
-            calibration_clips=len(seen.clips),
-            held_out=held is not seen,
-            skipped=tuple(dict.fromkeys([*seen.skipped, *held.skipped])),
-        )
-        if not accept:
-            _check(result)
-        _write_about(rough, done, read_metadata(plain), result)
-        move(done, path)
-        os.replace(done.with_suffix(REPORT), path.with_suffix(REPORT))
+        return _write(model, path, folder, seen, held, steps, maps, accept)
+
+
+def _write(
+    model: VideoClassifier,
+    path: Path,
+    folder: Path,
+    seen: "_Clips",
+    held: "_Clips",
+    steps: "_Steps",
+    maps: bool | Literal["all"],
+    accept: bool,
+) -> Quantized:
+    """Write the file with clips that were read, in a folder first."""
+    plain, rough, done = (folder / name / path.name for name in ("float32", "int8", "done"))
+    export(model, plain, maps=maps)
+    for file in (rough, done):
+        file.parent.mkdir()
+    quantize_file(plain, rough, CalibrationClips(seen.clips, steps))
+    result = dataclasses.replace(
+        _compare(plain, rough, held, model.multi_label, steps),
+        path=path,
+        calibration_clips=len(seen.clips),
+        held_out=held is not seen,
+        skipped=tuple(dict.fromkeys([*seen.skipped, *held.skipped])),
+    )
+    if not accept:
+        _check_agreement(result)
+    _write_about(rough, done, read_metadata(plain), result)
+    move(done, path)
+    os.replace(done.with_suffix(REPORT), path.with_suffix(REPORT))
     return result
+
+
+def _checked(model, path: str | os.PathLike) -> Path:
+    """The path, where the model can be written to it."""
+    path = Path(os.path.abspath(path))
+    check_quantizer(path.suffix)
+    if not isinstance(model, VideoClassifier):
+        raise ValueError(
+            f"Only a Keras model can be quantised, not what was exported of it. Received: {model!r}"
+        )
+    format_of(path).check_installed()
+    check_target(path)
+    return path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,13 +204,6 @@ class _Steps:
             self.progress(self.done, self.total)
 
 
-def _check_model(model) -> None:
-    if not isinstance(model, VideoClassifier):
-        raise ValueError(
-            f"Only a Keras model can be quantised, not what was exported of it. Received: {model!r}"
-        )
-
-
 def _listed(videos, model: VideoClassifier) -> Sequence[Video]:
     if not isinstance(videos, str | os.PathLike):
         found = [as_video(video) for video in videos]
@@ -245,7 +261,7 @@ def _compare(plain: Path, rough: Path, held: _Clips, multi_label: bool, steps) -
     )
 
 
-def _check(result: Quantized) -> None:
+def _check_agreement(result: Quantized) -> None:
     if result.agreement < LEAST_AGREEMENT:
         raise ValueError(
             f"int8 gives another answer than float32 for {1 - result.agreement:.1%} of "
