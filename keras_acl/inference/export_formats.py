@@ -141,7 +141,10 @@ def _write_torch(network, signature: Signature, file: Path, metadata) -> None:
 FORMATS = {
     "": Format("A TensorFlow SavedModel", _write_saved_model, ("tensorflow",)),
     ".xml": Format("OpenVINO IR", _write_openvino, ("openvino",)),
-    ".onnx": Format("ONNX", _write_onnx, ("onnx", "onnxruntime", "tf2onnx"), lowered=True),
+    # With a free size tf2onnx takes the width for the channels in some networks.
+    ".onnx": Format(
+        "ONNX", _write_onnx, ("onnx", "onnxruntime", "tf2onnx"), lowered=True, free_size=False
+    ),
     ".tflite": Format("LiteRT", _write_litert, ("ai_edge_litert",), lowered=True, free_size=False),
     ".pt2": Format("torch .pt2", _write_torch, ("torch",), backend="torch"),
 }

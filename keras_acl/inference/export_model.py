@@ -74,7 +74,7 @@ def export(
             `"all"`: `spatial_maps` and `temporal_maps` of all classes in place of these, so that
             `explain` can show any class.
         batch: Clips of a batch, of the clip's size; `None` for any number, and any size but in
-            LiteRT.
+            ONNX and LiteRT.
         video: Video whose clips it is compared on; drawn figures by default.
 
     Returns:

@@ -91,6 +91,14 @@ def test_other_networks_and_a_fixed_batch(build, tmp_path):
 
 @needs_tensorflow
 @pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_onnx_of_another_width(tmp_path):
+    """Where the picture has another width than its channels are many."""
+    pytest.importorskip("tf2onnx")
+    assert export(randomize(two_stream(width=16)), tmp_path / "model.onnx").difference < 1e-4
+
+
+@needs_tensorflow
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_what_the_file_says(tmp_path):
     pytest.importorskip("tf2onnx")
     labels = tuple(f"Begrüßung {number} 你好 🤝\n\x07" for number in range(400))
