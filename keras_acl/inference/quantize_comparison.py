@@ -126,15 +126,15 @@ class Answers:
         """Largest difference; NaN if there is one in int8."""
         return float(np.abs(self.float32 - self.int8).max())
 
-    def accuracies(self, labels: Sequence[int | tuple[int, ...]]) -> tuple[float, float]:
+    def accuracies(self, labels: Sequence[tuple[int, ...]]) -> tuple[float, float]:
         """Share of right answers in float32 and in int8.
 
         Args:
-            labels: Of each clip its class, or the tuple of its labels.
+            labels: Classes of each clip.
         """
         right = np.zeros(self.float32.shape, bool)
         for row, label in zip(right, labels, strict=True):
-            row[list(label) if isinstance(label, tuple) else label] = True
+            row[list(label)] = True
         both = (_said(one, self.multi_label) for one in (self.float32, self.int8))
         first, second = (float((said == right).all(axis=-1).mean()) for said in both)
         return first, second

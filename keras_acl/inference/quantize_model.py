@@ -31,12 +31,12 @@ REPORT = ".quantization.json"
 
 def quantize(
     model: VideoClassifier,
-    videos: str | os.PathLike | Sequence[VideoSource],
+    videos: str | Path | Sequence[VideoSource],
     path: str | os.PathLike,
     *,
     maps: bool | Literal["all"] = False,
     clips: int = 300,
-    evaluate: str | os.PathLike | VideoList | None = None,
+    evaluate: str | Path | VideoList | None = None,
     accept: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Quantized:
@@ -205,7 +205,7 @@ class _Steps:
 
 
 def _listed(videos, model: VideoClassifier) -> Sequence[Video]:
-    if not isinstance(videos, str | os.PathLike):
+    if not isinstance(videos, str | Path):
         found = [as_video(video) for video in videos]
     elif Path(videos).suffix.lower() == ".csv":
         found = list(read_csv(videos, multi_label=model.multi_label))
@@ -222,7 +222,7 @@ def _labelled(videos, model: VideoClassifier) -> VideoList:
     Raises:
         ValueError: If they are other ones.
     """
-    if isinstance(videos, str | os.PathLike):
+    if isinstance(videos, str | Path):
         if Path(videos).suffix.lower() == ".csv":
             videos = read_csv(videos, model.labels, multi_label=model.multi_label)
         else:
@@ -233,19 +233,21 @@ def _labelled(videos, model: VideoClassifier) -> VideoList:
             f"The videos have {len(videos.labels)} classes, and not those of the model, which has "
             f"{model.num_classes}. Give them in the order of its labels."
         )
+    if any(video.label is None for video in videos):
+        raise ValueError("Expected a label of every video to evaluate on. Received: None")
     return videos
 
 
 def _compare(plain: Path, rough: Path, held: _Clips, multi_label: bool, steps) -> Quantized:
     """Run both files on clips."""
     found, times = answers([plain, rough], held.clips, multi_label, steps)
-    labels = [video.label for video in held.videos]
+    labels = [video.classes for video in held.videos]
     accuracies = found.accuracies(labels) if held.labelled else (None, None)
     one = plain.with_name("clip.npy")
     np.save(one, held.clips[:1])
     both = [
-        figures(file, one, *rest)
-        for file, *rest in zip((plain, rough), times, accuracies, strict=True)
+        figures(file, one, milliseconds, accuracy)
+        for file, milliseconds, accuracy in zip((plain, rough), times, accuracies, strict=True)
     ]
     return Quantized(
         path=rough,

@@ -30,7 +30,7 @@ def test_one_class_a_clip():
     found = Answers(plain, rough, multi_label=False)
     assert found.agreement() == 0.75
     assert found.worst_logit() == 0.5
-    assert found.accuracies([0, 1, 0, 0]) == (0.75, 0.5)
+    assert found.accuracies([(0,), (1,), (0,), (0,)]) == (0.75, 0.5)
 
 
 def test_several_labels_a_clip():

@@ -7,7 +7,7 @@ import pytest
 from tiny_network import LABELS, predict, random_clips, randomize, two_stream, write_figures
 
 import keras_acl
-from keras_acl.data import VideoList, read_directory
+from keras_acl.data import Video, VideoList, read_directory
 from keras_acl.engines.metadata import read_metadata
 from keras_acl.inference import quantize_model
 from keras_acl.inference.quantize_comparison import Answers, FileFigures
@@ -174,6 +174,7 @@ def test_clips_are_spread_over_the_videos(
         ([], {}, "at least one video"),
         (["broken"], {}, "None of the 1 videos can be read, such as .*broken.mp4: "),
         (None, {"evaluate": VideoList([], ("a", "b", "c"))}, "not those of the model"),
+        (None, {"evaluate": VideoList([Video("a.mp4")], LABELS)}, "a label of every video"),
         (None, {"path": "model.h5"}, r"named .xml .*\.h5"),
         (None, {"path": "model"}, "no ending"),
         (None, {"path": "model.pt2"}, r"\.pt2"),
