@@ -67,6 +67,7 @@ def call(monkeypatch, capsys):
     yield run
     logger.setLevel(level)
     logger.handlers[:] = handlers
+    logger.propagate = True
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ def start_logging() -> None:
     if not any(isinstance(handler, LineHandler) for handler in logger.handlers):
         logger.addHandler(LineHandler())
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # some libraries make the root write, too: all would be said twice
     warnings.showwarning = show_warning
 
 

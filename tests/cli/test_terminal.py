@@ -30,6 +30,7 @@ def _logging(monkeypatch):
     yield
     logger.setLevel(level)
     logger.handlers[:] = handlers
+    logger.propagate = True
 
 
 BAD = "a\x1b[31m\nb[bold]{0}\udce9"
@@ -124,3 +125,16 @@ def test_verbose_and_quiet_exclude_each_other(call, tmp_path):
     code, _, err = call("check-videos", tmp_path, "-v", "-q")
     assert code == 1
     assert err.splitlines() == ["Error: --verbose and --quiet exclude each other: leave one out"]
+
+
+def test_errors_are_said_once_whatever_libraries_do_to_the_log(call, tmp_path):
+    """Some make the root logger write, too, when they are imported or first warn."""
+    other = logging.StreamHandler(io.StringIO())
+    logging.root.addHandler(other)
+    try:
+        code, _, said = call("check-videos", tmp_path)
+    finally:
+        logging.root.removeHandler(other)
+    assert code == 1
+    assert said.count(PROBLEM) == 1
+    assert other.stream.getvalue() == ""
