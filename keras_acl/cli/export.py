@@ -21,6 +21,10 @@ def export(
     maps: Annotated[
         bool, typer.Option("--maps", help="Return both attention maps and the features, too.")
     ] = False,
+    all_maps: Annotated[
+        bool,
+        typer.Option("--all-maps", help="Of every class, so that explain can show any of them."),
+    ] = False,
     batch: Annotated[
         int | None,
         typer.Option(min=1, help="Clips of a batch.", show_default="any number"),
@@ -43,7 +47,7 @@ def export(
         from keras_acl.pretrained import load_any
 
     format_of(out).check_installed()  # before a large model is loaded
-    done = write(load_any(model), out, maps=maps, batch=batch, video=video)
+    done = write(load_any(model), out, maps="all" if all_maps else maps, batch=batch, video=video)
     screen.print(
         f"Written: {done.path} ({done.format}). Run once, it differs from the Keras model by "
         f"{done.difference:.0e} at most."

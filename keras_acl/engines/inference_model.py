@@ -15,7 +15,7 @@ from keras_acl.engines.runtimes import RUNTIMES, Outputs, Runtime, runtime_of
 from keras_acl.engines.scores import scores_of
 
 STREAMS = ("spatial", "temporal")
-AGAIN = 'Write it again with keras_acl.export(model, path, maps="all")'
+AGAIN = 'Write it again: keras_acl.export(model, path, maps="all"), keras-acl export --all-maps'
 
 
 class InferenceModel:

@@ -71,7 +71,7 @@ def export(
         maps: Whether it returns more: `features`, what the dense layer sees; `spatial_logits` and
             `temporal_logits`, what each stream says alone; `spatial_map` and `temporal_map`, the
             class activation maps of the class with the largest logit, at the network's resolution.
-            `"all"`: `spatial_maps` and `temporal_maps` of all classes in place of these, so that
+            `"all"`: those of all classes, too, `spatial_maps` and `temporal_maps`, so that
             `explain` can show any class.
         batch: Clips of a batch, of the clip's size; `None` for any number, and any size but in
             ONNX and LiteRT.
@@ -152,16 +152,15 @@ def _outputs(model, clip, maps: bool | str) -> dict:
     found = {"logits": logits, "features": pooled}
     if isinstance(model, SupervisedStreams):
         found |= model.logits_alone(pooled)
-    ending = "maps" if maps == "all" else "map"
     for name, stream, kernel in zip(STREAMS, features, model.class_weights, strict=False):
         stream = ops.cast(stream, "float32")
         if name == "spatial":
             stream = ops.mean(stream, axis=1, keepdims=True)
+        made = {"map": _map_of_best_class(stream, kernel, logits)}
         if maps == "all":
-            value = ClassActivationMaps()((stream, kernel))
-        else:
-            value = _map_of_best_class(stream, kernel, logits)
-        found[f"{name}_{ending}"] = value[:, 0] if name == "spatial" else value
+            made["maps"] = ClassActivationMaps()((stream, kernel))
+        for ending, value in made.items():
+            found[f"{name}_{ending}"] = value[:, 0] if name == "spatial" else value
     return found
 
 

@@ -14,11 +14,12 @@ def saved(tmp_path_factory):
 
 
 def test_export(call, saved, tmp_path):
-    code, out, _ = call("export", saved, tmp_path / "exported", "--maps", "--batch", 2)
+    code, out, _ = call("export", saved, tmp_path / "exported", "--all-maps", "--batch", 2)
     assert code == 0
     assert f"Written: {tmp_path / 'exported'} (A TensorFlow SavedModel)" in out
     told = read_metadata(tmp_path / "exported")
     assert told["labels"] == list(load_model(saved).labels)
+    assert {"spatial_map", "temporal_maps"} <= set(told["outputs"])
     assert set(run_exported(tmp_path / "exported", random_clips(2))) == set(told["outputs"])
 
 

@@ -89,7 +89,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     model = randomize(two_stream())
     model.save(folder / "model.keras")
-    keras_acl.export(model, folder / "model.xml", maps=True)
+    keras_acl.export(model, folder / "model.xml", maps="all")
     keras_acl.data.MovingFigures("motion", 0, frames=20, size=40).write(folder / "videos", 1)
     shutil.copy(folder / "videos" / "left" / "0000.mp4", folder / "clip.mp4")
     return folder
