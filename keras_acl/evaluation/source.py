@@ -11,6 +11,7 @@ from keras_acl.data.kinetics import read_kinetics
 from keras_acl.data.sources import read_csv, read_directory
 from keras_acl.data.ucf101 import read_ucf101
 from keras_acl.data.video_list import VideoList
+from keras_acl.engines.inference_model import is_exported
 from keras_acl.evaluation.held_out import (
     SPLIT,
     count_trained_on,
@@ -128,7 +129,9 @@ def _default_folder(model: str, source: str) -> Path:
         Path(os.path.abspath(name) if os.path.exists(name) else name.split("://")[-1])
         for name in (model, source)
     ]
-    names = [place.name.removesuffix(".keras") for place in places]
+    names = [
+        place.stem if is_exported(place) else place.name.removesuffix(".keras") for place in places
+    ]
     return Path("runs") / "-".join(["evaluate", *names]).removesuffix(".csv")
 
 

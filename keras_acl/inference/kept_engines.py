@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import filelock
+
 from keras_acl.engines.inference_model import InferenceModel
 from keras_acl.pretrained.any_file import load_exported
 from keras_acl.pretrained.find_folder import find_folder
@@ -41,14 +43,16 @@ def kept(fingerprint: str, make: Callable[[Path], object], precision: str) -> In
     version = importlib.import_module("keras_acl").__version__
     folder = engines_folder() / f"{fingerprint}-{version}"
     file = folder / FILE
-    if file.is_file():
-        try:
-            return _used(file, precision)
-        except ValueError:  # half of it may have been removed
-            shutil.rmtree(folder, ignore_errors=True)
-    make(file)
-    _forget_old(folder)
-    return _used(file, precision)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder.parent / ".lock"):  # another process may be making it
+        if file.is_file():
+            try:
+                return _used(file, precision)
+            except ValueError:  # half of it may have been removed
+                shutil.rmtree(folder, ignore_errors=True)
+        make(file)
+        _forget_old(folder)
+        return _used(file, precision)
 
 
 def note_source(name: str, model: InferenceModel, precision: str) -> None:

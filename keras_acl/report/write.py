@@ -8,9 +8,11 @@ from typing import Any
 import jinja2
 
 from keras_acl.engines.class_names import check_same_classes
+from keras_acl.engines.inference_model import is_exported
 from keras_acl.evaluation.class_groups import check_groups, known_groups, read_groups
 from keras_acl.evaluation.number_text import area, interval, p_value, percent, points
 from keras_acl.evaluation.resume import LABELS
+from keras_acl.pretrained.any_file import load_exported
 from keras_acl.pretrained.load import load_any
 from keras_acl.report.attention_strips import attention_strip
 from keras_acl.report.one_run import HardVideo, Strips, hardest_videos, run_context
@@ -171,6 +173,19 @@ class _Counter:
             self.progress(self.done, self.total)
 
 
+def _loaded(name: str):
+    """A model whose maps of any class can be had.
+
+    Raises:
+        ValueError: If an exported model has none; or as `load_any`.
+    """
+    if not is_exported(name):
+        return load_any(name)
+    model = load_exported(name)
+    model.output_shape("spatial_maps")
+    return model
+
+
 def _strips(
     run: Run, videos: Sequence[HardVideo], given: str | Path | None, count: _Counter
 ) -> Strips:
@@ -185,7 +200,7 @@ def _strips(
             "keras-acl report with --model MODEL shows it."
         )
     try:
-        model = load_any(found)
+        model = _loaded(found)
         owner = f"the scores of {run.folder}"
         check_same_classes(run.scores.labels, model.labels, model.num_classes, owner)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
