@@ -82,13 +82,8 @@ def write_report(
     """
     if hardest < 0:
         raise ValueError(f"The number of hardest videos is 0 or more. Received: {hardest}")
-    runs = [read_run(path) for path in (run, other) if path is not None]
-    if any(one.scores.multi_label for one in runs):
-        if other is not None:
-            raise ValueError(
-                "Runs are compared by which class each video is taken for, and these videos may "
-                f"have several labels: write a report of each, or see the {LABELS} of both."
-            )
+    runs = _read_runs(run, other)
+    if runs[0].scores.multi_label:
         context = labels_context(runs[0], "run1")
         return _write_page(file, [context], (runs[0].name,), None)
     labels = runs[0].scores.labels
@@ -108,6 +103,16 @@ def write_report(
         for number, (one, videos, shown) in enumerate(zip(runs, hard, strips, strict=True), 1)
     ]
     return _write_page(file, contexts, names, difference)
+
+
+def _read_runs(run: str | Path, other: str | Path | None) -> list[Run]:
+    runs = [read_run(path) for path in (run, other) if path is not None]
+    if other is not None and any(one.scores.multi_label for one in runs):
+        raise ValueError(
+            "Runs are compared by which class each video is taken for, and these videos may "
+            f"have several labels: write a report of each, or see the {LABELS} of both."
+        )
+    return runs
 
 
 def _write_page(
