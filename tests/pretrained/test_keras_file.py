@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_network import CLIP, LABELS, two_stream
 
+from keras_acl.engines.naming import model_name
 from keras_acl.models import optimize
-from keras_acl.models.video_classifier import model_name
 from keras_acl.pretrained.any_file import load_model
 
 
