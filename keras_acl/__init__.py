@@ -20,7 +20,7 @@ Weights
 
 - `load_pretrained`: a model from a preset, a saved folder or the Hugging Face Hub
 - `save_pretrained`: a model as a folder, with its card
-- `load_model`: a model from a `.keras` file
+- `load_model`: a model from a `.keras` file, or from one that was exported
 - `list_presets`: the weights there are, with accuracy, protocol and cost
 - `pretrained`: checkpoints of other projects, warm starts, cards, publishing
 

@@ -11,6 +11,7 @@ import keras_acl
 PACKAGES = [
     "keras_acl",
     *(f"keras_acl.{room}" for room in ("attention", "data", "evaluation", "inference", "layers")),
+    "keras_acl.engines",
     *(f"keras_acl.{room}" for room in ("models", "moving_figures", "pretrained", "report")),
     *(f"keras_acl.{name}" for name in ("callbacks", "losses", "optimizers", "profiling")),
     "keras_acl.recipes",
