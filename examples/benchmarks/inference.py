@@ -3,8 +3,9 @@
 The R50 4x16 of the paper in float32 with the same weights everywhere; that all give the same logits
 is checked before anything is timed. The contenders run in turn in one process, and once each in a
 process of their own for the peak of its memory and the time until the first logits. Peers that are
-not installed are left out. OpenVINO computes several clips as requests at a time. The floor is a
-product of matrices with as many multiply-adds.
+not installed are left out. OpenVINO computes several clips as requests at a time; int8 is timed
+only, how exact it is says `quantization.py`. The floor is a product of matrices with as many
+multiply-adds.
 
     pip install "keras-acl[deploy,torch]"
     python examples/benchmarks/inference.py
@@ -30,7 +31,7 @@ from keras_acl.speed.throughput import matrix_products
 import keras
 import measuring
 import numpy as np
-from inference_contenders import BASE, PEER, contenders, load, write
+from inference_contenders import BASE, INT8, PEER, contenders, load, write
 
 FLOOR = "the floor"
 TOLERANCE = 1e-4  # of the largest logit
@@ -100,7 +101,7 @@ def check(calls) -> None:
     for name, call in calls.items():
         error = np.abs(call() - expected).max() / np.abs(expected).max()
         print(f"{name}: differs by {error:.1e} of the largest logit")
-        if not error < TOLERANCE:
+        if name != INT8 and not error < TOLERANCE:
             raise SystemExit(f"{name} does not compute what {BASE} computes")
 
 

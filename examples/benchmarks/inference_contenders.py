@@ -22,8 +22,10 @@ BASE, OPTIMIZED, CONSTANT = "Keras", "Keras, optimised", "the same, constant wei
 PEER, OPENVINO = "PyTorch", "OpenVINO"
 ONNX, ONNX_3D = "ONNX Runtime", "ONNX Runtime, 3D convolutions"
 LITERT, LITERT_3D = "LiteRT", "LiteRT, 3D convolutions"
+INT8 = "OpenVINO, int8"
 FILES = {
     OPENVINO: "model.xml",
+    INT8: "model_int8.xml",
     ONNX: "model.onnx",
     ONNX_3D: "model_3d.onnx",
     LITERT: "model.tflite",
@@ -35,6 +37,7 @@ NEEDS = {
     CONSTANT: (),
     PEER: ("torch",),
     OPENVINO: ("openvino",),
+    INT8: ("openvino", "nncf"),
     ONNX: ("tf2onnx", "onnxruntime"),
     ONNX_3D: ("tf2onnx", "onnxruntime"),
     LITERT: ("ai_edge_litert",),
@@ -78,7 +81,21 @@ def write(model, names: list[str], folder: Path, clips: int) -> None:
         peer = peer_of(model).eval()
         torch.save(peer, folder / "peer.pt")
     for name in set(names) & set(FILES):
-        export(model, folder / FILES[name], lowered=name in (ONNX, LITERT))
+        if name == INT8:
+            quantize(model, folder)
+        else:
+            export(model, folder / FILES[name], lowered=name in (ONNX, LITERT))
+
+
+def quantize(model, folder: Path) -> None:
+    """Write the network in int8; its ranges are those of a few drawn videos."""
+    import keras_acl
+
+    figures = keras_acl.data.MovingFigures(frames=max(model.clip.span, 16))
+    figures.write(folder / "videos", 1)
+    videos = sorted((folder / "videos").rglob("*.mp4"))[:4]
+    # Noise has no class that such a network could be sure of, so nothing is said of agreement.
+    keras_acl.quantize(model, videos, folder / FILES[INT8], clips=4, accept=True)
 
 
 def export(model, file: Path, lowered: bool) -> None:
