@@ -339,3 +339,13 @@ def test_memory_of_the_evaluation_is_measured(run_example, videos, tmp_path):
     assert 50 < before <= peak
     with pytest.raises(SystemExit, match=r"^More than 0\.01 GiB\."):
         run_example(*arguments, "--limit", "0.01")
+
+
+def test_evaluations_are_timed(bench, videos, monkeypatch):
+    for package in ("openvino", "nncf"):
+        pytest.importorskip(package)
+    monkeypatch.setenv("KERAS_HOME", "unused")  # what the script sets is put back
+    arguments = ("--small", "--clips", "1", "--crops", "1", "--repeats", "1")
+    result = bench("evaluation", "--videos", videos, *arguments)
+    assert [row["contender"] for row in result["rows"]] == ["Keras", "OpenVINO", "OpenVINO, int8"]
+    assert all(row["views/s"] > 0 for row in result["rows"])
