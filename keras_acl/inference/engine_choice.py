@@ -4,8 +4,6 @@ import functools
 import logging
 from typing import Any
 
-import keras
-
 from keras_acl.engines.inference_model import InferenceModel
 from keras_acl.engines.naming import model_name
 from keras_acl.inference import kept_engines
@@ -14,7 +12,7 @@ from keras_acl.models import optimize as fold
 from keras_acl.models.fingerprint import fingerprint
 from keras_acl.models.optimize import PRECISIONS
 from keras_acl.models.video_classifier import VideoClassifier
-from keras_acl.system.devices import fast_bfloat16, has_accelerator
+from keras_acl.system.devices import backend_name, fast_bfloat16, has_accelerator
 
 logger = logging.getLogger("keras_acl")
 ENGINES = ("keras", "auto", "openvino")
@@ -81,7 +79,7 @@ def optimize(
 
 def _best_engine(precision: str) -> str:
     """OpenVINO where it can run and is the fastest."""
-    if has_accelerator() or keras.backend.backend() != "tensorflow" or precision == "float16":
+    if has_accelerator() or backend_name() != "tensorflow" or precision == "float16":
         return "keras"
     if kept_engines.has_openvino():
         return "openvino"

@@ -14,6 +14,7 @@ import keras
 
 from keras_acl.engines.metadata import KEY
 from keras_acl.inference.export_metadata import write_metadata
+from keras_acl.system.devices import backend_name
 from keras_acl.system.without_telemetry import import_without_telemetry
 
 Signature = list[keras.InputSpec]
@@ -52,10 +53,10 @@ class Format:
             raise ImportError(
                 f'{self.name} needs {" and ".join(missing)}: pip install "keras-acl[{extra}]"'
             )
-        if keras.backend.backend() != self.backend:
+        if backend_name() != self.backend:
             raise ValueError(
                 f"{self.name} is written on the {self.backend} backend: set "
-                f"KERAS_BACKEND={self.backend}. Received: {keras.backend.backend()}"
+                f"KERAS_BACKEND={self.backend}. Received: {backend_name()}"
             )
 
 

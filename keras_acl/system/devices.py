@@ -20,7 +20,7 @@ from keras_acl.system.keras_internals import tensorflow_has_onednn
 
 def tensorflow() -> Any:
     """TensorFlow, where it is the backend; `None` where it is not."""
-    return importlib.import_module("tensorflow") if _backend() == "tensorflow" else None
+    return importlib.import_module("tensorflow") if backend_name() == "tensorflow" else None
 
 
 def seed_tensorflow(seed: int) -> None:
@@ -30,9 +30,9 @@ def seed_tensorflow(seed: int) -> None:
 
 def has_accelerator() -> bool:
     """Whether Keras' backend computes on a GPU or TPU."""
-    if _backend() == "torch":
+    if backend_name() == "torch":
         return importlib.import_module("torch").cuda.is_available()
-    if _backend() == "jax":
+    if backend_name() == "jax":
         return importlib.import_module("jax").default_backend() != "cpu"
     return any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
 
@@ -45,7 +45,7 @@ def check_gpu() -> None:
     """
     if not has_accelerator():
         raise ValueError(
-            f"{_backend()}, Keras' backend, finds no such GPU. Leave the device out, choose "
+            f"{backend_name()}, Keras' backend, finds no such GPU. Leave the device out, choose "
             "cpu, or another backend with KERAS_BACKEND."
         )
 
@@ -67,17 +67,17 @@ def compile_with_xla() -> bool:
 
     On a CPU, TensorFlow's graph is several times faster than its XLA; torch has its own compiler.
     """
-    return _backend() == "jax" or (_backend() == "tensorflow" and has_accelerator())
+    return backend_name() == "jax" or (backend_name() == "tensorflow" and has_accelerator())
 
 
 def prefers_2d_convolutions() -> bool:
     """Whether separable 3D convolutions are faster as 2D ones: XLA's are, others' are not."""
-    return _backend() == "jax"
+    return backend_name() == "jax"
 
 
 def compiles_random_draws() -> bool:
     """Whether drawing random numbers of a new shape compiles: on JAX, about a second each."""
-    return _backend() == "jax"
+    return backend_name() == "jax"
 
 
 def has_global_dropout_state() -> bool:
@@ -85,7 +85,7 @@ def has_global_dropout_state() -> bool:
 
     Torch's does. On TensorFlow, setting that state would drop all that is compiled.
     """
-    return _backend() == "torch"
+    return backend_name() == "torch"
 
 
 def fast_bfloat16() -> bool:
@@ -126,7 +126,8 @@ def warn_of_slow_convolutions() -> None:
     )
 
 
-def _backend() -> str:
+def backend_name() -> str:
+    """Keras' backend: "tensorflow", "jax" or "torch"."""
     return keras.backend.backend()
 
 
