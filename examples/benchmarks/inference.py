@@ -10,8 +10,9 @@ multiply-adds.
     pip install "keras-acl[deploy,torch]"
     python examples/benchmarks/inference.py
 
-Takes about 10 minutes on two cores; `--small` tries it out. TF_ENABLE_ONEDNN_OPTS=0 before the
-command measures TensorFlow without oneDNN.
+Takes about 10 minutes on two cores; `--small` tries it out. LiteRT's 3D convolutions alone may take
+longer than that: `--without "LiteRT, 3D convolutions"`. TF_ENABLE_ONEDNN_OPTS=0 before the command
+measures TensorFlow without oneDNN.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,12 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, nargs="+", default=[1, 8], help="clips per batch")
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--without", nargs="+", default=[], help="contenders that are left out")
     parser.add_argument("--small", action="store_true", help="a tiny network, to try the script")
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     options = parser.parse_args()
     model, rows = network(options.small), []
     for clips in options.clips:
-        rows += measure(model, clips, options.repeats)
+        rows += measure(model, clips, options.repeats, options.without)
     network_name = "small" if options.small else "R50"
     measuring.save("inference", rows, options.output, network=network_name)
 
@@ -65,9 +68,9 @@ def network(small: bool) -> TwoStreamClassifier:
     return model
 
 
-def measure(model, clips: int, repeats: int) -> list[dict]:
-    """Check and time all contenders on one batch."""
-    names = contenders()
+def measure(model, clips: int, repeats: int, without: Sequence[str] = ()) -> list[dict]:
+    """Check and time the contenders on one batch."""
+    names = [name for name in contenders() if name not in without]
     with tempfile.TemporaryDirectory() as folder:
         write(model, names, Path(folder), clips)
         alone = {name: alone_in_a_process(name, folder) for name in names}
