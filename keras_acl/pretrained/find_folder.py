@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from keras_acl.pretrained.cache import built_preset
 from keras_acl.pretrained.hub import SCHEME, download, parse_address
 from keras_acl.pretrained.model_folder import METADATA, WEIGHTS
 from keras_acl.pretrained.presets import ALIASES, PRESETS, Preset, find_preset
@@ -62,6 +61,8 @@ def _preset_folder(preset: Preset) -> Path:
     if preset.revision is not None:
         return download(preset.hub, preset.revision)
     if preset.checkpoints:
+        from keras_acl.pretrained.cache import built_preset  # a server has no such presets
+
         return built_preset(preset)
     raise ValueError(
         f"Nobody has published the weights of {preset.name} yet. They will be at "

@@ -388,7 +388,7 @@ class TestPage:
             words = [re.sub(r":80[08]0/", f":{started and started.port}/", word) for word in words]
             done = run(words)
             assert done.returncode == 0, done.stderr
-            assert re.search("left|logits|Written", done.stdout) or Path("clip.json").is_file()
+            assert re.search("left|right|logits|Writ", done.stdout) or Path("clip.json").is_file()
 
     def test_the_code_runs(self, made, monkeypatch, capsys):
         monkeypatch.chdir(made)

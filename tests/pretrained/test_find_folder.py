@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from saved import CARD, logits
 
+from keras_acl.pretrained import cache
 from keras_acl.pretrained import find_folder as module
 from keras_acl.pretrained.find_folder import find_folder, weights_folder
 from keras_acl.pretrained.load import load_pretrained
@@ -44,7 +45,7 @@ def test_a_published_preset_comes_from_the_hub(hub, saved, no_weights, monkeypat
 
 def test_a_preset_of_public_files_is_built(no_weights, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(module, "built_preset", lambda preset: asked.append(preset) or tmp_path)
+    monkeypatch.setattr(cache, "built_preset", lambda preset: asked.append(preset) or tmp_path)
     assert find_folder("k400") == tmp_path
     assert [preset.name for preset in asked] == ["acl_r50_4x16_k400"]
 
