@@ -40,7 +40,7 @@ class ExportedScorer:
         if side not in (None, wanted):
             raise ValueError(
                 f"{model.file.name} takes clips of {side} pixels, and is evaluated with {wanted}: "
-                "export the model to .xml or .onnx with any number of clips."
+                "export the model to .xml, for any number of clips."
             )
         self.model = model
 

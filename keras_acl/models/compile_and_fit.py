@@ -9,13 +9,12 @@ import keras
 from keras_acl.clip import ClipSpec
 from keras_acl.engines.class_names import (
     check_label_kind,
-    check_label_shape,
-    check_label_values,
     check_labels,
     check_same_classes,
     names_of,
     several_labels,
 )
+from keras_acl.models.label_values import check_label_shape, check_label_values
 from keras_acl.system.devices import compile_with_xla
 
 CALLBACKS_PLACE = 4  # of `callbacks` among the arguments of `fit` after `x`

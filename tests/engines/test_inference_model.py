@@ -138,7 +138,7 @@ def test_maps_of_the_predicted_class_alone(model, tmp_path):
 
 LIGHT = """
 import sys
-for name in ("keras", "tensorflow", "torch", "jax", "matplotlib"):
+for name in ("keras", "tensorflow", "torch", "jax"):
     sys.modules[name] = None
 import json, keras_acl
 file, video = sys.argv[1:]
@@ -146,6 +146,9 @@ model = keras_acl.load_model(file)
 (prediction,) = keras_acl.predict_videos(model, [video])
 timeline = keras_acl.predict_timeline(model, video)
 features = keras_acl.features(model, [video])
+scores = keras_acl.evaluate_views(model, [video], 1, 1) if file.endswith(".xml") else None
+keras_acl.explain(model, video, video + "_attention.gif", clips=1)
+assert scores is None or scores.done.all()
 found = prediction.scores, timeline.scores, features.features
 print(json.dumps([array.tolist() for array in found]))
 """
