@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_acl.evaluation.calibration import calibration, calibration_error
 from keras_acl.evaluation.number_text import interval, percent
+from keras_acl.evaluation.scored import scored
 from keras_acl.evaluation.scores import NOT_FOUND, Scores
 from keras_acl.pretrained.card import Metric
 from keras_acl.system import html
 
 Z95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
-BINS = 15  # of the calibration, as in Guo et al., 2017
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +49,6 @@ class ClassAccuracy:
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN for a class that is nowhere."""
         return 2 * self.correct / (self.videos + self.said) if self.videos + self.said else math.nan
-
-
-@dataclasses.dataclass(frozen=True)
-class CalibrationBin:
-    """Videos whose best score is between `low` and `high`: their mean score and their accuracy."""
-
-    low: float
-    high: float
-    videos: int
-    confidence: float
-    accuracy: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,27 +181,6 @@ def _top_accuracies(scores: Scores) -> dict[str, Any]:
     }
 
 
-def scored(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (n, L) and classes (n,) of the labelled videos that have scores.
-
-    Raises:
-        ValueError: If there is none, or videos may have several labels.
-    """
-    if scores.multi_label:
-        raise ValueError(
-            "These scores are of videos that may have several labels, and this number is of one "
-            "label a video. Use multi_label_summary and label_table."
-        )
-    chosen = scores.done & (scores.truth >= 0)
-    if not chosen.any():
-        raise ValueError(
-            "No video has both a label and scores: there is nothing to measure. "
-            f"Received: {len(scores.paths)} videos, {int(scores.done.sum())} with scores, "
-            f"{int((scores.truth >= 0).sum())} with a label"
-        )
-    return scores.probabilities[chosen], scores.truth[chosen]
-
-
 def top_k_accuracy(scores: Scores, k: int = 1) -> float:
     """Share of the videos whose class is among the `k` best; of equal scores the first counts.
 
@@ -249,35 +218,6 @@ def class_table(scores: Scores) -> list[ClassAccuracy]:
         videos, said = int(matrix[index].sum()), int(matrix[:, index].sum())
         rows.append(ClassAccuracy(label, videos, int(matrix[index, index]), other, said))
     return rows
-
-
-def calibration(scores: Scores, bins: int = BINS) -> list[CalibrationBin]:
-    """How often the model is right where it is so and so sure (Guo et al., 2017)."""
-    probabilities, truth = scored(scores)
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    rows = []
-    for index in range(bins):
-        inside = place == index
-        count = int(inside.sum())
-        rows.append(
-            CalibrationBin(
-                low=index / bins,
-                high=(index + 1) / bins,
-                videos=count,
-                confidence=float(confidence[inside].mean()) if count else math.nan,
-                accuracy=float(right[inside].mean()) if count else math.nan,
-            )
-        )
-    return rows
-
-
-def calibration_error(rows: list[CalibrationBin]) -> float:
-    """Expected calibration error: |accuracy − confidence|, weighted by the videos of each bin."""
-    total = sum(row.videos for row in rows)
-    gaps = (row.videos * abs(row.accuracy - row.confidence) for row in rows if row.videos)
-    return sum(gaps) / total
 
 
 def wilson_interval(correct: int, videos: int, z: float = Z95) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from keras_acl.evaluation.metrics import scored
+from keras_acl.evaluation.scored import scored
 from keras_acl.evaluation.scores import Scores
 
 

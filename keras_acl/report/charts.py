@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from keras_acl.evaluation.calibration import CalibrationBin
 from keras_acl.evaluation.comparison import Difference
-from keras_acl.evaluation.metrics import CalibrationBin, wilson_interval
+from keras_acl.evaluation.metrics import wilson_interval
 from keras_acl.evaluation.number_text import signed
 from keras_acl.evaluation.roc import RocCurve, mean_area, mean_curve
 from keras_acl.training.history import drawn, highest

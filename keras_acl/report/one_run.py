@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_acl.evaluation.calibration import CalibrationBin, calibration
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,
-    CalibrationBin,
     ClassAccuracy,
     Summary,
     alone_on_the_same,
-    calibration,
     class_table,
     confusion_matrix,
     mean_class_accuracy,
@@ -273,10 +272,15 @@ def _class_tables(
             key=lambda row: (row.accuracy, -row.videos, row.label),
         )
     ]
+    return with_ends(seen, [row.label for row in rows if not row.videos])
+
+
+def with_ends(seen: list, unseen: list[str]) -> dict[str, Any]:
+    """The rows of a table, worst first: all, and both ends of very many; and names without one."""
     many = len(seen) > 2 * ENDS
     return {
         "all": seen,
         "worst": seen[:ENDS] if many else [],
         "best": seen[: -ENDS - 1 : -1] if many else [],
-        "unseen": [row.label for row in rows if not row.videos],
+        "unseen": unseen,
     }

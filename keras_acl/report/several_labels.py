@@ -9,7 +9,7 @@ from keras_acl.evaluation.multi_label import (
     label_table,
     multi_label_summary,
 )
-from keras_acl.report.one_run import ENDS, common_context
+from keras_acl.report.one_run import common_context, with_ends
 from keras_acl.report.run import Run
 
 
@@ -34,10 +34,4 @@ def labels_context(run: Run, salt: str) -> dict[str, Any]:
 def _label_tables(rows: Sequence[LabelRow]) -> dict[str, Any]:
     """Rows of the labels that some video has, worst first: all, and both ends of very many."""
     seen = sorted((row for row in rows if row.videos), key=lambda row: row.average_precision)
-    many = len(seen) > 2 * ENDS
-    return {
-        "all": seen,
-        "worst": seen[:ENDS] if many else [],
-        "best": seen[: -ENDS - 1 : -1] if many else [],
-        "unseen": [row.label for row in rows if not row.videos],
-    }
+    return with_ends(seen, [row.label for row in rows if not row.videos])

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from keras_acl.evaluation.calibration import CalibrationBin
 from keras_acl.evaluation.comparison import Difference
-from keras_acl.evaluation.metrics import CalibrationBin
 from keras_acl.report import charts
 
 HISTORY = {"epoch": [0.0, 1.0], "loss": [2.0, 1.0], "val_loss": [2.5, 1.5], "accuracy": [0.1, 0.6]}
