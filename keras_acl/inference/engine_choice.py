@@ -31,11 +31,9 @@ def optimize(
 
     Args:
         model: A classifier of this package; it stays as it is.
-        precision: `"float32"`: outputs differ from a float32 model's by rounding (1e-5).
-            `"bfloat16"` and `"float16"`: weights take half the memory, and scores differ in the
-            second or third digit. `"auto"`: bfloat16 where the device multiplies it faster (GPUs,
-            TPUs, CPUs with AMX or AVX512-BF16), else float32; for a GPU of NVIDIA before Ampere
-            say `"float16"`. `None`: the one that the model computes in.
+        precision: `"float32"`, `"bfloat16"`, `"float16"` (not of OpenVINO), `"auto"` for the
+            fastest on this device, or `None` for the one that the model computes in; see
+            `keras_acl.models.optimize`.
         engine: `"keras"`: a Keras model of the same class, with batch normalisation folded into the
             convolutions; it can be saved. `"openvino"`: an `InferenceModel` that OpenVINO runs on
             the CPU, with maps and features. It is written and compared once for each model, and

@@ -73,7 +73,7 @@ def quantize_file(file: Path, out: Path, clips: CalibrationClips) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without bars, advice to developers, and handlers of a log that is the user's."""
-    handlers = list(logging.root.handlers)
+    handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -81,7 +81,7 @@ def _quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
         logging.root.handlers[:] = handlers
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.data.sources import list_videos, read_csv, read_directory
 from keras_acl.data.video_list import VideoList
+from keras_acl.engines.class_names import check_same_classes
 from keras_acl.engines.metadata import KEY, read_metadata
 from keras_acl.inference.export_formats import format_of
 from keras_acl.inference.export_metadata import write_metadata
@@ -227,12 +228,7 @@ def _labelled(videos, model: VideoClassifier) -> VideoList:
             videos = read_csv(videos, model.labels, multi_label=model.multi_label)
         else:
             videos = read_directory(videos, model.labels)
-    known = len(videos.labels) if model.labels is None else model.labels
-    if known != (model.num_classes if model.labels is None else videos.labels):
-        raise ValueError(
-            f"The videos have {len(videos.labels)} classes, and not those of the model, which has "
-            f"{model.num_classes}. Give them in the order of its labels."
-        )
+    check_same_classes(videos.labels, model.labels, model.num_classes, "The videos")
     if any(video.label is None for video in videos):
         raise ValueError("Expected a label of every video to evaluate on. Received: None")
     return videos
