@@ -91,7 +91,7 @@ def _with_openvino(model: VideoClassifier, precision: str) -> InferenceModel:
     about = functools.partial(fingerprint, model)
 
     def make(file) -> None:
-        logger.warning("Preparing %s for OpenVINO, once.", model_name(model))
+        logger.info("Preparing %s for OpenVINO, once.", model_name(model))
         export(model, file, maps="all")
 
     made = kept_engines.kept(about(), make, precision)

@@ -173,7 +173,7 @@ def test_clips_are_spread_over_the_videos(
         (None, {"clips": 0}, "clips=0"),
         ([], {}, "at least one video"),
         (["broken"], {}, "None of the 1 videos can be read, such as .*broken.mp4: "),
-        (None, {"evaluate": VideoList([], ("a", "b", "c"))}, "not those of the model"),
+        (None, {"evaluate": VideoList([], ("a", "b", "c"))}, "the model's classes in the model's"),
         (None, {"evaluate": VideoList([Video("a.mp4")], LABELS)}, "a label of every video"),
         (None, {"path": "model.h5"}, r"named .xml .*\.h5"),
         (None, {"path": "model"}, "no ending"),
