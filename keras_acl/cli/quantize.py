@@ -34,6 +34,10 @@ def quantize(
     maps: Annotated[
         bool, typer.Option("--maps", help="Return both attention maps and the features, too.")
     ] = False,
+    all_maps: Annotated[
+        bool,
+        typer.Option("--all-maps", help="Of every class, so that explain can show any of them."),
+    ] = False,
 ) -> None:
     """Write a model in int8 for OpenVINO, ONNX Runtime or LiteRT, and compare it with float32.
 
@@ -52,7 +56,7 @@ def quantize(
             load_any(model),
             videos,
             out,
-            maps=maps,
+            maps="all" if all_maps else maps,
             clips=clips,
             evaluate=evaluate,
             accept=accept,

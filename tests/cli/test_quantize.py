@@ -33,15 +33,16 @@ def asked(monkeypatch):
     return given
 
 
-def test_quantize(asked, call, saved, tmp_path):
+@pytest.mark.parametrize(("flag", "maps"), [("--maps", True), ("--all-maps", "all")])
+def test_quantize(asked, call, saved, tmp_path, flag, maps):
     pytest.importorskip("nncf")
     out = tmp_path / "model.xml"
     code, printed, said = call(
-        "quantize", saved, "videos", out, "--evaluate", "test", "--clips", 40, "--accept", "--maps"
+        "quantize", saved, "videos", out, "--evaluate", "test", "--clips", 40, "--accept", flag
     )
     assert code == 0
     assert (asked["videos"], asked["path"], str(asked["evaluate"])) == ("videos", out, "test")
-    assert (asked["clips"], asked["accept"], asked["maps"]) == (40, True, True)
+    assert (asked["clips"], asked["accept"], asked["maps"]) == (40, True, maps)
     table = [line.split() for line in printed.splitlines()]
     assert table[0] == ["float32", "int8"]
     assert ["size,", "MB", "1", "0.5"] in table
