@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from keras_acl.cli.terminal import errors, no_startup_noise, set_verbosity
+from keras_acl.cli.terminal import no_startup_noise, set_verbosity
 from keras_acl.system.choose_device import choose_device
 
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
@@ -134,8 +134,7 @@ def load_for_inference(name: str, precision: str | None = None, engine: str = "a
         from keras_acl.pretrained import load_any
 
     loaded = load_any(name)
-    with errors.status("preparing the engine, once", spinner="line"):
-        fast = optimize(loaded, precision=precision, engine=engine)
+    fast = optimize(loaded, precision=precision, engine=engine)
     if isinstance(fast, InferenceModel):
         note_source(name, fast, loaded.compute_dtype)
     return fast
@@ -154,8 +153,7 @@ def load_to_evaluate(name: str, engine: str = "auto"):
     model = load_any(name)
     if engine == "keras":
         return model
-    with errors.status("preparing the engine, once", spinner="line"):
-        fast = optimize(model, precision=None, engine=engine)
+    fast = optimize(model, precision=None, engine=engine)
     # `evaluate_views` folds a Keras model itself, and knows it again by its own weights.
     return fast if isinstance(fast, InferenceModel) else model
 
