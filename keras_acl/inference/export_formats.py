@@ -147,5 +147,6 @@ FORMATS = {
         "ONNX", _write_onnx, ("onnx", "onnxruntime", "tf2onnx"), lowered=True, free_size=False
     ),
     ".tflite": Format("LiteRT", _write_litert, ("ai_edge_litert",), lowered=True, free_size=False),
-    ".pt2": Format("torch .pt2", _write_torch, ("torch",), backend="torch"),
+    # Keras' exporter frees the batch alone.
+    ".pt2": Format("torch .pt2", _write_torch, ("torch",), backend="torch", free_size=False),
 }

@@ -73,8 +73,8 @@ def export(
             class activation maps of the class with the largest logit, at the network's resolution.
             `"all"`: those of all classes, too, `spatial_maps` and `temporal_maps`, so that
             `explain` can show any class.
-        batch: Clips of a batch, of the clip's size; `None` for any number, and any size but in
-            ONNX and LiteRT.
+        batch: Clips of a batch, of the clip's size; `None` for any number, and in OpenVINO IR and
+            a SavedModel for any size.
         video: Video whose clips it is compared on; drawn figures by default.
 
     Returns:
