@@ -6,12 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.system.devices import (
-    compiles_random_draws,
-    prefers_2d_convolutions,
-    tensorflow,
-    wide_vectors,
-)
+from keras_acl.system.devices import compiles_random_draws, prefers_2d_convolutions, tensorflow
 
 _FORMS = ("auto", "native", "2d")
 
@@ -32,8 +27,7 @@ class PaddedConv3D(keras.layers.Layer):
     k×k×k kernel is a 2D convolution of every frame with all k slices of the kernel, whose results
     are added up, each shifted by its place in time. Both forms use the same weights and give the
     same numbers but for rounding; which one is faster depends on backend and device, so the layer
-    chooses. On TensorFlow and a CPU with AVX-512, a native k×k×k kernel whose filters fill half a
-    vector computes two frames at a time.
+    chooses.
 
     Args:
         filters: Number of output channels.
@@ -121,16 +115,13 @@ class PaddedConv3D(keras.layers.Layer):
 
     def call(self, inputs):
         """Convolve a batch of frame sequences."""
-        frames = inputs.shape[1]
-        if frames is not None and frames % 2 == 0 and self._pays_in_pairs():
-            return self._convolve_pairs(inputs)
-        return self._add_bias(self._convolve(inputs))
-
-    def _pays_in_pairs(self) -> bool:
-        separable = self.kernel_size[0] == 1 or self.kernel_size[1:] == (1, 1)
-        narrow = self.filters <= 8 and self.compute_dtype == "float32"
-        fits = narrow and not separable and self.strides[0] == 1 and self.form != "2d"
-        return fits and tensorflow() is not None and wide_vectors()
+        x = self._convolve(inputs)
+        if self.bias is None:
+            return x
+        # By its own name TensorFlow makes one operation of it with the convolution before it and
+        # the sum and activation behind it.
+        tf, bias = tensorflow(), ops.convert_to_tensor(self.bias)
+        return x + bias if tf is None else tf.nn.bias_add(x, bias)
 
     def _read_kernel(self):
         tf = tensorflow()
@@ -142,31 +133,6 @@ class PaddedConv3D(keras.layers.Layer):
 
     def _convolve_native(self, x):
         return _padded_conv(x, self._read_kernel(), self.strides)
-
-    def _convolve_pairs(self, x):
-        """Frames t and t + 1 from one window: a kernel a frame longer, twice the filters."""
-        ends = [(0, 0)] * 4
-        given = self._read_kernel()
-        kernels = [ops.pad(given, [(i, 1 - i), *ends]) for i in (0, 1)]
-        kernel = ops.concatenate(kernels, axis=-1)  # filters of t, filters of t + 1
-        pads = [(explicit_padding(k),) * 2 for k in self.kernel_size]
-        x = ops.pad(x, [(0, 0), *pads, (0, 0)])
-        strides = (2, *self.strides[1:])
-        x = ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
-        x = self._add_bias(x, copies=2)
-        _, pairs, height, width, _ = ops.shape(x)
-        x = ops.reshape(x, (-1, pairs, height, width, 2, self.filters))
-        x = ops.transpose(x, (0, 1, 4, 2, 3, 5))
-        return ops.reshape(x, (-1, 2 * pairs, height, width, self.filters))
-
-    def _add_bias(self, x, copies: int = 1):
-        if self.bias is None:
-            return x
-        bias = ops.tile(ops.convert_to_tensor(self.bias), copies)
-        # By its own name TensorFlow makes one operation of it with the convolution before it and
-        # the sum and activation behind it.
-        tf = tensorflow()
-        return x + bias if tf is None else tf.nn.bias_add(x, bias)
 
     def _convolve_2d(self, x):
         kernel = self._read_kernel()

@@ -97,11 +97,6 @@ def fast_bfloat16() -> bool:
     return has_accelerator() or not _processor_features().isdisjoint({"amx_bf16", "avx512_bf16"})
 
 
-def wide_vectors() -> bool:
-    """Whether the device is a CPU with vectors of 16 float32 values (AVX-512), where known."""
-    return "avx512f" in _processor_features() and not has_accelerator()
-
-
 @functools.cache
 def warn_of_slow_convolutions() -> None:
     """Once in a process: warn whoever runs TensorFlow on an x86 CPU without oneDNN's convolutions.

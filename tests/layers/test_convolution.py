@@ -6,13 +6,10 @@ import pytest
 from harness import check_layer, gradients, to_numpy
 from keras import ops
 
-from keras_acl.layers import PaddedConv3D, PaddedMaxPooling3D, convolution
+from keras_acl.layers import PaddedConv3D, PaddedMaxPooling3D
 from keras_acl.layers.convolution import KaimingNormal
 
 pytestmark = pytest.mark.backends
-tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="faster on TensorFlow only"
-)
 
 GRID = np.arange(1, 17, dtype="float32").reshape(1, 1, 4, 4, 1)  # 1 … 16, one frame
 
@@ -108,59 +105,6 @@ def test_sizes_shrink_by_the_strides_alone(kernel_size, size):
     assert layer(np.zeros((1, 4, size, size, 3), "float32")).shape == expected
     assert layer.compute_output_shape((1, 4, size, size, 3)) == expected
     assert layer.compute_output_shape((None, 4, None, None, 3)) == (None, 4, None, None, 2)
-
-
-def stem(monkeypatch, wide: bool, filters=4, frames=6, **options):
-    """A layer like the temporal stem's, on a processor with wide vectors or without."""
-    monkeypatch.setattr(convolution, "wide_vectors", lambda: wide)
-    layer = PaddedConv3D(filters, (5, 7, 7), (1, 2, 2), use_bias=True, **options)
-    layer.build((None, frames, None, None, 3))
-    rng = np.random.default_rng(0)
-    layer.set_weights([rng.normal(size=w.shape) for w in layer.weights])
-    return layer
-
-
-@tensorflow
-@pytest.mark.parametrize("size", [8, 9])
-def test_two_frames_at_a_time_are_one_by_one(monkeypatch, size):
-    x = np.random.default_rng(1).normal(size=(2, 6, size, 8, 3)).astype("float32")
-    results = []
-    for wide in (True, False):
-        layer = stem(monkeypatch, wide)
-        assert layer._pays_in_pairs() is wide
-        assert layer(x).shape == layer.compute_output_shape(x.shape)
-
-        def weighed(x, kernel, bias, layer=layer):
-            outputs, _ = layer.stateless_call([kernel, bias], [], x)
-            return ops.sum(outputs * ops.cos(outputs))
-
-        weights = [to_numpy(w) for w in layer.weights]
-        results.append([to_numpy(layer(x)), *gradients(weighed, x, *weights)])
-    for pairs, plain in zip(*results, strict=True):
-        np.testing.assert_allclose(pairs, plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
-
-
-@tensorflow
-def test_two_frames_at_a_time_in_a_graph_of_unknown_sizes(monkeypatch):
-    layer = stem(monkeypatch, wide=True)
-    model = keras.Sequential([keras.Input((6, None, None, 3)), layer])
-    x = np.random.default_rng(1).normal(size=(3, 6, 9, 8, 3)).astype("float32")
-    expected = to_numpy(stem(monkeypatch, wide=False)(x))
-    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
-
-
-@tensorflow
-@pytest.mark.parametrize("options", [{"filters": 16}, {"dtype": "mixed_bfloat16"}])
-def test_frames_are_not_paired_where_it_does_not_help(monkeypatch, options):
-    assert not stem(monkeypatch, wide=True, **options)._pays_in_pairs()
-
-
-@tensorflow
-def test_an_odd_number_of_frames_is_not_paired(monkeypatch):
-    x = np.random.default_rng(1).normal(size=(1, 5, 8, 8, 3)).astype("float32")
-    results = [to_numpy(stem(monkeypatch, wide)(x)) for wide in (True, False)]  # built for six
-    np.testing.assert_array_equal(*results)
-    assert results[0].shape[1] == 5
 
 
 def test_kernel_starts_as_kaiming_normal_over_the_outputs():

@@ -17,7 +17,7 @@ from tiny_network import (
 
 from keras_acl import load_model
 from keras_acl.attention import attention_maps
-from keras_acl.layers import ClipBatchNormalization, PaddedConv3D, convolution
+from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
 from keras_acl.models import optimize
 
 optimizing = importlib.import_module(optimize.__module__)  # a function hides it in its package
@@ -128,23 +128,14 @@ def test_what_only_training_needs_is_gone():
 
 @pytest.fixture
 def plain_cpu(monkeypatch):
-    """No GPU and, whatever the processor, no vectors that pay for two frames at a time."""
     monkeypatch.setattr(optimizing, "has_accelerator", lambda: False)
-    monkeypatch.setattr(convolution, "wide_vectors", lambda: False)
 
 
 @tensorflow
 @pytest.mark.parametrize(
-    ("build", "form", "wide"),
-    [
-        (two_stream, "native", False),
-        (two_stream, "native", True),
-        (slowfast, "2d", True),
-        (slow, "2d", False),
-    ],
+    ("build", "form"), [(two_stream, "native"), (slowfast, "2d"), (slow, "2d")]
 )
-def test_constant_weights_change_nothing(build, form, wide, plain_cpu, monkeypatch):
-    monkeypatch.setattr(convolution, "wide_vectors", lambda: wide)
+def test_constant_weights_change_nothing(build, form, plain_cpu):
     model, x = randomize(build(form=form)), random_clips()
     plain = optimize(model, "float32")
     fast = optimize(model, "float32", constant_weights=True)

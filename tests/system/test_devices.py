@@ -103,14 +103,13 @@ def test_the_fast_convolutions_are_on_unless_the_user_said_no(value, expected):
     assert done.stdout.split()[-2:] == expected
 
 
-def test_wide_vectors_are_those_of_a_cpu(monkeypatch):
-    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"avx512f"}))
+def test_bfloat16_is_fast_where_the_processor_has_it(monkeypatch):
     monkeypatch.setattr(devices, "has_accelerator", lambda: False)
-    assert devices.wide_vectors()
+    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"avx512f"}))
     assert not devices.fast_bfloat16()
     monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"amx_bf16"}))
-    assert not devices.wide_vectors()
     assert devices.fast_bfloat16()
+    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset())
+    assert not devices.fast_bfloat16()
     monkeypatch.setattr(devices, "has_accelerator", lambda: True)
-    monkeypatch.setattr(devices, "_processor_features", lambda: frozenset({"avx512f"}))
-    assert not devices.wide_vectors()
+    assert devices.fast_bfloat16()
