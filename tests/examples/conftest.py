@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-sys.path[:0] = [str(EXAMPLES / folder) for folder in ("", "ablation", "benchmarks")]
+sys.path[:0] = [str(EXAMPLES / folder) for folder in ("", "ablation", "benchmarks", "deploy")]
 
 
 @pytest.fixture
