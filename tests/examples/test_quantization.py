@@ -42,3 +42,14 @@ def test_bfloat16_is_a_row_of_its_own(tmp_path):
     assert row["worst logit"] < 0.1 * row["largest logit"]
     assert row["agreement"] > 0.5
     assert 0 <= row["accuracy"] <= 1
+
+
+def test_edge(run_example, tmp_path):
+    """Networks by formats and precisions; what no training gave has no agreement."""
+    pytest.importorskip("ai_edge_quantizer")
+    run_example("edge", "--small", "--formats", ".tflite", "--output", tmp_path)
+    plain, rough = json.loads((tmp_path / "edge.json").read_text())["rows"]
+    assert (plain["network"], plain["precision"], rough["precision"]) == ("tiny", "float32", "int8")
+    assert plain["10⁹ multiply-adds"] > 0
+    assert rough["MB"] < plain["MB"]
+    assert "agreement" not in rough
