@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from keras_acl.cli.options import AsJson, SavedModel
+from keras_acl.cli.options import AsJson, Engine, SavedModel
 from keras_acl.cli.terminal import no_startup_noise, screen
 
 
@@ -31,6 +31,7 @@ def bench(
             help="Of the inference: auto, float32, bfloat16, float16.", show_default="the model's"
         ),
     ] = None,
+    engine: Engine = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure inference, training and data loading in clips per second, and which of them waits.
@@ -44,14 +45,19 @@ def bench(
             raise FileNotFoundError(f"There is no file or folder {source}")
     videos = list_files(data) if data else []
     with no_startup_noise():
+        from keras_acl.inference.engine_choice import optimize
         from keras_acl.pretrained import load_any
         from keras_acl.speed.throughput import benchmark, verdict
 
     loaded = load_any(model)
     sizes = sorted(set(batch_size)) if batch_size else [2**power for power in range(7)]
+    fast = optimize(loaded, precision, engine=engine)
+    chosen = {"engine": getattr(fast, "engine", "Keras"), "precision": fast.compute_dtype}
+    if not as_json:
+        screen.print("Inference by {engine}, in {precision}.".format(**chosen))
     rates = []
     with screen.status("measuring", spinner="line"):
-        for rate in benchmark(loaded, videos, sizes, seconds, precision):
+        for rate in benchmark(loaded, videos, sizes, seconds, fast=fast):
             rates.append(rate)
             if not as_json:
                 screen.print(f"{rate.what}, {rate.batch_size} per batch: {_shown(rate)}")
@@ -60,7 +66,7 @@ def bench(
         for row in rows:
             if math.isnan(row["clips_per_second"]):
                 row["clips_per_second"] = None
-        typer.echo(json.dumps({"rates": rows, "verdict": verdict(rates)}, indent=2))
+        typer.echo(json.dumps({**chosen, "rates": rows, "verdict": verdict(rates)}, indent=2))
         return
     table = Table("", "clips per batch", "clips/s", "ms per clip")
     for column in table.columns[1:]:

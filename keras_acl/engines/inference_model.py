@@ -39,6 +39,7 @@ class InferenceModel:
         card: What is known of the weights, a `pretrained.Card`, or `None`.
         outputs: Names of what it computes.
         engine: Name of the engine.
+        compute_dtype: "float32" or "bfloat16"; "int8" where `quantize` wrote the file.
         metadata: What the file says of itself.
 
     Example:
@@ -60,6 +61,7 @@ class InferenceModel:
         self.class_names = self.labels or tuple(f"class {i}" for i in range(self.num_classes))
         self.outputs = tuple(metadata["outputs"])
         self.engine = runtime.name
+        self.compute_dtype = str(metadata.get("precision", runtime.precision))
 
     @classmethod
     def load(cls, file: str | os.PathLike, **options: Any) -> "InferenceModel":
@@ -84,7 +86,7 @@ class InferenceModel:
     def __repr__(self) -> str:
         return (
             f"<InferenceModel {self.saved_as}: {self.metadata.get('architecture')}, "
-            f"{self.num_classes} classes, {self.engine}>"
+            f"{self.num_classes} classes, {self.engine}, {self.compute_dtype}>"
         )
 
     @property

@@ -86,6 +86,7 @@ class OpenVINO:
         self._model = self._core.read_model(file)
         shape = self._model.inputs[0].partial_shape
         self.input_shape = tuple(None if d.is_dynamic else d.get_length() for d in shape)
+        self.precision = precision
         # Without the hint, a processor with bfloat16 computes in that.
         self._options = {"INFERENCE_PRECISION_HINT": {"bfloat16": "bf16"}.get(precision, "f32")}
         if cache is not None:
@@ -143,6 +144,7 @@ class OnnxRuntime:
     """Runs ONNX on the processor, one batch after the other."""
 
     name = "ONNX Runtime"
+    precision = "float32"
 
     def __init__(self, file: Path, **_):
         runtime = importlib.import_module("onnxruntime")
@@ -167,6 +169,7 @@ class LiteRT:
     """Runs LiteRT on the processor, one batch after the other."""
 
     name = "LiteRT"
+    precision = "float32"
 
     def __init__(self, file: Path, **_):
         interpreter = importlib.import_module("ai_edge_litert.interpreter")

@@ -50,12 +50,13 @@ def benchmark(
     seconds: float = 5.0,
     precision: str | None = None,
     loading: LoadingOptions | None = None,
+    fast=None,
 ) -> Iterator[Rate]:
     """Measure inference and training by batch size, and with videos the data and both together.
 
     Inference is that of the optimised model. Its limit is stated first: as many multiply-adds as it
-    has, in plain matrix products. Each is repeated with larger batches until the memory is full or
-    a larger batch brings nothing. The model itself is not changed.
+    has, in plain matrix products of Keras' backend. Each is repeated with larger batches until the
+    memory is full or a larger batch brings nothing. The model itself is not changed.
 
     Args:
         model: A classifier of this package.
@@ -64,6 +65,8 @@ def benchmark(
         seconds: Seconds spent on each row, after its first step.
         precision: Precision of the inference, see `keras_acl.optimize`; `None` for the model's own.
         loading: Options of reading the videos.
+        fast: What the inference is measured of: `keras_acl.optimize(model, precision, engine=…)`;
+            the optimised Keras model by default.
 
     Yields:
         A `Rate` as soon as it is known.
@@ -77,7 +80,7 @@ def benchmark(
             "Expected batch sizes of at least 1 and more than 0 seconds. "
             f"Received: batch_sizes={tuple(batch_sizes)}, seconds={seconds}"
         )
-    fast = optimize(model, precision)
+    fast = optimize(model, precision) if fast is None else fast
     multiply_adds = count_multiply_adds(model, model.clip.size)
     alone = matrix_products(multiply_adds, dtype=fast.compute_dtype)
     yield Rate(LIMIT, 1, 1 / _seconds_a_call(alone, seconds))

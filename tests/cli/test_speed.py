@@ -1,9 +1,11 @@
 import json
+import types
 
 import pytest
 from tiny_network import two_stream
 
 from keras_acl import pretrained
+from keras_acl.inference import engine_choice
 from keras_acl.speed import throughput as benchmarking
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
 from keras_acl.speed.throughput import DATA, INFERENCE, TOGETHER, TRAINING, Rate
@@ -21,11 +23,18 @@ RATES = [
 def measured(monkeypatch) -> list[tuple]:
     asked = []
 
-    def benchmark(*arguments):
-        asked.append(arguments)
+    def benchmark(*arguments, fast):
+        asked.append((*arguments, fast.engine, fast.compute_dtype))
         yield from RATES
 
+    def optimize(model, precision, engine):
+        return types.SimpleNamespace(
+            engine={"keras": "Keras", "openvino": "OpenVINO"}[engine],
+            compute_dtype=precision or "float32",
+        )
+
     monkeypatch.setattr(benchmarking, "benchmark", benchmark)
+    monkeypatch.setattr(engine_choice, "optimize", optimize)
     monkeypatch.setattr(pretrained, "load_any", lambda name: f"the model {name}")
     return asked
 
@@ -33,16 +42,20 @@ def measured(monkeypatch) -> list[tuple]:
 def test_a_table_and_a_verdict(call, measured):
     code, out, _ = call("bench", "demo", "--batch-size", 2, "--batch-size", 1, "--seconds", 0.5)
     assert code == 0
-    assert measured == [("the model demo", [], [1, 2], 0.5, None)]
+    assert measured == [("the model demo", [], [1, 2], 0.5, "Keras", "float32")]
+    assert "Inference by Keras, in float32." in out
     assert "out of memory" in out
     assert "250.0" in out  # ms a clip
     assert "The data are the bottleneck: 2 clips/s can be read, 4 trained" in out.replace("\n", " ")
 
 
 def test_json(call):
-    code, out, _ = call("bench", "demo", "--json")
+    code, out, _ = call(
+        *("bench", "demo", "--json", "--engine", "openvino", "--precision", "bfloat16")
+    )
     assert code == 0
     found = json.loads(out)
+    assert (found["engine"], found["precision"]) == ("OpenVINO", "bfloat16")
     assert found["rates"][0] == {
         "what": "inference",
         "batch_size": 1,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from keras_acl.cli import terminal
 from keras_acl.cli.terminal import (
+    LineHandler,
     PlainConsole,
     keras_verbosity,
     logger,
@@ -66,8 +67,9 @@ def test_a_progress_bar_takes_any_name(monkeypatch):
 
 @pytest.mark.usefixtures("_logging")
 def test_errors_and_warnings_are_one_line_each(monkeypatch):
-    for name in ("keras_acl", "py.warnings"):  # xdist cannot send what pytest would log of it
-        monkeypatch.setattr(logging.getLogger(name), "propagate", False)
+    # Without pytest's own handler: xdist cannot send what that would keep.
+    ours = [handler for handler in logger.handlers if isinstance(handler, LineHandler)]
+    monkeypatch.setattr(logger, "handlers", ours)
     file = shown_on(monkeypatch, "errors")
     logger.error("%s", BAD)
     with warnings.catch_warnings():

@@ -47,6 +47,7 @@ def fast(model):
 def test_the_engine_computes_the_same(fast, model):
     assert isinstance(fast, InferenceModel)
     assert (fast.engine, fast.card, fast.saved_as) == ("OpenVINO", model.card, "mine")
+    assert fast.compute_dtype == "float32"
     clips = random_clips(3)
     expected = keras.ops.convert_to_numpy(model(clips, training=False))
     np.testing.assert_allclose(fast.predict(clips), expected, rtol=1e-4, atol=1e-4)

@@ -65,6 +65,7 @@ def test_it_is_a_model_like_any_other(made, model):
     assert same[0, 1] > 0.99
     told = read_metadata(path)
     assert (told["precision"], told["agreement"]) == ("int8", result.agreement)
+    assert loaded.compute_dtype == "int8"
 
 
 def test_it_is_int8(made):

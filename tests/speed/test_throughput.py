@@ -1,5 +1,6 @@
 import gc
 import math
+import types
 
 import keras
 import numpy as np
@@ -73,6 +74,16 @@ def test_without_videos_there_is_no_verdict(model, monkeypatch):
     rates = list(benchmark(model, batch_sizes=[1], seconds=0.01))
     assert [rate.what for rate in rates] == [LIMIT, INFERENCE, TRAINING]
     assert verdict(rates) == ""
+
+
+def test_inference_is_that_of_what_is_given(model, monkeypatch):
+    batches = []
+    fast = types.SimpleNamespace(
+        compute_dtype="float32", predict_on_batch=lambda clips: batches.append(clips.shape)
+    )
+    rates = benchmark(model, batch_sizes=[2], seconds=0.01, fast=fast)
+    assert [next(rates).what for _ in range(2)] == [LIMIT, INFERENCE]
+    assert set(batches) == {(2, CLIP.frames, CLIP.size, CLIP.size, 3)}
 
 
 def sweep(step, sizes=(1, 2, 4, 8, 16)):
