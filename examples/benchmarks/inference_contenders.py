@@ -6,13 +6,11 @@ the seconds until the first logits:
     python inference_contenders.py NAME FOLDER
 """
 
-import dataclasses
 import importlib.util
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 from keras_acl.system.memory import peak_memory
 
@@ -67,13 +65,13 @@ def contenders() -> list[str]:
 
 def write(model, names: list[str], folder: Path, clips: int) -> None:
     """Write what `load` needs: the networks and a batch of noise."""
-    from keras_acl import optimize
+    import keras_acl
 
     shape = (clips, model.clip.frames, model.clip.size, model.clip.size, 3)
     batch = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     np.save(folder / "clips.npy", batch)
     model.save(folder / "plain.keras")
-    optimize(model, "float32").save(folder / "optimized.keras")
+    keras_acl.optimize(model, "float32").save(folder / "optimized.keras")
     if PEER in names:
         import torch
         from torch_peer import peer_of
@@ -84,7 +82,8 @@ def write(model, names: list[str], folder: Path, clips: int) -> None:
         if name == INT8:
             quantize(model, folder)
         else:
-            export(model, folder / FILES[name], lowered=name in (ONNX, LITERT))
+            form = "2d" if name in (ONNX, LITERT) else "native"
+            keras_acl.export(model, folder / FILES[name], form=form)
 
 
 def quantize(model, folder: Path) -> None:
@@ -96,16 +95,6 @@ def quantize(model, folder: Path) -> None:
     videos = sorted((folder / "videos").rglob("*.mp4"))[:4]
     # Noise has no class that such a network could be sure of, so nothing is said of agreement.
     keras_acl.quantize(model, videos, folder / FILES[INT8], clips=4, accept=True)
-
-
-def export(model, file: Path, lowered: bool) -> None:
-    """Write an export of 2D convolutions, or of 3D ones where we would not."""
-    from keras_acl.inference.export_formats import FORMATS
-    from keras_acl.inference.export_model import export
-
-    form = dataclasses.replace(FORMATS[file.suffix], lowered=lowered)
-    with mock.patch.dict(FORMATS, {file.suffix: form}):
-        export(model, file)
 
 
 def load(name: str, folder: Path) -> Call:

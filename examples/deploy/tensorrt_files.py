@@ -65,7 +65,7 @@ def main() -> None:
         seen, held = read_clips(options.videos or Path(folder), model.clip, options.clips)
     options.out.mkdir(parents=True, exist_ok=True)
     float32, float16, int8 = (options.out / name for name in FILES)
-    keras_acl.export(model.copy_with(form="2d"), float32, maps=options.maps)
+    keras_acl.export(model, float32, maps=options.maps, form="2d")
     onnx.save(convert_float_to_float16(onnx.load(float32), keep_io_types=True), float16)
     write_int8(float32, int8, seen)
     logits = [run_as_written(options.out / name, held) for name in FILES]

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from keras_acl.evaluation.calibration import calibration
+from keras_acl.evaluation.card_metric import card_metric
 from keras_acl.evaluation.class_groups import GROUPS, known_groups, read_groups
 from keras_acl.evaluation.comparison import Comparison, Difference, compare
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,
     StreamAccuracy,
     Summary,
-    card_metric,
     class_table,
     confusion_matrix,
     mean_class_accuracy,

@@ -11,7 +11,6 @@ from keras_acl.evaluation.calibration import calibration, calibration_error
 from keras_acl.evaluation.number_text import interval, percent
 from keras_acl.evaluation.scored import scored
 from keras_acl.evaluation.scores import NOT_FOUND, Scores
-from keras_acl.pretrained.card import Metric
 from keras_acl.system import html
 
 Z95 = 1.959963984540054  # normal quantile of a two-sided 95 % interval
@@ -234,29 +233,3 @@ def wilson_interval(correct: int, videos: int, z: float = Z95) -> tuple[float, f
     centre = (share + spread / 2) / (1 + spread)
     half = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
     return max(centre - half, 0.0), min(centre + half, 1.0)
-
-
-def card_metric(scores: Scores, measured_by: str) -> Metric:
-    """What a model card says, from raw scores: never typed.
-
-    Args:
-        scores: Scores of an evaluation that is complete.
-        measured_by: The command, or who measured it.
-
-    Raises:
-        ValueError: If videos are pending, or none has a label and scores.
-    """
-    if not scores.complete:
-        pending = int((~(scores.done | scores.failed)).sum())
-        raise ValueError(
-            f"{pending} of {len(scores.paths)} videos are pending: finish the evaluation first."
-        )
-    values = summary(scores)
-    return Metric(
-        dataset=scores.dataset,
-        top1=round(100 * values.top1, 2),
-        top5=None if values.top5 is None else round(100 * values.top5, 2),
-        videos=values.scored,
-        protocol=values.protocol,
-        measured_by=measured_by,
-    )

@@ -29,7 +29,7 @@ class Format:
         write: Writes a network with a signature to a path; gets the metadata, too.
         packages: Modules that write and run it.
         backend: Keras' backend that has the exporter.
-        lowered: Whether its runtimes know 2D convolutions better than 3D ones.
+        lowered: Whether its runtimes are faster with 2D convolutions than with 3D ones.
         free_size: Whether height and width of the clips may be left open.
     """
 
@@ -143,9 +143,7 @@ FORMATS = {
     "": Format("A TensorFlow SavedModel", _write_saved_model, ("tensorflow",)),
     ".xml": Format("OpenVINO IR", _write_openvino, ("openvino",)),
     # With a free size tf2onnx takes the width for the channels in some networks.
-    ".onnx": Format(
-        "ONNX", _write_onnx, ("onnx", "onnxruntime", "tf2onnx"), lowered=True, free_size=False
-    ),
+    ".onnx": Format("ONNX", _write_onnx, ("onnx", "onnxruntime", "tf2onnx"), free_size=False),
     ".tflite": Format("LiteRT", _write_litert, ("ai_edge_litert",), lowered=True, free_size=False),
     # Keras' exporter frees the batch alone.
     ".pt2": Format("torch .pt2", _write_torch, ("torch",), backend="torch", free_size=False),

@@ -51,6 +51,7 @@ def export(
     *,
     maps: bool | Literal["all"] = False,
     batch: int | None = None,
+    form: Literal["native", "2d"] | None = None,
     video: VideoSource | None = None,
 ) -> Exported:
     """Write a model for another engine; the ending of the path chooses the format.
@@ -60,7 +61,7 @@ def export(
     TensorFlow backend; `.pt2`, torch's exported program, on the torch backend.
 
     The file takes uint8 RGB clips named `clip`, computes in float32, and returns `logits`. Batch
-    normalisation is folded into the convolutions, which are 2D in ONNX and LiteRT. Labels, clip,
+    normalisation is folded into the convolutions, which are 2D in LiteRT. Labels, clip,
     version and card are inside: `read_metadata`. The file is run at once, by the runtime of its
     format, and appears only if it computes what the Keras model computes.
 
@@ -75,13 +76,15 @@ def export(
             `explain` can show any class.
         batch: Clips of a batch, of the clip's size; `None` for any number, and in OpenVINO IR and
             a SavedModel for any size.
+        form: `"2d"` for 2D convolutions only, `"native"` for 3D ones; `None` for what the format's
+            runtime is fastest with. ONNX Runtime gains nothing by 2D, TensorRT's int8 wants it.
         video: Video whose clips it is compared on; drawn figures by default.
 
     Returns:
         An `Exported`.
 
     Raises:
-        ValueError: If the ending, batch, backend or folder does not fit, or the file computes
+        ValueError: If the ending, batch, form, backend or folder does not fit, or the file computes
             something else.
         ImportError: If a package is missing.
         OSError: If the file cannot be written.
@@ -91,31 +94,33 @@ def export(
         >>> keras_acl.export(model, "model.onnx", maps=True)
     """
     path = Path(os.path.abspath(path))  # "." has a name, too
-    form = _checked_format(path, maps, batch)
+    target = _checked_format(path, maps, batch, form)
     with folder_for(path) as folder:
         folded = optimize(model, "float32")
-        if form.lowered:
-            folded = folded.copy_with(form="2d")
+        if form or target.lowered:
+            folded = folded.copy_with(form=form or "2d")
         clips = _clips(model, batch or 2, video)
         expected = _reference(model, maps, clips)
-        signature = _signature(clips, batch, form.free_size)
+        signature = _signature(clips, batch, target.free_size)
         file = folder / path.name
-        form.write(_network(folded, maps), signature, file, describe(model, list(expected)))
-        difference = _checked_difference(form.name, expected, run_exported(file, clips))
+        target.write(_network(folded, maps), signature, file, describe(model, list(expected)))
+        difference = _checked_difference(target.name, expected, run_exported(file, clips))
         move(file, path)
-    return Exported(path, form.name, difference)
+    return Exported(path, target.name, difference)
 
 
-def _checked_format(path: Path, maps: bool | str, batch: int | None) -> Format:
+def _checked_format(path: Path, maps: bool | str, batch: int | None, form: str | None) -> Format:
     """The format of a path, after what can be refused before the work is done."""
-    form = format_of(path)
+    target = format_of(path)
     if batch is not None and batch < 1:
         raise ValueError(f"Expected a batch of at least one clip. Received: batch={batch}")
     if maps not in (True, False, "all"):
         raise ValueError(f'Expected `maps` to be True, False or "all". Received: maps={maps!r}')
-    form.check_installed()
+    if form not in (None, "native", "2d"):
+        raise ValueError(f'Expected `form` to be "native", "2d" or None. Received: form={form!r}')
+    target.check_installed()
     check_target(path)
-    return form
+    return target
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from keras_acl.system.without_telemetry import import_without_telemetry
 from keras_acl.video.video import DecodingError, Video, VideoSource, as_video
 
 LEAST_AGREEMENT = 0.99
+INT8_FORMS: dict[str, Literal["2d"]] = {".onnx": "2d"}  # where int8 has no 3D convolutions
 REPORT = ".quantization.json"
 
 
@@ -102,7 +103,7 @@ def _write(
 ) -> Quantized:
     """Write the file with clips that were read, in a folder first."""
     plain, rough, done = (folder / name / path.name for name in ("float32", "int8", "done"))
-    export(model, plain, maps=maps)
+    export(model, plain, maps=maps, form=INT8_FORMS.get(path.suffix))
     for file in (rough, done):
         file.parent.mkdir()
     quantize_file(plain, rough, CalibrationClips(seen.clips, steps))

@@ -28,42 +28,49 @@ TASK = "video-classification"
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """An accuracy, with what one needs to measure it again.
+    """An accuracy or a mean average precision, with what one needs to measure it again.
 
     Args:
         dataset: Data set that it was measured on, e.g. `"Kinetics-400 validation"`.
-        top1: Top-1 accuracy in per cent.
+        top1: Top-1 accuracy in per cent; `None` where videos may have several labels.
         protocol: Clips, crops and how they were averaged; publishing needs it.
         measured_by: A project, a paper or a command.
         top5: Top-5 accuracy in per cent, if known.
         videos: Number of videos, if known.
+        mean_average_precision: Mean over the classes in per cent, where there is no top-1 accuracy.
 
     Raises:
-        ValueError: If a value is no percentage.
+        ValueError: If a value is no percentage, or there is none.
     """
 
     dataset: str
-    top1: float
+    top1: float | None
     protocol: str
     measured_by: str
     top5: float | None = None
     videos: int | None = None
+    mean_average_precision: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("dataset", "protocol", "measured_by"):
             _check_type(self, name, str)
-        for name in ("top1", "top5"):
+        needed = "top1" if self.mean_average_precision is None else "mean_average_precision"
+        for name in ("top1", "top5", "mean_average_precision"):
             value = getattr(self, name)
-            if value is None and name == "top5":
-                continue
-            if not _is_percentage(value):
+            if (value is not None or name == needed) and not _is_percentage(value):
                 raise ValueError(f"Metric.{name} is in per cent, 0 to 100. Received: {value!r}")
         if self.videos is not None:
             _check_type(self, "videos", int)
 
     def __str__(self) -> str:
+        return f"{self.value()} on {self.dataset}"
+
+    def value(self) -> str:
+        """The number as one says it."""
+        if self.top1 is None:
+            return f"{self.mean_average_precision:g} % mAP"
         top5 = "" if self.top5 is None else f" / {self.top5:g}"
-        return f"{self.top1:g}{top5} % on {self.dataset}"
+        return f"{self.top1:g}{top5} %"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +154,7 @@ class Card:
             for field in ("protocol", "dataset", "measured_by"):
                 if not getattr(metric, field).strip():
                     raise ValueError(
-                        f"The card of {self.name} claims {metric.top1:g} % without `{field}`. Say "
+                        f"The card of {self.name} claims {metric.value()} without `{field}`. Say "
                         "how it was measured (clips, crops, averaging), on what and by whom, or "
                         "leave the metric out; then save_pretrained(model, folder, card) again."
                     )
@@ -218,11 +225,16 @@ def _front_matter(card: Card) -> str:
 def _result(metric: Metric) -> dict[str, Any]:
     """One entry of the Hub's model index."""
     how = f"{metric.protocol}; measured by {metric.measured_by}"
-    metrics = [{"type": "accuracy", "name": f"top-1 accuracy ({how})", "value": metric.top1}]
-    if metric.top5 is not None:
-        metrics.append(
-            {"type": "accuracy", "name": f"top-5 accuracy ({how})", "value": metric.top5}
-        )
+    values = (
+        ("accuracy", "top-1 accuracy", metric.top1),
+        ("accuracy", "top-5 accuracy", metric.top5),
+        ("mean_average_precision", "mean average precision", metric.mean_average_precision),
+    )
+    metrics = [
+        {"type": kind, "name": f"{name} ({how})", "value": value}
+        for kind, name, value in values
+        if value is not None
+    ]
     slug = re.sub(r"[^a-z0-9]+", "-", metric.dataset.lower()).strip("-")
     return {
         "task": {"type": TASK},
@@ -234,13 +246,17 @@ def _result(metric: Metric) -> dict[str, Any]:
 def _metric_table(card: Card) -> str:
     if not card.metrics:
         return "Nothing has been measured with these weights."
-    rows = ["| data set | top-1 % | top-5 % | protocol | measured by |", "|---|---|---|---|---|"]
+    columns = {"top-1 %": "top1", "top-5 %": "top5", "mAP %": "mean_average_precision"}
+    if all(metric.mean_average_precision is None for metric in card.metrics):
+        del columns["mAP %"]
+    rows = [("data set", *columns, "protocol", "measured by")]
     for metric in card.metrics:
         videos = "" if metric.videos is None else f", {metric.videos:,} videos"
-        top5 = "–" if metric.top5 is None else f"{metric.top5:g}"
-        cells = (f"{metric.dataset}{videos}", f"{metric.top1:g}", top5, metric.protocol)
-        rows.append("| " + " | ".join(map(_cell, (*cells, metric.measured_by))) + " |")
-    return "\n".join(rows)
+        values = (getattr(metric, name) for name in columns.values())
+        shown = ("–" if value is None else f"{value:g}" for value in values)
+        rows.append((f"{metric.dataset}{videos}", *shown, metric.protocol, metric.measured_by))
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def _cell(text: str) -> str:

@@ -12,7 +12,6 @@ from keras_acl.evaluation.metrics import (
     ClassAccuracy,
     calibration,
     calibration_error,
-    card_metric,
     class_table,
     confusion_matrix,
     mean_class_accuracy,
@@ -193,27 +192,6 @@ def test_nothing_to_measure_is_said(scores, received):
     for measure in (summary, top_k_accuracy, mean_class_accuracy, confusion_matrix, calibration):
         with pytest.raises(ValueError, match=f"nothing to measure. Received: {received}"):
             measure(scores)
-
-
-def test_a_card_says_what_was_measured():
-    finished = dataclasses.replace(MORE, problems=(*MORE.problems[:-1], "broken"))
-    metric = card_metric(finished, "keras-acl evaluate tiny videos")
-    assert dataclasses.asdict(metric) == {
-        "dataset": "hand made",
-        "top1": 40.0,
-        "top5": None,
-        "videos": 5,
-        "protocol": "10 clips x 3 crops of 256, softmax averaged over 30 views",
-        "measured_by": "keras-acl evaluate tiny videos",
-    }
-    third = hand_made([[0.9, 0.02, 0.02, 0.02, 0.02, 0.02]] * 3, [0, 1, 5], labels=tuple("abcdef"))
-    metric = card_metric(third, "me")
-    assert (metric.top1, metric.top5) == (33.33, 66.67)
-
-
-def test_a_card_waits_for_the_whole_evaluation():
-    with pytest.raises(ValueError, match="1 of 9 videos are pending: finish the evaluation"):
-        card_metric(MORE, "me")
 
 
 def test_a_summary_shows_itself():

@@ -77,16 +77,18 @@ def test_every_format_computes_the_same(ending, model, tmp_path):
     [slowfast, lambda: slow(scales=(1.0, 0.5)), lambda: two_stream(dtype="mixed_bfloat16")],
     ids=["slowfast", "slow-scam", "bfloat16"],
 )
-def test_other_networks_and_a_fixed_batch(build, tmp_path):
+@pytest.mark.parametrize(("form", "rank"), [(None, 5), ("2d", 4)], ids=["3d", "2d"])
+def test_other_networks_and_a_fixed_batch(build, form, rank, tmp_path):
     onnx = pytest.importorskip("onnx")
-    found = export(randomize(build()), tmp_path / "model.onnx", batch=1)
+    found = export(randomize(build()), tmp_path / "model.onnx", batch=1, form=form)
     assert run_exported(found.path, random_clips(1))["logits"].shape == (1, 3)
     graph = onnx.load(found.path).graph
     (shape,) = (each.type.tensor_type.shape.dim for each in graph.input)
     assert [dim.dim_value for dim in shape] == [1, 8, 32, 32, 3]
     kernels = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
     ranks = {kernels.get(node.input[1]) for node in graph.node if node.op_type == "Conv"}
-    assert ranks == {4}  # no 3D convolution is left
+    assert max(ranks) == rank
+    assert rank == 5 or ranks == {4}
 
 
 @needs_tensorflow
@@ -167,6 +169,7 @@ def make_other_weights(folder):
     [
         (lambda folder: folder / "model.h5", {}, r"named .xml .*model.h5"),
         (lambda folder: folder / "model", {"batch": 0}, "batch=0"),
+        (lambda folder: folder / "model", {"form": "3d"}, "form='3d'"),
         (lambda folder: folder / "model.ONNX", {}, r"named .xml .*model.ONNX"),
         (make_other_weights, {}, r"model.bin is there"),
         (make_other_folder, {}, "holds other files"),

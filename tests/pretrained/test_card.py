@@ -106,6 +106,23 @@ def test_a_metric_needs_protocol_data_and_author_to_be_published():
             card.check_publishable()
 
 
+def test_of_several_labels_there_is_a_mean_average_precision():
+    metric = dataclasses.replace(METRIC, top1=None, top5=None, mean_average_precision=36.5)
+    card = dataclasses.replace(CARD, metrics=(metric,))
+    assert str(metric) == "36.5 % mAP on Kinetics-400 validation"
+    assert Card.from_dict(card.to_dict()) == card
+    (result,) = ModelCard(readme(card)).data.eval_results
+    assert (result.metric_type, result.metric_value) == ("mean_average_precision", 36.5)
+    both = readme(dataclasses.replace(CARD, metrics=(METRIC, metric)))
+    assert "| data set | top-1 % | top-5 % | mAP % | protocol | measured by |" in both
+    assert "19,000 videos | 72.4 | 90.18 | – | 10 clips" in both
+    assert "19,000 videos | – | – | 36.5 | 10 clips" in both
+    with pytest.raises(ValueError, match="top1 is in per cent"):
+        dataclasses.replace(METRIC, top1=None)
+    with pytest.raises(ValueError, match="mean_average_precision is in per cent"):
+        dataclasses.replace(metric, mean_average_precision=101)
+
+
 @pytest.mark.parametrize("value", [-1, 100.1, math.nan, "75", True])
 def test_an_accuracy_is_a_percentage(value):
     with pytest.raises(ValueError, match="top1 is in per cent"):

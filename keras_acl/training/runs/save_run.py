@@ -56,11 +56,6 @@ def _metric(run: Path, model) -> Metric:
             f"{run} has no split.csv, so nobody knows what it held out: the same keras-acl train "
             f"again writes it, then {command} measures it."
         )
-    if model.multi_label:
-        raise ValueError(
-            f"The metric of a card is an accuracy, and videos of {run} may have several labels: "
-            "save the model by save_pretrained with a card of your own, and publish that folder."
-        )
     if not (run / "scores.npz").is_file():
         raise FileNotFoundError(f"{run} has not been evaluated: {command}, then publish it.")
     scores = Scores.load(run)

@@ -4,7 +4,7 @@ import pytest
 from tiny_network import LABELS, two_stream, write_figures
 
 from keras_acl import load_model
-from keras_acl.evaluation import evaluate_views
+from keras_acl.evaluation import evaluate_views, multi_label_summary
 from keras_acl.evaluation.held_out import held_out_videos
 from keras_acl.pretrained import load_pretrained
 from keras_acl.training.runs.save_run import save_run
@@ -82,8 +82,13 @@ def test_scores_of_another_state_of_the_model_are_not_claimed(run, tmp_path):
         save_run(run, tmp_path / "saved")
 
 
-def test_of_several_labels_there_is_no_accuracy_for_a_card(run, tmp_path):
+def test_of_several_labels_the_card_says_the_mean_average_precision(run, tmp_path):
     two_stream(labels=LABELS, multi_label=True).save(run / "model.keras")
-    with pytest.raises(ValueError, match="may have several labels: save the model by save_pretr"):
-        save_run(run, tmp_path / "card")
-    assert not (tmp_path / "card").exists()
+    model = load_model(run)
+    videos, side = held_out_videos(run, LABELS, multi_label=True)
+    scores = evaluate_views(model, videos, 1, 1, output=run, dataset=f"first, {side}")
+    (metric,) = load_pretrained(save_run(run, tmp_path / "saved")).card.metrics
+    share = multi_label_summary(scores).mean_average_precision
+    assert metric.mean_average_precision == round(100 * share, 2)
+    assert (metric.top1, metric.top5, metric.videos) == (None, None, 3)
+    assert f"| {metric.mean_average_precision:g} |" in (tmp_path / "saved/README.md").read_text()
