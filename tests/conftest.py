@@ -15,6 +15,8 @@ import keras_acl  # noqa: F401  turns TensorFlow's fast convolutions on
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Two processes share the cores, and threads of torch that wait for each other keep them busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Engines are made where they are tested; hundreds of commands run tiny networks once.
 os.environ.setdefault("KERAS_ACL_ENGINE", "keras")
 if os.environ["KERAS_BACKEND"] == "jax":

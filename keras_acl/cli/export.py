@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_acl.cli.options import SavedModel
+from keras_acl.cli.options import AllMaps, Maps, SavedModel
 from keras_acl.cli.terminal import no_startup_noise, screen
 
 
@@ -18,13 +18,8 @@ def export(
             "a folder for a TensorFlow SavedModel."
         ),
     ],
-    maps: Annotated[
-        bool, typer.Option("--maps", help="Return both attention maps and the features, too.")
-    ] = False,
-    all_maps: Annotated[
-        bool,
-        typer.Option("--all-maps", help="Of every class, so that explain can show any of them."),
-    ] = False,
+    maps: Maps = False,
+    all_maps: AllMaps = False,
     batch: Annotated[
         int | None,
         typer.Option(min=1, help="Clips of a batch.", show_default="any number"),

@@ -42,6 +42,12 @@ Engine = Annotated[
         envvar="KERAS_ACL_ENGINE",
     ),
 ]
+Maps = Annotated[
+    bool, typer.Option("--maps", help="Return both attention maps and the features, too.")
+]
+AllMaps = Annotated[
+    bool, typer.Option("--all-maps", help="Of every class, so that explain can show any of them.")
+]
 TrainingPrecision = Annotated[
     Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
     typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_acl.cli.options import SavedModel
+from keras_acl.cli.options import AllMaps, Maps, SavedModel
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
 SHOWN = 5  # unreadable files that are named
@@ -31,13 +31,8 @@ def quantize(
     accept: Annotated[
         bool, typer.Option("--accept", help="Write it even if more than 1 % of the answers differ.")
     ] = False,
-    maps: Annotated[
-        bool, typer.Option("--maps", help="Return both attention maps and the features, too.")
-    ] = False,
-    all_maps: Annotated[
-        bool,
-        typer.Option("--all-maps", help="Of every class, so that explain can show any of them."),
-    ] = False,
+    maps: Maps = False,
+    all_maps: AllMaps = False,
 ) -> None:
     """Write a model in int8 for OpenVINO, ONNX Runtime or LiteRT, and compare it with float32.
 

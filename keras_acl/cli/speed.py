@@ -68,6 +68,11 @@ def bench(
                 row["clips_per_second"] = None
         typer.echo(json.dumps({**chosen, "rates": rows, "verdict": verdict(rates)}, indent=2))
         return
+    screen.print(_table(rates))
+    screen.print(verdict(rates) or "With --data FOLDER the loading of videos is measured, too.")
+
+
+def _table(rates) -> Table:
     table = Table("", "clips per batch", "clips/s", "ms per clip")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -75,8 +80,7 @@ def bench(
         known = not math.isnan(rate.clips_per_second)
         milliseconds = f"{1000 / rate.clips_per_second:.1f}" if known else ""
         table.add_row(rate.what, str(rate.batch_size), _shown(rate), milliseconds)
-    screen.print(table)
-    screen.print(verdict(rates) or "With --data FOLDER the loading of videos is measured, too.")
+    return table
 
 
 def _shown(rate) -> str:

@@ -23,9 +23,11 @@ class Runtime(Protocol):
     Attributes:
         name: What people call it.
         input_shape: Of the batch that the file takes; `None` for what is free.
+        precision: What it computes in where the file does not say.
     """
 
     name: str
+    precision: str
     input_shape: tuple[int | None, ...]
 
     def run(self, clips: np.ndarray) -> Outputs:

@@ -76,16 +76,15 @@ def export(
             `explain` can show any class.
         batch: Clips of a batch, of the clip's size; `None` for any number, and in OpenVINO IR and
             a SavedModel for any size.
-        form: `"2d"` for 2D convolutions only, `"native"` for 3D ones; `None` for what the format's
-            runtime is fastest with. ONNX Runtime gains nothing by 2D, TensorRT's int8 wants it.
+        form: `"native"`, or `"2d"` for 2D convolutions only, as TensorRT's int8 wants them; `None`
+            for what the format's runtime is best with.
         video: Video whose clips it is compared on; drawn figures by default.
 
     Returns:
         An `Exported`.
 
     Raises:
-        ValueError: If the ending, batch, form, backend or folder does not fit, or the file computes
-            something else.
+        ValueError: If an argument or the backend does not fit, or the file computes something else.
         ImportError: If a package is missing.
         OSError: If the file cannot be written.
 
@@ -95,10 +94,9 @@ def export(
     """
     path = Path(os.path.abspath(path))  # "." has a name, too
     target = _checked_format(path, maps, batch, form)
+    form = form or ("2d" if target.lowered else "native")
     with folder_for(path) as folder:
-        folded = optimize(model, "float32")
-        if form or target.lowered:
-            folded = folded.copy_with(form=form or "2d")
+        folded = optimize(model, "float32").copy_with(form=form)
         clips = _clips(model, batch or 2, video)
         expected = _reference(model, maps, clips)
         signature = _signature(clips, batch, target.free_size)

@@ -34,8 +34,11 @@ def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved)
 
 
 @pytest.mark.backends
-@pytest.mark.parametrize("ramp", [True, False])
-@pytest.mark.parametrize("options", WARM_STARTS, ids=lambda options: "-".join(map(str, options)))
+@pytest.mark.parametrize(
+    ("options", "ramp"),
+    zip(WARM_STARTS, (True, False, False, True), strict=True),
+    ids=["plain", "scam", "l2", "other classes-scam"],
+)
 def test_training_goes_well_although_the_temporal_rows_are_zero(options, ramp, tmp_path):
     changes = {"num_classes": 4} if "other classes" in options else {}
     scales = (1.0, 0.5) if "scam" in options else (1.0,)
