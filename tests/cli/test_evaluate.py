@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from evaluation.made_scores import LABELS, made_scores, save_run
+from made_scores import LABELS, made_scores, save_run
 from tiny_network import CLIP, NETWORK
 
 from keras_acl.data import MovingFigures

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from evaluation.made_scores import hand_made
+from made_scores import hand_made
 
 from keras_acl.evaluation import card_metric
 from keras_acl.evaluation.scores import NOT_FOUND

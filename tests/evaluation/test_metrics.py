@@ -3,9 +3,9 @@ import math
 
 import numpy as np
 import pytest
-from evaluation.made_scores import certain, hand_made
 from hypothesis import given
 from hypothesis import strategies as st
+from made_scores import certain, hand_made
 
 from keras_acl.evaluation.metrics import (
     NOT_FOUND,

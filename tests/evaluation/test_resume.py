@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from evaluation.made_scores import hand_made
+from made_scores import hand_made
 
 from keras_acl.evaluation import resume as journals
 from keras_acl.evaluation.metrics import NOT_FOUND, summary

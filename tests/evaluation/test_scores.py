@@ -4,9 +4,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from evaluation.made_scores import certain, hand_made
 from hypothesis import given
 from hypothesis import strategies as st
+from made_scores import certain, hand_made
 
 from keras_acl.evaluation.scores import Protocol, Scores, merge
 

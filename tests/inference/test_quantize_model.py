@@ -99,7 +99,7 @@ def test_what_is_said_of_it(made, videos):
 def made_up(monkeypatch):
     """Quantising and exporting in no time, with given answers; returns a function to set them."""
 
-    def export(model, path, maps):
+    def export(model, path, maps, form):
         path.parent.mkdir()
         path.write_text("float32")
 

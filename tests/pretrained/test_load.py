@@ -36,7 +36,7 @@ def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved)
 @pytest.mark.backends
 @pytest.mark.parametrize(
     ("options", "ramp"),
-    zip(WARM_STARTS, (True, False, False, True), strict=True),
+    list(zip(WARM_STARTS, (True, False, False, True), strict=True)),
     ids=["plain", "scam", "l2", "other classes-scam"],
 )
 def test_training_goes_well_although_the_temporal_rows_are_zero(options, ramp, tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.made_scores import LABELS, made_scores
+from made_scores import LABELS, made_scores
 
 from keras_acl.evaluation.metrics import NOT_FOUND, class_table, summary, wilson_interval
 from keras_acl.report.one_run import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from evaluation.made_scores import made_scores
+from made_scores import made_scores
 from report import browser
 
 from keras_acl.report.attention_strips import picture_row

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from evaluation.made_scores import made_scores, save_run
+from made_scores import made_scores, save_run
 
 from keras_acl.report.run import read_run
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from evaluation.made_scores import made_scores, save_run
+from made_scores import made_scores, save_run
 from report.page import Page
 
 from keras_acl.evaluation.number_text import percent

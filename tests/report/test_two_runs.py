@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.made_scores import LABELS, made_scores
+from made_scores import LABELS, made_scores
 
 from keras_acl.evaluation.comparison import compare
 from keras_acl.report.run import Run

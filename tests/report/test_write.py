@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import tiny_network
-from evaluation.made_scores import LABELS, made_scores, save_run
+from made_scores import LABELS, made_scores, save_run
 from report.page import Page
 
 from keras_acl.data import read_directory
