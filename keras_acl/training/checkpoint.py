@@ -1,10 +1,12 @@
 """Runs that can be resumed: one state after every epoch."""
 
+import hashlib
 import json
 import logging
 import math
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from keras_acl.system.keras_internals import set_first_epoch
 
 LABELS = "labels.json"
 BEST = "best.json"
+CHECKSUMS = "checksums.json"
 logger = logging.getLogger("keras_acl")
 
 
@@ -24,9 +27,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     """Save weights and optimiser after every epoch; start again where the last run ended.
 
     A killed run loses the epoch it was in and nothing else. One file holds one epoch, written
-    beside and renamed, so a file that exists is whole. Random states (on torch the global ones too)
-    are set from (seed, epoch), as the data order is, so that a resumed run repeats an uninterrupted
-    one. A state whose loss, in training or validation, is not finite is never saved.
+    beside and renamed, so a file that exists is whole. Should a disk spoil it later, its checksum
+    tells, and the run goes on from the epoch before, whose state is kept, too. Random states (on
+    torch the global ones) are set from (seed, epoch), as the data order is, so that a resumed run
+    repeats an uninterrupted one. A state whose loss, in training or validation, is not finite is
+    never saved.
 
     Args:
         folder: Where the state lives; made if missing.
@@ -39,7 +44,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         restart: Epochs that do not count for that: those before a warm restart.
 
     Raises:
-        ValueError: At the start of training, if the saved state does not fit the model.
+        ValueError: At the start of training, if the saved state does not fit the model, or every
+            saved state is damaged.
     """
 
     def __init__(
@@ -62,6 +68,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Load the newest state."""
         saved = latest_state(self.folder)
+        if saved is None and (damaged := saved_states(self.folder)):
+            raise ValueError(
+                f"No saved state in {self.folder} is as it was written, the newest of epoch "
+                f"{damaged[-1][0]}. Train into another folder, or remove them to start anew."
+            )
         if saved is None:
             (self.folder / BEST).unlink(missing_ok=True)  # of states that somebody removed
             return
@@ -84,7 +95,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             self.data.set_epoch(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Save, then drop the state before."""
+        """Save, then drop the states that are older than the one before, but not the best."""
         logs = logs or {}
         if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss")):
             return
@@ -92,13 +103,16 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         check_room(state, [*self.model.variables, *self.model.optimizer.variables])
         with written_whole(state) as beside:
             self.model.save_weights(beside, overwrite=True)
+        known = _read_checksums(self.folder)
+        checksums = {file.name: known.get(file.name) for _, file in saved_states(self.folder)}
+        _write(self.folder / CHECKSUMS, {**checksums, state.name: _checksum(state)})
         _write(self.folder / LABELS, getattr(self.model, "labels", None))
         best, value = _read_best(self.folder)
         if logs.get(self.monitor, -math.inf) > value:
             best = epoch + 1
             _write(self.folder / BEST, {"epoch": best, self.monitor: float(logs[self.monitor])})
         for number, old in saved_states(self.folder):
-            if number not in (best, epoch + 1):
+            if number not in (best, epoch, epoch + 1):
                 old.unlink()
         if self._out_of_patience(epoch + 1):
             self.model.stop_training = True
@@ -135,15 +149,44 @@ def saved_states(folder) -> list[tuple[int, Path]]:
 
 
 def latest_state(folder) -> tuple[int, Path] | None:
-    """Number of finished epochs and the file that holds their state, or `None`."""
-    states = saved_states(folder)
-    return states[-1] if states else None
+    """Number of finished epochs and the file that holds their state, or `None`.
+
+    A file whose checksum is another than when it was written is passed over, with a warning.
+    """
+    return _newest_sound(folder, reversed(saved_states(folder)))
 
 
 def best_state(folder) -> tuple[int, Path] | None:
-    """Number of the best epoch so far and the file that holds its state, or `None`."""
+    """Number of the best epoch so far and the file that holds its state, or `None`.
+
+    `None`, with a warning, also if that file is damaged.
+    """
     best, _ = _read_best(Path(folder))
-    return next((state for state in saved_states(folder) if state[0] == best), None)
+    return _newest_sound(folder, (state for state in saved_states(folder) if state[0] == best))
+
+
+def _newest_sound(folder, states: Iterable[tuple[int, Path]]) -> tuple[int, Path] | None:
+    """The first state that is as it was written, or of which that is not known."""
+    checksums = _read_checksums(Path(folder))
+    for epoch, file in states:
+        if checksums.get(file.name) in (None, _checksum(file)):
+            return epoch, file
+        logger.warning("%s is damaged: it is not as it was written. It is left out.", file)
+    return None
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _read_checksums(folder: Path) -> dict[str, str]:
+    """Checksums of the states by the names of their files; none if the note is damaged."""
+    try:
+        noted = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        return dict(noted)
+    except (FileNotFoundError, TypeError, ValueError):
+        return {}
 
 
 def note_best(folder, monitor: str, epoch: int, value: float) -> None:

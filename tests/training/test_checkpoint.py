@@ -1,3 +1,4 @@
+import json
 import math
 
 import keras
@@ -91,7 +92,7 @@ def test_a_run_interrupted_and_resumed_equals_one_that_was_not(tmp_path):
     history = fit(whole, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         fit(dropout_model(seed=1), tmp_path / "cut", extra=[Stop(epoch=2)])
-    assert [epoch for epoch, _ in saved_states(tmp_path / "cut")] == [2]
+    assert [epoch for epoch, _ in saved_states(tmp_path / "cut")] == [1, 2]
     resumed = dropout_model(seed=99)  # other weights, to be replaced by the state's
     rest = fit(resumed, tmp_path / "cut")
     assert_same_state(resumed, whole)
@@ -112,9 +113,11 @@ def test_dropout_differs_from_epoch_to_epoch_and_from_seed_to_seed():
     assert len(set(seeds)) == 3
 
 
-def test_only_the_newest_state_is_kept(tmp_path):
+def test_the_two_newest_states_are_kept(tmp_path):
     fit(dropout_model(seed=1), tmp_path, epochs=3)
-    assert {file.name for file in tmp_path.iterdir()} == {"epoch-0003.weights.h5", "labels.json"}
+    states = {"epoch-0002.weights.h5", "epoch-0003.weights.h5"}
+    assert {file.name for file in tmp_path.iterdir()} == {*states, "labels.json", "checksums.json"}
+    assert states <= set(json.loads((tmp_path / "checksums.json").read_text()))
     assert latest_state(tmp_path) == (3, tmp_path / "epoch-0003.weights.h5")
 
 
@@ -254,6 +257,55 @@ def test_a_save_that_fails_leaves_the_state_before(tmp_path, monkeypatch):
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
+def spoil(file):
+    """Change one bit in the middle, as a failing disk does."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, caplog):
+    whole = dropout_model(seed=1)
+    history = fit(whole, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(dropout_model(seed=1), tmp_path / "cut", extra=[Stop(epoch=3)])
+    newest = tmp_path / "cut" / "epoch-0003.weights.h5"
+    spoil(newest)
+    assert latest_state(tmp_path / "cut")[0] == 2
+    assert f"{newest} is damaged" in caplog.text
+    resumed = dropout_model(seed=99)
+    rest = fit(resumed, tmp_path / "cut")
+    assert_same_state(resumed, whole)
+    assert rest["loss"] == history["loss"][2:]
+    assert [epoch for epoch, _ in saved_states(tmp_path / "cut")] == [3, 4]
+    assert latest_state(tmp_path / "cut")[0] == 4
+
+
+def test_a_damaged_best_state_is_none(tmp_path, caplog):
+    end_epochs(tmp_path, [0.5, 0.25, 0.25], dropout_model(seed=1))
+    spoil(tmp_path / "epoch-0001.weights.h5")
+    assert best_state(tmp_path) is None
+    assert "epoch-0001.weights.h5 is damaged" in caplog.text
+    assert latest_state(tmp_path)[0] == 3
+
+
+def test_where_every_state_is_damaged_nothing_starts_anew_unasked(tmp_path):
+    fit(dropout_model(seed=1), tmp_path, epochs=2)
+    for _, file in saved_states(tmp_path):
+        spoil(file)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"No saved state in .* the newest of epoch 2"):
+        fit(dropout_model(seed=1), tmp_path)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "null", '{"epoch-0002.weights.h5": null}'])
+def test_a_damaged_note_of_checksums_accuses_no_state(text, tmp_path):
+    fit(dropout_model(seed=1), tmp_path, epochs=2)
+    (tmp_path / "checksums.json").write_text(text)
+    assert latest_state(tmp_path)[0] == 2
+
+
 def test_states_are_ordered_by_number(tmp_path):
     for name in ("epoch-0009", "epoch-10000", "epoch-0010", "epoch-x"):
         (tmp_path / f"{name}.weights.h5").touch()
@@ -279,7 +331,7 @@ def test_the_best_state_is_kept_beside_the_newest(tmp_path):
     assert [epoch for epoch, _ in saved_states(tmp_path)] == [2, 3]
     assert best_state(tmp_path) == (2, tmp_path / "epoch-0002.weights.h5")
     end_epochs(tmp_path, [0.625, 0.75], model)  # of equal epochs the first is the best
-    assert [epoch for epoch, _ in saved_states(tmp_path)] == [5]
+    assert [epoch for epoch, _ in saved_states(tmp_path)] == [4, 5]
     assert best_state(tmp_path) == (5, tmp_path / "epoch-0005.weights.h5")
 
 
