@@ -32,6 +32,7 @@ from keras_acl.training.losses import (
 )
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
+from keras_acl.training.stop_at_nan import StopAtNaN
 
 REFERENCE_BATCH = 64  # the batch that learning rates are quoted for
 HEAD = "(^|/)classifier/"  # in the paths of the dense layer's variables
@@ -226,7 +227,7 @@ class Recipe:
 
     def _callbacks(self, model, data, run_folder) -> list:
         metric = monitored_metric(model.num_classes, model.multi_label)
-        callbacks: list = [keras.callbacks.TerminateOnNaN()]
+        callbacks: list = [StopAtNaN()]
         if hasattr(model, "consistency_weight"):
             weight = self.consistency_weight
             weight = model.initial_consistency_weight if weight is None else weight

@@ -14,6 +14,7 @@ from keras_acl.training.checkpoint import (
 from keras_acl.training.losses import Crossentropy
 from keras_acl.training.optimizers import CoupledSGD, WarmupCosine
 from keras_acl.training.recipe import classification_metrics
+from keras_acl.training.stop_at_nan import StopAtNaN
 
 pytestmark = pytest.mark.backends
 
@@ -196,7 +197,7 @@ def test_a_run_stops_at_a_nan_and_keeps_the_state_before(tmp_path):
     model = dropout_model(seed=1)
     batches = []
     count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda i, logs: batches.append(i))
-    extra = [Spoil(), keras.callbacks.TerminateOnNaN(), count]
+    extra = [Spoil(), StopAtNaN(), count]
     history = fit(model, tmp_path, extra=extra)
     assert batches == [0, 1, 2, 3, 4, 0]
     assert len(history["loss"]) == 2

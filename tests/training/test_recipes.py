@@ -22,6 +22,7 @@ from keras_acl.training.precise_batch_norm import (
     training_forward,
 )
 from keras_acl.training.recipe import check_replicas
+from keras_acl.training.stop_at_nan import StopAtNaN
 from keras_acl.video.video import Video
 
 
@@ -111,7 +112,7 @@ def test_one_call_compiles_and_hands_back_the_callbacks_in_order(tmp_path):
     recipe = recipes.kinetics400(epochs=2, warmup_epochs=0, precise_batches=2, batch_norm_clips=4)
     callbacks = recipe.compile(model, Batches(), tmp_path)
     kinds = [type(callback) for callback in callbacks]
-    assert kinds[:3] == [keras.callbacks.TerminateOnNaN, ConsistencyLoss, PreciseBatchNorm]
+    assert kinds[:3] == [StopAtNaN, ConsistencyLoss, PreciseBatchNorm]
     assert kinds[-1] is ResumableCheckpoint
     assert HistoryFile in kinds
     norms = [x for x in all_layers(model) if isinstance(x, ClipBatchNormalization)]
@@ -245,7 +246,7 @@ def test_without_data_and_folder_the_rate_is_constant_and_nothing_is_written():
     callbacks = recipes.finetune(learning_rate=0.4).compile(model)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.4 * 8 / 64)
     kinds = [type(callback) for callback in callbacks]
-    assert kinds == [keras.callbacks.TerminateOnNaN, ConsistencyLoss, GradientNorm]
+    assert kinds == [StopAtNaN, ConsistencyLoss, GradientNorm]
 
 
 @pytest.mark.parametrize("installed", [True, False])
