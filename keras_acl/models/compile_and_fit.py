@@ -16,13 +16,14 @@ from keras_acl.engines.class_names import (
 )
 from keras_acl.models.label_values import check_label_shape, check_label_values
 from keras_acl.system.devices import compile_with_xla
+from keras_acl.system.keras_internals import BuiltFromOneBatch
 
 CALLBACKS_PLACE = 4  # of `callbacks` among the arguments of `fit` after `x`
 
 logger = logging.getLogger("keras_acl")
 
 
-class CompiledAndFitted(keras.Model):
+class CompiledAndFitted(BuiltFromOneBatch):
     """The part of a classifier that users know from Keras; `VideoClassifier` is the other.
 
     Attributes:

@@ -19,6 +19,21 @@ def all_layers(model: keras.Layer) -> list[keras.Layer]:
     return list(model._flatten_layers())
 
 
+class BuiltFromOneBatch(keras.Model):
+    """A model that learns the shapes of its data from one batch of them, on several replicas too.
+
+    Under a `tf.distribute` strategy Keras begins a pass for that in each `fit` and `evaluate`, and
+    gives it up while the strategy still reads ahead: a data set that counts its passes, as a
+    `VideoDataset` does, is out of step from then on.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        adapter = getattr(iterator, "data_adapter", None)
+        if adapter is not None and hasattr(adapter, "py_dataset") and data_batch is None:
+            iterator, data_batch = None, adapter._standardize_batch(adapter.py_dataset[0])
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
+
 def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
     """Tell the `fit` that is about to begin from which epoch it goes on; `None` takes it back.
 
