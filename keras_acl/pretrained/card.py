@@ -112,7 +112,11 @@ class Card:
     def to_dict(self) -> dict[str, Any]:
         """The card as plain values, for JSON."""
         card = dataclasses.asdict(self)
-        return {**card, "datasets": list(card["datasets"]), "metrics": list(card["metrics"])}
+        metrics = list(card["metrics"])
+        for metric in metrics:  # as 0.1.0 reads it
+            if metric["mean_average_precision"] is None:
+                del metric["mean_average_precision"]
+        return {**card, "datasets": list(card["datasets"]), "metrics": metrics}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Card":

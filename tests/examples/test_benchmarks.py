@@ -23,8 +23,6 @@ from keras_acl.clip import ClipSpec
 from keras_acl.data import probe
 from keras_acl.video.files import find_videos
 
-# tf.data stays compiled and says so when the networks do not.
-EAGER = "ignore:Even though the `tf.config:UserWarning"
 QUICK = ["--repeats", "1", "--clips", "8", "--size", "32", "--processes", "0"]
 
 
@@ -84,7 +82,6 @@ def test_gpu_contenders_train_and_say_what_the_peer_says():
     assert facts["loss"] == pytest.approx(math.log(400), abs=2)
 
 
-@pytest.mark.filterwarnings(EAGER)
 @pytest.mark.parametrize(
     ("task", "network"), [("train", "AC + SCAM, rematerialised"), ("fit", "2D convolutions")]
 )
@@ -346,6 +343,6 @@ def test_evaluations_are_timed(bench, videos, monkeypatch):
         pytest.importorskip(package)
     monkeypatch.setenv("KERAS_HOME", "unused")  # what the script sets is put back
     arguments = ("--small", "--clips", "1", "--crops", "1", "--repeats", "1")
-    result = bench("evaluation", "--videos", videos, *arguments)
+    result = bench("evaluation_speed", "--videos", videos, *arguments)
     assert [row["contender"] for row in result["rows"]] == ["Keras", "OpenVINO", "OpenVINO, int8"]
     assert all(row["views/s"] > 0 for row in result["rows"])

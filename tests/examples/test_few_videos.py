@@ -9,8 +9,6 @@ from tiny_network import write_figures
 
 from keras_acl.data import read_directory
 
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
-
 
 @pytest.fixture
 def videos(tmp_path):

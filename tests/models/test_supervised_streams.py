@@ -112,7 +112,7 @@ def test_logits_alone_add_up_to_those_of_both(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_fit_and_evaluate_tell_the_accuracy_of_each_stream(network):
+def test_fit_and_evaluate_tell_the_accuracy_of_each_stream(network, eager):
     model = compiled(NETWORKS[network](stream_supervision=0.5))
     logs = fit(model, validation_data=(random_clips(), TARGETS))
     names = {"accuracy", "spatial_accuracy", "temporal_accuracy"}

@@ -263,7 +263,7 @@ def test_a_model_without_the_term_trains_without_its_callback():
     assert not any(isinstance(callback, ConsistencyLoss) for callback in callbacks)
 
 
-def test_mixed_up_labels_train_and_whole_ones_validate(tmp_path):
+def test_mixed_up_labels_train_and_whole_ones_validate(tmp_path, eager):
     videos = read_directory(write_figures(tmp_path / "videos", 2))
     data = VideoDataset(videos, CLIP, 3, augmentation=Augmentation(flip=0, mixup=0.4))
     model = two_stream(labels=LABELS)

@@ -82,7 +82,7 @@ def test_scores_of_another_state_of_the_model_are_not_claimed(run, tmp_path):
         save_run(run, tmp_path / "saved")
 
 
-def test_of_several_labels_the_card_says_the_mean_average_precision(run, tmp_path):
+def test_of_several_labels_the_card_says_the_mean_average_precision(run, tmp_path, eager):
     two_stream(labels=LABELS, multi_label=True).save(run / "model.keras")
     model = load_model(run)
     videos, side = held_out_videos(run, LABELS, multi_label=True)

@@ -24,7 +24,6 @@ from keras_acl.training.checkpoint import latest_state
 from keras_acl.training.history import read_history
 from keras_acl.training.runs import train as train_module
 
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
 RECIPE = recipes.finetune(epochs=2, learning_rate=0.4, precise_batches=2)
 
 

@@ -4,7 +4,7 @@ Evaluates the R50 4x16 on the same videos, the contenders in turn after a pass t
 scores of Keras and OpenVINO are compared. Decoding is part of it, as it is of every evaluation.
 
     pip install "keras-acl[deploy,quantize]"
-    python examples/benchmarks/evaluation.py --videos FOLDER
+    python examples/benchmarks/evaluation_speed.py --videos FOLDER
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
         for name, seconds in times.items()
     ]
     network_name = "small" if options.small else "R50"
-    measuring.save("evaluation", rows, options.output, network=network_name)
+    measuring.save("evaluation_speed", rows, options.output, network=network_name)
 
 
 def contenders(model, folder: Path) -> dict:
