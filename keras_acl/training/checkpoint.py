@@ -21,6 +21,7 @@ LABELS = "labels.json"
 BEST = "best.json"
 CHECKSUMS = "checksums.json"
 logger = logging.getLogger("keras_acl")
+_told: set[tuple[Path, str]] = set()  # damaged files; each is asked about several times
 
 
 class ResumableCheckpoint(keras.callbacks.Callback):
@@ -169,9 +170,12 @@ def _newest_sound(folder, states: Iterable[tuple[int, Path]]) -> tuple[int, Path
     """The first state that is as it was written, or of which that is not known."""
     checksums = _read_checksums(Path(folder))
     for epoch, file in states:
-        if checksums.get(file.name) in (None, _checksum(file)):
+        found = _checksum(file)
+        if checksums.get(file.name) in (None, found):
             return epoch, file
-        logger.warning("%s is damaged: it is not as it was written. It is left out.", file)
+        if (file, found) not in _told:
+            _told.add((file, found))
+            logger.warning("%s is damaged: it is not as it was written. It is left out.", file)
     return None
 
 

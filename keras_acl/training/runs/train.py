@@ -185,9 +185,10 @@ def _fit(model, train, validation, settings, callbacks, verbose) -> bool:
 
 
 def _diverged(epochs: int) -> str:
+    kept = f"The state after epoch {epochs} is kept." if epochs else "No epoch was finished."
     return (
-        f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. The state "
-        f"after epoch {epochs} is kept. Try a lower learning rate, into another folder."
+        f"The loss became NaN or infinite in epoch {epochs + 1}; training stopped. {kept} Try a "
+        "lower learning rate, into another folder."
     )
 
 
