@@ -3,13 +3,13 @@
 TensorRT 11 computes in the precisions that a file names, so these have to be in it. Its int8 wants
 2D convolutions, ranges around zero, weights of the whole eight bits behind a pair of nodes, and
 float32 biases. There was no TensorRT here: what the files compute is checked by ONNX Runtime, node
-by node as they are written. Its own int8 kernels would add products of eight bits up in 16 on
-processors without VNNI, which TensorRT never does: 86 % agreement for `demo` instead of 100.
+by node as they are written. (Its int8 kernels would not do: on processors without VNNI they add
+products of eight bits up in 16, which overflow.)
 
     pip install "keras-acl[deploy]"
     python examples/deploy/tensorrt_files.py demo OUT
     python examples/deploy/tensorrt_files.py MODEL OUT --videos VIDEOS
-    trtexec --onnx=OUT/float16.onnx --shapes=clip:8x32x224x224x3
+    trtexec --onnx=OUT/float16.onnx --shapes=clip:8x32x224x224x3    # of the R50: eight clips
 
 MODEL is what `keras-acl export` takes, OUT a folder, VIDEOS a folder of videos like those to come;
 without it, figures like those that `demo` was trained on.
@@ -17,6 +17,7 @@ without it, figures like those that `demo` was trained on.
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,17 +59,27 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=300, help="clips to calibrate with, at most")
     parser.add_argument("--maps", action="store_true", help="return both attention maps, too")
     options = parser.parse_args()
+    try:
+        make(options)
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def make(options) -> None:
     model = load_any(options.model)
     with tempfile.TemporaryDirectory() as folder:
         if options.videos is None:
             FIGURES.write(folder, FIGURES_A_CLASS, seed=3)
         seen, held = read_clips(options.videos or Path(folder), model.clip, options.clips)
     options.out.mkdir(parents=True, exist_ok=True)
-    float32, float16, int8 = (options.out / name for name in FILES)
-    keras_acl.export(model, float32, maps=options.maps, form="2d")
-    onnx.save(convert_float_to_float16(onnx.load(float32), keep_io_types=True), float16)
-    write_int8(float32, int8, seen)
-    logits = [run_as_written(options.out / name, held) for name in FILES]
+    with tempfile.TemporaryDirectory(dir=options.out) as folder:
+        float32, float16, int8 = files = [Path(folder, name) for name in FILES]
+        keras_acl.export(model, float32, maps=options.maps, form="2d")
+        onnx.save(convert_float_to_float16(onnx.load(float32), keep_io_types=True), float16)
+        write_int8(float32, int8, seen)
+        logits = [run_as_written(file, held) for file in files]
+        for file in files:
+            os.replace(file, options.out / file.name)
     print(f"{'file':<14}{'MB':>8}{'agreement':>12}{'worst logit':>13}   of {len(held)} clips")
     for name, found in zip(FILES, logits, strict=True):
         agreement = np.mean(found.argmax(1) == logits[0].argmax(1))
@@ -85,7 +96,7 @@ def read_clips(folder: Path, clip, count: int) -> tuple[np.ndarray, np.ndarray]:
         found for found in (read_one(videos[place], clip) for place in order) if found is not None
     ]
     if len(read) < 2:
-        raise SystemExit(f"Expected two videos at least that can be read. Received: {folder}")
+        raise ValueError(f"Expected two videos at least that can be read. Received: {folder}")
     half = len(read) // 2
     return np.stack(read[half:]), np.stack(read[:half])
 
@@ -124,7 +135,6 @@ def write_int8(float32: Path, int8: Path, clips: np.ndarray) -> None:
         weight_type=QuantType.QInt8,
         extra_options=TENSORRT,
     )
-    prepared.unlink()
     # The quantiser drops what the file says of itself.
     model = onnx.load(int8)
     told = {each.key: each.value for each in onnx.load(float32).metadata_props}

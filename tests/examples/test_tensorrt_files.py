@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorrt_files
 from tiny_network import LABELS, randomize, two_stream, write_figures
 
 from keras_acl.engines.metadata import read_metadata
@@ -75,3 +76,26 @@ def test_it_says_what_is_missing(run_example, tmp_path):
             *("tensorrt_files", tmp_path / "model.keras", tmp_path / "files", "--videos", videos)
         )
     assert not (tmp_path / "files").exists()
+    (tmp_path / "empty").mkdir()
+    for wrong, told in (("empty", "There is no video file"), ("typo", "No such file")):
+        with pytest.raises(SystemExit, match=rf"^Error: .*{told}|two videos at least"):
+            run_example(
+                *("tensorrt_files", tmp_path / "model.keras", tmp_path / "files"),
+                *("--videos", tmp_path / wrong),
+            )
+
+
+def test_what_fails_leaves_no_file(run_example, tmp_path, monkeypatch):
+    pytest.importorskip("tf2onnx")
+    videos = write_figures(tmp_path / "videos", count=1)
+    randomize(two_stream()).save(tmp_path / "model.keras")
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tensorrt_files, "write_int8", fail)
+    with pytest.raises(SystemExit, match=r"^Error: No space left"):
+        run_example(
+            *("tensorrt_files", tmp_path / "model.keras", tmp_path / "files", "--videos", videos)
+        )
+    assert not list((tmp_path / "files").iterdir())
