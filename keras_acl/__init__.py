@@ -11,6 +11,7 @@ Networks and training
 - `layers`: what they are made of: attention consistency, class activation maps, lateral fusion
 - `recipes`: all that `compile` and `fit` need, for fine-tuning and for Kinetics-400
 - `callbacks`: the weight of the consistency term, precise batch statistics, resumable runs
+- `distribute`: training on several devices, or on several hosts
 - `optimize`: a model in the fastest form that the machine has, for inference
 - `export`: a model as a file for OpenVINO, ONNX Runtime, LiteRT, TensorFlow or torch
 - `quantize`: the same in int8, compared with float32
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         save_features,
     )
     from keras_acl.pretrained import list_presets, load_pretrained, save_pretrained
+    from keras_acl.system.distribution import distribute
 
 # TensorFlow by itself turns its fast convolutions (oneDNN) on only where a processor has VNNI;
 # without them ours take two to three times as long. It looks at this once, when it is imported.
@@ -85,6 +87,7 @@ __all__ = [
     "attention",
     "callbacks",
     "data",
+    "distribute",
     "evaluate_views",
     "evaluation",
     "explain",
@@ -109,6 +112,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "distribute": "keras_acl.system.distribution",
         "evaluate_views": "keras_acl.evaluation",
         "explain": "keras_acl.attention",
         "export": "keras_acl.inference",

@@ -13,6 +13,7 @@ from keras_acl.attention.maps import AttentionMaps, attention_maps, stretch
 from keras_acl.attention.measures import measure
 from keras_acl.attention.overlay import STREAMS, Section, overlay, save_contact_sheet, save_sections
 from keras_acl.system.atomic_write import written_whole
+from keras_acl.system.distribution import is_first
 
 COLUMNS = 8  # most epochs in progress.png
 
@@ -81,7 +82,9 @@ class AttentionSnapshots(keras.callbacks.Callback):
         self._last = epoch + 1
         if self._last % self.every:
             return
-        maps = attention_maps(self.model, self.clips, self.classes)
+        maps = attention_maps(self.model, self.clips, self.classes)  # by all processes
+        if not is_first():
+            return
         picture = self.folder / f"epoch_{self._last:04d}.png"
         save_contact_sheet(picture, self.clips, maps, self.model.labels)
         with written_whole(picture.with_suffix(".npz")) as beside:
@@ -98,7 +101,8 @@ class AttentionSnapshots(keras.callbacks.Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        save_progress(self.folder, self.clips, self.model.class_names, self._last)
+        if is_first():
+            save_progress(self.folder, self.clips, self.model.class_names, self._last)
 
     def _log(self, picture: Path, measures: dict[str, float]) -> None:
         # TensorBoard's own writer: the same on every backend.

@@ -100,6 +100,13 @@ Patience = Annotated[
 AllScores = Annotated[
     bool, Option("--all-scores", help="The scores of all classes in predictions.csv.")
 ]
+Devices = Annotated[
+    str | None,
+    Option(
+        help="all, or how many devices train together; with JAX also those of other processes.",
+        show_default="one",
+    ),
+]
 Rematerialize = Annotated[bool, Option("--rematerialize", help="Less memory, more time.")]
 
 
@@ -133,14 +140,18 @@ def train(
     seed: Annotated[int, Option(min=0)] = 0,
     precision: TrainingPrecision = None,
     workers: Workers = None,
+    devices: Devices = None,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
 
     Example: keras-acl train videos/ --epochs 30
     """
     with no_startup_noise():
+        from keras_acl.system.distribution import join
         from keras_acl.training.runs import default_folder, plan_run
 
+        if devices is not None:
+            join()  # before anything asks JAX for its devices
     length = {"epochs": epochs, "learning_rate": learning_rate, "patience": patience}
     few_videos = {"freeze": freeze, "head_rate": head_rate, "balance": balance, "ema": ema}
     losses = {"consistency_weight": consistency_weight, "stream_supervision": stream_supervision}
@@ -162,25 +173,28 @@ def train(
         precision=precision,
         workers=workers,
     )
-    _train(settings, output or default_folder(folder))
+    _train(settings, output or default_folder(folder), devices)
 
 
-def _train(settings, output: Path) -> None:
+def _train(settings, output: Path, devices: str | None) -> None:
     """Say what is trained, train, and show what came out."""
+    from keras_acl.system.distribution import is_first
     from keras_acl.training.runs import train_folder
 
     what = settings.weights or f"the {settings.network} two-stream network"
-    screen.print(f"Training {what} on {settings.source}; run folder {output}")
-    for side, where in (("Validation", settings.validation), ("Test", settings.test)):
-        if where is not None:
-            screen.print(f"{side} videos: {where}")
+    if is_first():
+        screen.print(f"Training {what} on {settings.source}; run folder {output}")
+        for side, where in (("Validation", settings.validation), ("Test", settings.test)):
+            if where is not None:
+                screen.print(f"{side} videos: {where}")
     try:
-        report = train_folder(settings, output, verbose=keras_verbosity())
+        report = train_folder(settings, output, keras_verbosity(), devices)
     except KeyboardInterrupt:
         errors.print()
         errors.print("Interrupted. The same command goes on after the last finished epoch.")
         raise typer.Exit(INTERRUPTED) from None
-    _show_report(report)
+    if report is not None:  # of the first process
+        _show_report(report)
 
 
 def _show_report(report) -> None:

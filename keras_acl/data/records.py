@@ -37,18 +37,25 @@ class Passes:
         count: Number of all videos.
         size: Number of videos per pass on this host, see `pass_size`.
         seed: Seed of the shuffling. None: every pass is the first one again, in the given order.
-        shard: (index, count): this host reads every count-th record of a pass, from the index-th.
+        shard: (index, count): which of `count` equal parts of every batch of a pass this host
+            reads.
+        batch_size: Clips of such a part.
     """
 
     count: int
     size: int
     seed: int | None
     shard: tuple[int, int] = (0, 1)
+    batch_size: int = 1
 
     def locate(self, position: int) -> tuple[int, int]:
         """Epoch and index of the video at a place of the endless list."""
         epoch, place = divmod(position, self.size)
-        place = self.shard[0] + place * self.shard[1]
+        # Together the parts are the batches that one host would read.
+        index, hosts = self.shard
+        batch, inside = divmod(place, self.batch_size)
+        first = batch * self.batch_size
+        place = first * hosts + index * min(self.batch_size, self.size - first) + inside
         if self.seed is None:
             return 0, place
         return epoch, int(shuffled(self.count, self.seed, epoch)[place])
@@ -77,6 +84,31 @@ def pass_size(count: int, batch_size: int, shard: tuple[int, int], drop_remainde
             f"shard={shard}, drop_remainder={drop_remainder}"
         )
     return size
+
+
+def shared_batch_size(count: int, batch_size: int, devices: int, training: bool) -> int:
+    """Clips of a batch that devices share evenly, all batches being of one size.
+
+    Args:
+        count: Number of all videos.
+        batch_size: What was asked for.
+        devices: Number of devices.
+        training: Whether the size must be just that; otherwise that by which the fewest videos are
+            left out, at least half of it if there are so many.
+
+    Raises:
+        ValueError: If there is no such size.
+    """
+    if batch_size % devices or count < devices:
+        raise ValueError(
+            f"{devices} devices share each batch: expected a batch_size that is a multiple of "
+            f"{devices}, and so many videos. Received: batch_size={batch_size}, {count} videos"
+        )
+    if training:
+        return batch_size
+    sizes = range(devices, min(batch_size, count) + 1, devices)
+    enough = [size for size in sizes if count < batch_size or 2 * size >= batch_size]
+    return max(enough, key=lambda size: (count - count % size, size))
 
 
 @functools.lru_cache(maxsize=4)

@@ -23,8 +23,10 @@ class LoadingOptions:
         processes: Worker processes that decode, instead of threads. They take seconds to start, a
             script that asks for them needs the `if __name__ == "__main__":` line, and clips come
             back through shared memory (in a container, give it some: `--shm-size`).
-        shard: (index, count): which of several hosts this one is. Shards of a pass have no video
-            in common and the same length; up to count - 1 videos of a pass are left out.
+        shard: (index, count): which of several hosts this one is; its batches are the index-th
+            parts of larger ones. Shards of a pass have no video in common and the same length; up
+            to count - 1 videos of a pass are left out. None: within `keras_acl.distribute` as its
+            devices and processes need it, and all videos elsewhere.
         drop_remainder: Whether to leave out the last batch of a pass if it is smaller than the
             others. A single shape spares XLA a second compilation.
         bad_files: Text file that lists the files that could not be read, one line
@@ -38,7 +40,7 @@ class LoadingOptions:
 
     threads: int | None = None
     processes: int = 0
-    shard: tuple[int, int] = (0, 1)
+    shard: tuple[int, int] | None = None
     drop_remainder: bool = False
     bad_files: str | Path | None = None
     max_bad_fraction: float = 0.05
@@ -49,7 +51,7 @@ class LoadingOptions:
                 "Expected threads >= 1 and processes >= 0. "
                 f"Received: threads={self.threads}, processes={self.processes}"
             )
-        index, count = self.shard
+        index, count = self.shard or (0, 1)
         if not 0 <= index < count:
             raise ValueError(
                 f"Expected shard=(index, count) with 0 <= index < count. Received: {self.shard}"

@@ -10,9 +10,16 @@ from keras_acl.data.augmentation import Augmentation
 from keras_acl.data.bad_videos import BadVideos
 from keras_acl.data.cursor import Cursor
 from keras_acl.data.keras_augmentation import mix_up
-from keras_acl.data.records import Passes, Record, RecordReader, pass_size
+from keras_acl.data.records import (
+    Passes,
+    Record,
+    RecordReader,
+    pass_size,
+    shared_batch_size,
+)
 from keras_acl.data.stream import LoadingOptions, RecordStream
 from keras_acl.data.video_list import VideoList
+from keras_acl.system.distribution import process, replicas
 from keras_acl.video.sampling import record_rng
 from keras_acl.video.video import Video
 
@@ -36,7 +43,9 @@ class VideoDataset(keras.utils.PyDataset):
     Args:
         videos: Videos to read; all have a label, or none has.
         clip: Clip that the model takes: `model.clip`.
-        batch_size: Clips per batch.
+        batch_size: Clips per batch; within `keras_acl.distribute` of all devices together. Batches
+            are then of one size, which outside of training may be smaller, so that few videos are
+            left out.
         training: Whether to shuffle, draw random clips and augment.
         augmentation: What varies in training; `Augmentation()` by default.
         seed: Seed of everything random, 0 or more.
@@ -48,6 +57,7 @@ class VideoDataset(keras.utils.PyDataset):
         multi_label: Whether a video may have several labels.
         clip: Clip that the model takes.
         batch_size: Clips per batch.
+        local_batch_size: Those of them that this process reads.
         training: Whether passes are shuffled and clips are random and augmented.
         error: Exception that stopped reading, or None. TensorFlow wraps it in a long error of its
             own.
@@ -91,7 +101,6 @@ class VideoDataset(keras.utils.PyDataset):
         self.labels = videos.labels if isinstance(videos, VideoList) else ()
         self.multi_label = any(isinstance(video.label, tuple) for video in videos)
         self.clip = clip
-        self.batch_size = batch_size
         self.training = training
         self.error: Exception | None = None
         self._seed = seed
@@ -99,11 +108,20 @@ class VideoDataset(keras.utils.PyDataset):
         self._mixup = augmentation.mixup if augmentation else 0.0
         _check_videos(videos, self.labels, self._mixup)
         _check_processes(loading, augmentation)
-        self._pass_size = pass_size(len(videos), batch_size, loading.shard, loading.drop_remainder)
+        self.batch_size, shard, drop_remainder = batch_size, loading.shard or (0, 1), False
+        self.local_batch_size = batch_size
+        if loading.shard is None and replicas() > 1:
+            shard, drop_remainder = process(), True
+            self.batch_size = shared_batch_size(len(videos), batch_size, replicas(), training)
+            self.local_batch_size = self.batch_size // shard[1]
+        self._pass_size = pass_size(
+            len(videos), self.local_batch_size, shard, drop_remainder or loading.drop_remainder
+        )
         self._bad = BadVideos(len(videos), loading.max_bad_fraction, loading.bad_files)
-        passes = Passes(len(videos), self._pass_size, seed if training else None, loading.shard)
+        order = seed if training else None
+        passes = Passes(len(videos), self._pass_size, order, shard, self.local_batch_size)
         reader = RecordReader(videos, clip, augmentation, seed, self._bad.limit + 1)
-        self._stream = RecordStream(passes, reader, loading, ahead=2 * batch_size)
+        self._stream = RecordStream(passes, reader, loading, 2 * self.local_batch_size)
         self._cursor: Cursor[tuple[np.ndarray, ...]] = Cursor(len(self))
 
     @property
@@ -118,12 +136,12 @@ class VideoDataset(keras.utils.PyDataset):
 
     @property
     def pass_size(self) -> int:
-        """Clips per pass."""
+        """Clips that this process reads in a pass."""
         return self._pass_size
 
     def __len__(self) -> int:
         """Batches per pass."""
-        return -(-self._pass_size // self.batch_size)
+        return -(-self._pass_size // self.local_batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         """The next batch while a pass is running, whatever `index` is; otherwise batch `index`."""
@@ -167,8 +185,8 @@ class VideoDataset(keras.utils.PyDataset):
 
     def _read(self, epoch: int, index: int, in_order: bool) -> tuple[np.ndarray, ...]:
         """Read a batch of a pass: from the stream that reads ahead, or by itself."""
-        first = index * self.batch_size
-        count = min(self.batch_size, self._pass_size - first)
+        first = index * self.local_batch_size
+        count = min(self.local_batch_size, self._pass_size - first)
         read = self._stream.take if in_order else self._stream.pick
         records = read(epoch * self._pass_size + first, count)
         clips = np.stack([self._clip_of(record) for record in records])

@@ -50,18 +50,6 @@ def check_gpu() -> None:
         )
 
 
-def replicas(model: keras.Model | None = None) -> int:
-    """How many devices train at once: those of a model's `tf.distribute` strategy, or this scope's.
-
-    Without `tf.distribute` it is 1.
-    """
-    tf = tensorflow()
-    if tf is None:
-        return 1
-    strategy = getattr(model, "distribute_strategy", None) or tf.distribute.get_strategy()
-    return strategy.num_replicas_in_sync
-
-
 def compile_with_xla() -> bool:
     """The default of `jit_compile`: XLA wherever it is faster.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_acl.system.atomic_write import check_room, written_whole
 from keras_acl.system.devices import has_global_dropout_state
+from keras_acl.system.distribution import from_first, is_first, together, undistributed
 from keras_acl.system.keras_internals import set_first_epoch
 
 LABELS = "labels.json"
@@ -32,7 +33,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     tells, and the run goes on from the epoch before, whose state is kept, too. Random states (on
     torch the global ones) are set from (seed, epoch), as the data order is, so that a resumed run
     repeats an uninterrupted one. A state whose loss, in training or validation, is not finite is
-    never saved.
+    never saved. Of several processes that train together the first saves, and all load: they need
+    one folder that all of them see.
 
     Args:
         folder: Where the state lives; made if missing.
@@ -68,22 +70,30 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Load the newest state."""
-        saved = latest_state(self.folder)
-        if saved is None and (damaged := saved_states(self.folder)):
-            raise ValueError(
-                f"No saved state in {self.folder} is as it was written, the newest of epoch "
-                f"{damaged[-1][0]}. Train into another folder, or remove them to start anew."
-            )
+        with together():
+            saved = latest_state(self.folder)
+            if saved is None and (damaged := saved_states(self.folder)):
+                raise ValueError(
+                    f"No saved state in {self.folder} is as it was written, the newest of epoch "
+                    f"{damaged[-1][0]}. Train into another folder, or remove them to start anew."
+                )
+            if saved is not None:
+                self._check_labels(saved[1])
+            elif is_first():
+                (self.folder / BEST).unlink(missing_ok=True)  # of states that somebody removed
+        epoch = 0 if saved is None else saved[0]
+        with together():
+            if epoch != (first := from_first(epoch)):
+                raise ValueError(
+                    f"The first process goes on after epoch {first}, and this one finds that of "
+                    f"{epoch} in {self.folder}: all processes need one folder that they share."
+                )
         if saved is None:
-            (self.folder / BEST).unlink(missing_ok=True)  # of states that somebody removed
             return
-        epoch, file = saved
-        self._check_labels(file)
-        logger.info("Going on after epoch %d (%s)", epoch, file)
-        load_state(self.model, file)
-        set_first_epoch(
-            self.model, self.params["epochs"] if self._out_of_patience(epoch) else epoch
-        )
+        logger.info("Going on after epoch %d (%s)", epoch, saved[1])
+        load_state(self.model, saved[1])
+        over = from_first(self._out_of_patience(epoch))
+        set_first_epoch(self.model, self.params["epochs"] if over else epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Make this epoch's randomness depend on its number alone."""
@@ -100,9 +110,16 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         logs = logs or {}
         if not all(math.isfinite(logs.get(name, 0.0)) for name in ("loss", "val_loss")):
             return
+        with together():
+            if is_first():
+                self._save(epoch, logs)
+        if from_first(self._out_of_patience(epoch + 1)):
+            self.model.stop_training = True
+
+    def _save(self, epoch: int, logs) -> None:
         state = self.folder / f"epoch-{epoch + 1:04d}.weights.h5"
         check_room(state, [*self.model.variables, *self.model.optimizer.variables])
-        with written_whole(state) as beside:
+        with written_whole(state) as beside, undistributed():
             self.model.save_weights(beside, overwrite=True)
         known = _read_checksums(self.folder)
         checksums = {file.name: known.get(file.name) for _, file in saved_states(self.folder)}
@@ -115,8 +132,6 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         for number, old in saved_states(self.folder):
             if number not in (best, epoch, epoch + 1):
                 old.unlink()
-        if self._out_of_patience(epoch + 1):
-            self.model.stop_training = True
 
     def _out_of_patience(self, epoch: int) -> bool:
         best, _ = _read_best(self.folder)

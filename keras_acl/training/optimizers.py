@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.system.devices import replicas
+from keras_acl.system.devices import tensorflow
+from keras_acl.system.distribution import replicas
 from keras_acl.system.keras_internals import learning_rates, variable_index
 
 WITHOUT_RATE = "momenta_without_rate"  # what says so in a saved state
@@ -60,11 +61,11 @@ class CoupledSGD(keras.optimizers.SGD):
         self.rate_factors = dict(rate_factors or {})
         if any(factor < 0 for factor in self.rate_factors.values()):
             raise ValueError(f"Expected factors >= 0. Received: rate_factors={self.rate_factors}")
-        if self.gradient_accumulation_steps and replicas() > 1:
+        if self.gradient_accumulation_steps and tensorflow() is not None and replicas() > 1:
             raise ValueError(
-                "Keras cannot accumulate gradients on several replicas. Received: "
+                "Keras cannot accumulate gradients on several replicas of TensorFlow. Received: "
                 f"gradient_accumulation_steps={self.gradient_accumulation_steps} on {replicas()} "
-                "of them. Leave it out, or use one device."
+                "of them. Leave it out, use one device, or KERAS_BACKEND=jax."
             )
 
     def build(self, variables):

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_acl.models.compiled_call import CompiledCall
+from keras_acl.system.distribution import of_all_processes
 from keras_acl.system.keras_internals import all_layers
 
 
@@ -81,13 +82,13 @@ def _borrowed_pass(data) -> Iterator[None]:
 
 
 def training_forward(model: keras.Model) -> CompiledCall:
-    """A model's forward pass with `training=True`: the logits of a batch."""
+    """A model's forward pass with `training=True`, of which one number is enough."""
 
-    def logits(clips):
+    def mean_logit(clips):
         outputs = model(clips, training=True)
-        return outputs["logits"] if isinstance(outputs, dict) else outputs
+        return ops.mean(outputs["logits"] if isinstance(outputs, dict) else outputs)
 
-    return CompiledCall(logits, [model], name="training_forward")
+    return CompiledCall(mean_logit, [model], name="training_forward")
 
 
 def precise_statistics(forward: keras.Model, data, batches: int) -> None:
@@ -113,7 +114,7 @@ def precise_statistics(forward: keras.Model, data, batches: int) -> None:
         for index in range(count):
             for variable in variables:
                 variable.assign(np.zeros(variable.shape))
-            forward.predict_on_batch(data[index][0])
+            forward.predict_on_batch(of_all_processes(data[index][0]))
             for total, variable, momentum in zip(sums, variables, momenta, strict=True):
                 total += ops.convert_to_numpy(variable) / (1 - momentum)
         before = [total / count for total in sums]

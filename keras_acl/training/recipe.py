@@ -13,7 +13,7 @@ from keras_acl.engines.class_names import (
     several_labels,
 )
 from keras_acl.models.supervised_streams import SupervisedStreams, check_supervision
-from keras_acl.system.devices import replicas
+from keras_acl.system.distribution import is_first, process, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.fine_tuning import (
@@ -158,7 +158,7 @@ class Recipe:
             ValueError: If the data have other classes than the model, in another order, or another
                 number of labels a video, or the model cannot be rematerialised or has no such
                 stream to freeze, or there are no batches to accumulate, no labels to balance, or
-                batches that replicas of `tf.distribute` cannot share evenly.
+                batches that several devices cannot share evenly.
 
         Example:
             >>> recipe = keras_acl.recipes.finetune(epochs=10)
@@ -200,7 +200,7 @@ class Recipe:
         rate = (
             self.learning_rate * 8 * accumulated / REFERENCE_BATCH
             if data is None
-            else self.schedule(len(data), data.batch_size * accumulated)
+            else self.schedule(len(data), clips_per_batch(data) * accumulated)
         )
         ema = self.ema or 0.0
         return CoupledSGD(
@@ -240,8 +240,10 @@ class Recipe:
         if run_folder is not None:
             folder = Path(run_folder)
             folder.mkdir(parents=True, exist_ok=True)
-            callbacks.append(HistoryFile(folder / "history.csv"))
-            if importlib.util.find_spec("tensorboard"):  # else the callback fails in mid-training
+            if is_first():
+                callbacks.append(HistoryFile(folder / "history.csv"))
+            # Without it the callback fails in mid-training.
+            if is_first() and importlib.util.find_spec("tensorboard"):
                 logs = str(folder / "tensorboard")
                 callbacks.append(keras.callbacks.TensorBoard(logs, write_graph=False))
             # Last: a state that exists has its line in the log.
@@ -261,10 +263,16 @@ class Recipe:
         return callbacks
 
 
+def clips_per_batch(data) -> int:
+    """Clips of a batch of all processes that train together."""
+    return getattr(data, "local_batch_size", data.batch_size) * process()[1]
+
+
 def check_replicas(model, data) -> None:
     """Refuse batches that replicas cannot share evenly: Keras would weigh their clips unequally."""
-    count = replicas(model)
-    batch_size, size = getattr(data, "batch_size", None), getattr(data, "pass_size", None)
+    count = replicas(model) // process()[1]
+    batch_size = getattr(data, "local_batch_size", getattr(data, "batch_size", None))
+    size = getattr(data, "pass_size", None)
     if count == 1 or not batch_size or not size:
         return
     if batch_size % count or size % batch_size:

@@ -1,6 +1,7 @@
 """What a run notes of its videos: which side each is on, and what the model says of it."""
 
 import csv
+import hashlib
 import io
 import math
 import os
@@ -29,6 +30,12 @@ def split_table(subsets: Mapping[str, VideoList]) -> str:
     ]
     used = [i for i in range(len(header)) if i < 3 or any(row[i] is not None for row in rows)]
     return _table([header[i] for i in used], ([row[i] for i in used] for row in rows))
+
+
+def digest(subsets: Mapping[str, VideoList]) -> str:
+    """A number that other videos, or other sides, do not have."""
+    table = split_table(subsets).encode(errors="surrogateescape")
+    return hashlib.sha256(table).hexdigest()
 
 
 def write_predictions(

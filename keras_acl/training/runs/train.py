@@ -1,9 +1,11 @@
 """One training run on a folder of videos: from files to a saved model and its pictures."""
 
 import contextlib
+import dataclasses
 import math
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -19,71 +21,126 @@ from keras_acl.data.tables import join_cell
 from keras_acl.evaluation.multi_label import chance_precision
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained.load import load_pretrained
+from keras_acl.system import distribution
 from keras_acl.training import recipes
 from keras_acl.training.history import plot_history, read_history
 from keras_acl.training.runs.claim import claim_folder, finished_epochs, locked
 from keras_acl.training.runs.kept import save_models
 from keras_acl.training.runs.plan import NETWORKS
 from keras_acl.training.runs.settings import RunReport, RunSettings
-from keras_acl.training.runs.tables import write_predictions
+from keras_acl.training.runs.tables import digest, write_predictions
 from keras_acl.training.runs.videos import RunVideos, read_run_videos
 
 MAX_BAD_FRACTION = 0.05
 
 
-def train_folder(settings: RunSettings, folder, verbose: str | int = "auto") -> RunReport:
+def train_folder(
+    settings: RunSettings,
+    folder,
+    verbose: str | int = "auto",
+    distribute: str | int | None = None,
+) -> RunReport | None:
     """Train a network, or go on with the run that the folder holds.
 
     Writes `model.keras` and `last.keras` (see `RunSettings.keep`), `models.json`, `history.csv`,
     `curves.png`, `split.csv`, `predictions.csv`, `attention.png`, `test_predictions.csv` (with a
     test set), `bad_videos.txt` (if any), `settings.json`, TensorBoard logs and the state to resume
-    from. A folder is one process' at a time.
+    from. A folder is one process' at a time, or that of processes that train together.
 
     Args:
         settings: What to train.
-        folder: The run's folder.
+        folder: The run's folder; several processes need one that all of them see.
         verbose: As in `fit`.
+        distribute: Devices to train on, see `keras_acl.distribute`; None: one. What comes after
+            the training is the work of one device, and of the first process.
 
     Returns:
-        A `RunReport`.
+        A `RunReport`; None of a process that is not the first.
 
     Raises:
         FileNotFoundError: If the source is missing.
         ValueError: If the source holds too little, the folder belongs to another run, or the
             loss became NaN; the folder then has the models and curves of the epochs before.
-        RuntimeError: If another process trains into the folder.
+        RuntimeError: If another process trains into the folder, or one of those that train
+            together ended.
         BadVideosError: If too many files cannot be read.
     """
-    folder = Path(folder)
-    videos = read_run_videos(settings)
-    with locked(folder):
-        settings = claim_folder(folder, settings, videos)
-        return _train(settings, folder, videos, verbose)
+    folder, begin = Path(folder), time.monotonic()
+    if distribute is not None:
+        distribution.join()
+    with distribution.peers(), contextlib.ExitStack() as held:
+        with distribution.together():
+            videos = read_run_videos(settings)
+            if first := distribution.is_first():
+                held.enter_context(locked(folder))
+                settings = claim_folder(folder, settings, videos)
+        settings = _agreed(settings, videos)
+        trained = _train(settings, folder, videos, verbose if first else 0, distribute)
+        distribution.leave()
+        return _finish(settings, folder, videos, trained, begin) if first else None
 
 
-def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose) -> RunReport:
-    begin = time.monotonic()
-    train, validation = _datasets(videos.train, videos.validation, settings, folder)
-    keras.utils.set_random_seed(settings.seed)
-    model = _network(settings, train.labels)
-    callbacks = _compile(model, train, settings, folder)
-    with contextlib.closing(train), contextlib.closing(validation):
-        diverged = _fit(model, train, validation, settings, callbacks, verbose)
-        epochs = finished_epochs(folder)
-        if not epochs:
-            raise ValueError(_diverged(epochs))
-        models = save_models(model, folder, settings.keep)
-        plot_history(read_history(folder / "history.csv"), folder / "curves.png")
+class _Trained(NamedTuple):
+    """What training leaves in memory; the model is None where it is on several devices."""
+
+    model: TwoStreamClassifier | None
+    sides: tuple[VideoDataset, VideoDataset]
+    diverged: bool
+
+
+def _agreed(settings: RunSettings, videos: RunVideos) -> RunSettings:
+    """The settings as the first process has them, if all processes see the same videos."""
+    listed = digest(videos.subsets)
+    with distribution.together():
+        if listed != distribution.from_first(listed):
+            raise ValueError(
+                f"This process finds other videos in {settings.source} than the first one: all "
+                "of them need the same files under the same paths."
+            )
+    restart = distribution.from_first(settings.recipe.restart)
+    recipe = dataclasses.replace(settings.recipe, restart=restart)
+    return dataclasses.replace(settings, recipe=recipe)
+
+
+def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose, devices) -> _Trained:
+    with distribution.distribute(devices):
+        train, validation = _datasets(videos.train, videos.validation, settings, folder)
+        keras.utils.set_random_seed(settings.seed)
+        model = _network(settings, train.labels)
+        callbacks = _compile(model, train, settings, folder)
+        with contextlib.closing(train), contextlib.closing(validation):
+            diverged = _fit(model, train, validation, settings, callbacks, verbose)
+        alone = distribution.replicas() == 1
+    return _Trained(model if alone else None, (train, validation), diverged)
+
+
+def _finish(
+    settings: RunSettings, folder: Path, videos: RunVideos, trained: _Trained, begin: float
+) -> RunReport:
+    """Write the models, what they say of the held-out videos, and the pictures."""
+    epochs = finished_epochs(folder)
+    if not epochs:
+        raise ValueError(_diverged(epochs))
+    model, (train, validation) = trained.model, trained.sides
+    sides = [train, validation]
+    if model is None:  # on one device from here on
+        _, validation = _datasets(videos.train, videos.validation, settings, folder)
+        model = _network(settings, train.labels)
+        _compile(model, train, settings, folder)
+        sides.append(validation)
+    models = save_models(model, folder, settings.keep)
+    plot_history(read_history(folder / "history.csv"), folder / "curves.png")
+    with contextlib.closing(validation):
         accuracy = _score(model, validation, folder / "predictions.csv", settings)
     _draw_attention(model, validation, folder / "attention.png")
-    test_accuracy, sides = None, [train, validation]
+    test_accuracy = None
     if videos.test is not None:
         # Of a trained model the numbers come out, however many test videos cannot be read.
         test = _dataset(videos.test, settings, folder, max_bad_fraction=1.0)
         with contextlib.closing(test):
             test_accuracy = _score(model, test, folder / "test_predictions.csv", settings)
         sides.append(test)
-    if diverged:
+    if trained.diverged:
         raise ValueError(f"{_diverged(epochs)} {folder} has the models and curves up to there.")
     return RunReport(
         folder=folder,
@@ -92,7 +149,7 @@ def _train(settings: RunSettings, folder: Path, videos: RunVideos, verbose) -> R
         epochs=epochs,
         accuracy=accuracy,
         chance=_chance(videos.validation),
-        bad_files=sum(len(side.bad_files) for side in sides),
+        bad_files=len({path for side in sides for path in side.bad_files}),
         seconds=time.monotonic() - begin,
         test_videos=len(videos.test or ()),
         test_accuracy=test_accuracy,
