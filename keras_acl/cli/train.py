@@ -150,13 +150,13 @@ def train(
         from keras_acl.system.distribution import join
         from keras_acl.training.runs import default_folder, plan_run
 
-        if devices is not None:
-            join()  # before anything asks JAX for its devices
+        join(devices)  # before anything asks JAX for its devices
     length = {"epochs": epochs, "learning_rate": learning_rate, "patience": patience}
     few_videos = {"freeze": freeze, "head_rate": head_rate, "balance": balance, "ema": ema}
     losses = {"consistency_weight": consistency_weight, "stream_supervision": stream_supervision}
     sides = {"validation": validation, "test": test, "validation_split": validation_split}
     larger = {"batch_size": batch_size, "accumulate": accumulate, "rematerialize": rematerialize}
+    others = {"flip": flip, "keep": keep, "all_scores": all_scores, "multi_label": multi_label}
     settings = plan_run(
         folder,
         network,
@@ -165,10 +165,7 @@ def train(
         recipe={**length, **few_videos, **losses},
         **sides,
         **larger,
-        flip=flip,
-        keep=keep,
-        all_scores=all_scores,
-        multi_label=multi_label,
+        **others,
         seed=seed,
         precision=precision,
         workers=workers,

@@ -1,5 +1,6 @@
 """VideoDataset: videos as batches for `fit`, `evaluate` and `predict`."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -22,6 +23,8 @@ from keras_acl.data.video_list import VideoList
 from keras_acl.system.distribution import process, replicas
 from keras_acl.video.sampling import record_rng
 from keras_acl.video.video import Video
+
+logger = logging.getLogger("keras_acl")
 
 
 class VideoDataset(keras.utils.PyDataset):
@@ -114,6 +117,15 @@ class VideoDataset(keras.utils.PyDataset):
             shard, drop_remainder = process(), True
             self.batch_size = shared_batch_size(len(videos), batch_size, replicas(), training)
             self.local_batch_size = self.batch_size // shard[1]
+            left_out = len(videos) % self.batch_size
+            if left_out and not training:
+                logger.info(
+                    "%d of %d videos are left out of each pass: %d devices share batches of one "
+                    "size.",
+                    left_out,
+                    len(videos),
+                    replicas(),
+                )
         self._pass_size = pass_size(
             len(videos), self.local_batch_size, shard, drop_remainder or loading.drop_remainder
         )

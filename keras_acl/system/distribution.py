@@ -10,7 +10,9 @@ import contextlib
 import importlib
 import json
 import os
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,7 @@ import numpy as np
 
 from keras_acl.system.devices import backend_name, tensorflow
 from keras_acl.system.launcher import launch
+from keras_acl.system.peer_watch import NOTICE, watched
 
 HEARTBEAT = 30  # seconds without a sign of life after which JAX ends the other processes
 
@@ -47,19 +50,22 @@ def distribute(devices: str | int | None = "all") -> Iterator[None]:
     if devices is None:
         yield
         return
-    join()
+    join(devices)
     with _spread(devices):
         yield
 
 
-def join() -> None:
+def join(devices: str | int | None) -> None:
     """Join the processes that the launcher started with this one, if any.
+
+    Args:
+        devices: As in `distribute`; with `None` this process stays alone.
 
     Raises:
         ValueError: If the backend trains in one process only.
         RuntimeError: If JAX computes already, or the others cannot be reached.
     """
-    index, count, address = launch()
+    index, count, address = (0, 1, None) if devices is None else launch()
     if count == 1:
         return
     if backend_name() != "jax":
@@ -100,8 +106,17 @@ def _spread(devices: str | int) -> Iterator[None]:
         return
     # Data sets are shared out by processes already.
     parallel = keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
-    with parallel.scope():
+    with _watched(), parallel.scope():
         yield
+
+
+def _watched() -> contextlib.AbstractContextManager:
+    index, count = process()
+    if count == 1:
+        return contextlib.nullcontext()
+    address = launch().address
+    host = from_first(address.rpartition(":")[0] if address else socket.gethostname())
+    return watched(index, count, host, from_first)
 
 
 def _chosen(devices: str | int) -> list[str]:
@@ -236,6 +251,7 @@ def peers() -> Iterator[None]:
         _end_at_once()
         if type(error).__name__ != "JaxRuntimeError":
             raise
+        time.sleep(2 * NOTICE)  # whoever watches the others says so, and this process ends
         raise RuntimeError(
             f"Process {index} of {count} lost another one, which says why if it could: "
             f"{str(error).splitlines()[0]} The same command on all of them goes on after the last "

@@ -54,19 +54,14 @@ with distribution.peers(), keras_acl.distribute("all"):
     validation = VideoDataset(videos, CLIP, 8, training=False)
     model = two_stream(labels=videos.labels, scales=(1.0, 0.5), dropout=0.5)
     callbacks = recipe.compile(model, train, folder, gradient_accumulation_steps=2)
-    history = model.fit(
+    trained = model.fit(
         train,
         validation_data=validation,
         epochs=epochs,
         callbacks=[*callbacks, Dies()],
         verbose=0,
-    ).history
-    facts = {
-        "devices": distribution.replicas(),
-        "processes": distribution.process()[1],
-        "rate": [float(model.optimizer.learning_rate)],
-        "history": history,
-    }
+    )
+    facts = {"devices": distribution.replicas(), "epochs": trained.epoch}
     if distribution.is_first():
         np.savez(folder / "weights.npz", *model.get_weights())
     print(json.dumps(facts))

@@ -66,8 +66,7 @@ def train_folder(
         BadVideosError: If too many files cannot be read.
     """
     folder, begin = Path(folder), time.monotonic()
-    if distribute is not None:
-        distribution.join()
+    distribution.join(distribute)
     with distribution.peers(), contextlib.ExitStack() as held:
         with distribution.together():
             videos = read_run_videos(settings)
