@@ -22,6 +22,7 @@ from keras_acl import load_model
 from keras_acl.data import VideoDataset, VideoList
 from keras_acl.evaluation import NOT_FOUND, Scores, ViewGrid, evaluate_views, summary
 from keras_acl.pretrained import Card, publish, save_pretrained
+from keras_acl.system import distribution
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.training.precise_batch_norm import PreciseBatchNorm
 from keras_acl.training.recipe import Recipe
@@ -49,6 +50,8 @@ def read_options(
     parser.add_argument("--epochs", type=int, default=epochs)
     batch_help = "the learning rate is scaled to it"
     parser.add_argument("--batch-size", type=int, default=batch_size, help=batch_help)
+    devices_help = "all, or how many train together: see train_kinetics400/README.md"
+    parser.add_argument("--devices", help=devices_help)
     parser.add_argument("--publish", metavar="USER/REPO", help="Hub repository to upload to")
     parser.add_argument("--rehearse", action="store_true", help="all stages on generated clips")
     parser.add_argument("--no-measure", action="store_true", help="rehearse without timing R50")
@@ -84,6 +87,8 @@ def plain_messages() -> Iterator[None]:
 def stage(record: Path, settings: dict, work: Callable[[], dict], keep: bool = False) -> dict:
     """Do a stage and keep its result in `record`, or return the result that it has.
 
+    Of several processes the first alone keeps the record and tells of it.
+
     Args:
         record: NAME.json in the stage's folder.
         settings: Plain values that the result depends on. With others the stage is done again.
@@ -100,7 +105,10 @@ def stage(record: Path, settings: dict, work: Callable[[], dict], keep: bool = F
             f"{record.parent} holds a run with other settings: {', '.join(changed)}. Repeat them "
             "to go on with it. Otherwise give another --output, or remove that folder."
         )
-    if "result" in before and not changed:
+    done = distribution.from_first("result" in before and not changed)
+    if not distribution.is_first():
+        return {} if done else work()
+    if done:
         print(f"{name}: done before, see {record}")
         return before["result"]
     print(f"{name}: {'goes on' if known and not changed else 'begins'}", flush=True)
@@ -134,7 +142,7 @@ def train(
     }
 
     def work() -> dict:
-        if not finished_epochs(folder):
+        if not finished_epochs(folder) and distribution.is_first():
             (folder / "history.csv").unlink(missing_ok=True)
         keras.utils.set_random_seed(recipe.seed)
         model = build()
@@ -144,8 +152,9 @@ def train(
         epochs = finished_epochs(folder)
         if epochs < recipe.epochs:
             raise ValueError(f"The loss became NaN or infinite in epoch {epochs + 1} of {folder}.")
-        with written_whole(folder / "trained.keras") as beside:
-            model.save(beside)
+        if distribution.is_first():
+            with written_whole(folder / "trained.keras") as beside, distribution.undistributed():
+                model.save(beside)
         return {"epochs": epochs, "unreadable": sorted(data.bad_files)}
 
     stage(folder / "train.json", settings, work, keep=finished_epochs(folder) > 0)
@@ -248,7 +257,7 @@ def upload(output: Path, repository: str | None, rehearsal: bool) -> None:
 
 
 def _fit(model, data: VideoDataset, test: VideoDataset, epochs: int, callbacks: list) -> None:
-    verbose = 1 if sys.stdout.isatty() else 2
+    verbose = (1 if sys.stdout.isatty() else 2) if distribution.is_first() else 0
     try:
         model.fit(data, validation_data=test, epochs=epochs, callbacks=callbacks, verbose=verbose)
     except Exception:

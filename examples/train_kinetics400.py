@@ -14,7 +14,8 @@ hours and disk.
 
 The second trains (196 epochs of PySlowFast's recipe with λ = 1.5), estimates precise batch
 statistics, tests, writes the model with its card and uploads it. Stages that are done are skipped:
-after a crash or Ctrl-C the same command goes on. The videos are
+after a crash or Ctrl-C the same command goes on. --devices all trains on all GPUs of the machine,
+and with KERAS_BACKEND=jax on those of many: see train_kinetics400/README.md. The videos are
 <videos>/<label>/<id>_<start>_<end>.mp4, resized to a short side of 256 if reading is to be fast,
 the CSVs those that come with Kinetics. With KERAS_BACKEND=jax batch statistics are over 8 clips, as
 published; with TensorFlow on one device over the whole batch.
@@ -30,6 +31,7 @@ from keras_acl.data import Augmentation, LoadingOptions, VideoDataset, VideoList
 from keras_acl.evaluation import Scores, card_metric
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained import Card
+from keras_acl.system import distribution
 
 import rehearsal
 import stages
@@ -58,10 +60,12 @@ class Plan:
 
 def main() -> None:
     options = read_options()
-    with stages.plain_messages():
-        plan = rehearse(options) if options.rehearse else real(options)
-        run(plan, options.publish)
-        if options.rehearse and not options.no_measure:
+    with stages.plain_messages(), distribution.peers():
+        distribution.join(options.devices)
+        with distribution.together():
+            plan = plan_of(options)
+        first = run(plan, options.publish, options.devices)
+        if first and options.rehearse and not options.no_measure:
             tell_costs(options)
 
 
@@ -72,6 +76,14 @@ def read_options():
     parser.add_argument("--val-csv", type=Path, help="its public CSV, validation side")
     needed = ("--videos", "--train-csv", "--val-csv")
     return stages.read_options(parser, "kinetics400", needed, epochs=196, batch_size=64)
+
+
+def plan_of(options) -> Plan:
+    if not options.rehearse:
+        return real(options)
+    if distribution.process()[1] > 1:
+        raise ValueError("A rehearsal is for one process: leave the launcher's variables out.")
+    return rehearse(options)
 
 
 def real(options) -> Plan:
@@ -85,14 +97,18 @@ def real(options) -> Plan:
     )
 
 
-def run(plan: Plan, repository: str | None) -> None:
-    """All stages, those that are done before excepted."""
+def run(plan: Plan, repository: str | None, devices: str | None = None) -> bool:
+    """All stages, those that are done before excepted; what follows training is one device's.
+
+    Returns:
+        Whether this process is the first, whose work that is.
+    """
     videos = read_kinetics(plan.videos, plan.train_csv)
     held_out = read_kinetics(plan.videos, plan.val_csv, labels=videos.labels)
     size = rehearsal.gigabytes(videos) + rehearsal.gigabytes(held_out)
-    print(f"{len(videos)} training and {len(held_out)} validation videos, {size:.3g} GB")
+    if first := distribution.is_first():
+        print(f"{len(videos)} training and {len(held_out)} validation videos, {size:.3g} GB")
     folder = plan.output / "model"
-    data, test = datasets(plan, videos, held_out, folder)
 
     def build():
         return TwoStreamClassifier(
@@ -103,13 +119,20 @@ def run(plan: Plan, repository: str | None) -> None:
             **plan.network,
         )
 
-    stages.train(folder, f"from scratch {plan.network}", build, plan.recipe, data, test)
+    with distribution.distribute(devices):
+        data, test = datasets(plan, videos, held_out, folder)
+        stages.train(folder, f"from scratch {plan.network}", build, plan.recipe, data, test)
+    distribution.leave()
+    if not first:
+        return False
+    data, _ = datasets(plan, videos, held_out, folder)
     stages.precise_batch_norm(folder, plan.recipe, data)
     dataset = "generated clips" if plan.rehearsal else "Kinetics-400 validation"
     stages.test(folder, held_out, dataset)
     card = make_card(plan, Scores.load(folder))
     stages.save(plan.output, folder / "precise.keras", card)
     stages.upload(plan.output, repository, plan.rehearsal)
+    return True
 
 
 def datasets(plan: Plan, videos: VideoList, held_out: VideoList, folder: Path):

@@ -16,6 +16,7 @@ from keras_acl.cli.options import (
     load_to_evaluate,
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
+from keras_acl.system.launcher import launch
 
 SHOWN = 5  # unreadable files that are named
 
@@ -39,7 +40,13 @@ Output = Annotated[
 BatchSize = Annotated[
     int | None, Option(min=1, help="Views computed at once.", show_default="3; 30 on a GPU")
 ]
-Shard = Annotated[str | None, Option(help="1/4: the first of four processes that share the work.")]
+Shard = Annotated[
+    str | None,
+    Option(
+        help="1/4: the first of four processes that share the work; auto: as the launcher "
+        "(srun, mpirun, KERAS_DISTRIBUTION_…) says."
+    ),
+]
 
 
 def evaluate(
@@ -152,10 +159,15 @@ def report(
 
 
 def _shard(text: str | None) -> tuple[int, int]:
-    """(index, count) of "1/4"."""
+    """(index, count) of "1/4", or, of "auto", those that the launcher gave this process."""
     if text is None:
         return 0, 1
+    if text == "auto":
+        index, count, _ = launch()
+        return index, count
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(f"--shard is a part and the number of parts, as in 1/4. Received: {text}")
+        raise ValueError(
+            f"--shard is a part and the number of parts, as in 1/4, or auto. Received: {text}"
+        )
     return int(number) - 1, int(count)

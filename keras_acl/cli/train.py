@@ -157,6 +157,7 @@ def train(
     sides = {"validation": validation, "test": test, "validation_split": validation_split}
     larger = {"batch_size": batch_size, "accumulate": accumulate, "rematerialize": rematerialize}
     others = {"flip": flip, "keep": keep, "all_scores": all_scores, "multi_label": multi_label}
+    machine = {"seed": seed, "precision": precision, "workers": workers}
     settings = plan_run(
         folder,
         network,
@@ -166,9 +167,7 @@ def train(
         **sides,
         **larger,
         **others,
-        seed=seed,
-        precision=precision,
-        workers=workers,
+        **machine,
     )
     _train(settings, output or default_folder(folder), devices)
 

@@ -23,8 +23,8 @@ NOTICE = 0.5  # seconds that the others have to end before their coordinator doe
 def watched(index: int, count: int, host: str, from_first: Callable[[Any], Any]) -> Iterator[None]:
     """End this process, with one line, if another one ends within it.
 
-    Each process keeps a connection to the first one open. Where that cannot listen, nobody
-    watches.
+    Each process keeps a connection to the first one open. Where one of these cannot be made,
+    nobody watches.
 
     Args:
         index: Number of this process.
@@ -41,11 +41,18 @@ def watched(index: int, count: int, host: str, from_first: Callable[[Any], Any])
     if port is None:
         yield
         return
-    if server is not None:
-        with server:
-            peers = _accepted(server, count, secret.encode())
-    else:
-        peers = {0: _connected(host, port, secret.encode(), index)}
+    peers: dict[int, socket.socket] = {}
+    with contextlib.suppress(OSError):
+        if server is not None:
+            with server:
+                peers = _accepted(server, count, secret.encode())
+        else:
+            peers = {0: _connected(host, port, secret.encode(), index)}
+    if not from_first(bool(peers)):
+        for connection in peers.values():
+            connection.close()
+        yield
+        return
     over = threading.Event()
     for peer, connection in peers.items():
         arguments = (peer, connection, index, count, over, list(peers.values()))
@@ -109,7 +116,8 @@ def _wait(
 def _end(message: str, notice: float) -> NoReturn:
     """Say why, and end without waiting for what hangs."""
     sys.stdout.flush()
-    print(f"\nError: {message}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"\nError: {message}\n")
+    sys.stderr.flush()
     time.sleep(notice)
     os._exit(1)
 

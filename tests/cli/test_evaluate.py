@@ -66,11 +66,13 @@ def test_a_run_alone_is_measured_on_what_it_held_out(call, saved, tmp_path):
     assert err.count("\n") == 1
 
 
-def test_parts_of_an_evaluation_meet(call, saved, tmp_path):
+def test_parts_of_an_evaluation_meet(call, saved, tmp_path, monkeypatch):
     arguments = ("evaluate", saved / "model", saved / "videos", "--clips", 1, "--crops", 1)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     call(*arguments, "--output", whole)
-    code, _, err = call(*arguments, "--output", parts, "--shard", "2/2")
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    code, _, err = call(*arguments, "--output", parts, "--shard", "auto")
     assert code == 0
     assert "4 videos wait for the other parts" in err
     code, out, _ = call(*arguments, "--output", parts, "--shard", "1/2")

@@ -38,8 +38,11 @@ def asked(monkeypatch):
     """The settings and folders that `train` would run."""
     calls = []
 
-    def train_folder(settings, folder, verbose):
+    def train_folder(settings, folder, verbose, devices):
         calls.append((settings, folder))
+        if devices is not None:
+            calls.append(devices)
+            return None  # as on a process that is not the first
         models = (
             training.KeptModel("model.keras", 2, "the best"),
             training.KeptModel("last.keras", 3, "the last"),
@@ -49,6 +52,12 @@ def asked(monkeypatch):
     monkeypatch.setattr(training, "train_folder", train_folder)
     monkeypatch.setattr("keras_acl.training.runs.plan.has_accelerator", lambda: False)
     return calls
+
+
+def test_a_process_that_is_not_the_first_tells_of_nothing(call, asked, videos):
+    code, out, err = call("train", videos, "--devices", "all")
+    assert (code, asked[-1], err) == (0, "all", "")
+    assert "Validation" not in out
 
 
 def test_train_passes_its_options_on(call, asked, videos, tmp_path):
@@ -160,7 +169,7 @@ def test_train_takes_a_validation_and_a_test_set(call, asked, videos, tmp_path, 
 
 
 def test_train_reports_the_test_accuracy(call, videos, tmp_path, monkeypatch):
-    def train_folder(settings, folder, verbose):
+    def train_folder(settings, folder, verbose, devices):
         return training.RunReport(folder, 2, (8, 2), 3, 0.5, 0.5, 1, 9.0, 4, 0.25)
 
     monkeypatch.setattr(training, "train_folder", train_folder)

@@ -1,4 +1,6 @@
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from keras_acl.training.history import read_history
 pytestmark = pytest.mark.filterwarnings(
     "ignore::keras_acl.data.MissingVideosWarning", "ignore::keras_acl.data.BadVideoWarning"
 )
+EXAMPLES = Path(train_kinetics400.__file__).parent
 STAGES = ("train", "precise_batch_norm", "test", "save_pretrained")
 
 
@@ -92,3 +95,18 @@ def test_a_run_needs_its_files(run_example, capsys):
     given = ("--videos", "gone", "--train-csv", "train.csv", "--val-csv", "val.csv")
     with pytest.raises(SystemExit, match=r"Error: There is no folder gone"):
         run_example("train_kinetics400", *given)
+
+
+def test_the_page_of_many_devices_has_the_table_that_its_script_prints():
+    folder = EXAMPLES / "train_kinetics400"
+    scaling = runpy.run_path(str(folder / "scaling.py"))
+    table = scaling["table"]((50, 100, 200), scaling["reading_rates"]())
+    assert table in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_many_devices_need():
+    job = runpy.run_path(str(EXAMPLES / "train_kinetics400" / "scaling.py"))["Job"](64, 100.0)
+    assert job.hours == pytest.approx(196 * 234643 / 6400 / 3600)
+    assert job.cores(25.0) == 32  # eight devices of 100 clips a second
+    # A ring of eight sends 1.75 times 4 bytes a parameter in 8 ms, a tenth of 80.
+    assert job.gigabits(10**6) == pytest.approx(7e6 * 8 / 0.008 / 1e9)
