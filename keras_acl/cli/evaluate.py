@@ -12,8 +12,10 @@ from keras_acl.cli.options import (
     AsJson,
     Engine,
     SavedModel,
+    Shard,
     Workers,
     load_to_evaluate,
+    read_shard,
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
@@ -39,7 +41,6 @@ Output = Annotated[
 BatchSize = Annotated[
     int | None, Option(min=1, help="Views computed at once.", show_default="3; 30 on a GPU")
 ]
-Shard = Annotated[str | None, Option(help="1/4: the first of four processes that share the work.")]
 
 
 def evaluate(
@@ -67,7 +68,7 @@ def evaluate(
 
     Example: keras-acl evaluate runs/videos
     """
-    part = _shard(shard)
+    part = read_shard(shard)
     with no_startup_noise():
         from keras_acl.evaluation import evaluate_views
         from keras_acl.evaluation.source import note_model, read_source
@@ -149,13 +150,3 @@ def report(
     with progress_bar("looking") as progress:
         write_report(run, output, run2, groups, model, hardest, progress)
     screen.print(f"{output} ({output.stat().st_size / 1000:,.0f} kB; it needs no other file)")
-
-
-def _shard(text: str | None) -> tuple[int, int]:
-    """(index, count) of "1/4"."""
-    if text is None:
-        return 0, 1
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(f"--shard is a part and the number of parts, as in 1/4. Received: {text}")
-    return int(number) - 1, int(count)
