@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,10 +24,10 @@ MISSING = 'Archives are classified by Ray: pip install "keras-acl[ray]"'
 STORE = 256 * 2**20  # bytes of shared memory; rows are small
 # Read by Ray when it is imported or started.
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # its servers listen on 127.0.0.1
+PATIENCE = 10.0  # seconds that a cluster may take to answer
 QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # what its daemons say would go to standard output
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a CPU's worker leaves CUDA_VISIBLE_DEVICES alone
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",  # helpers outlive a killed driver by that
 }
 PASSED_ON = (
     *("KERAS_BACKEND", "KERAS_HOME", "TF_CPP_MIN_LOG_LEVEL"),
@@ -156,7 +157,11 @@ def _connect(ray, workers: Workers) -> None:
         )
         return
     try:
+        # Where nothing answers, Ray ends the process.
+        host, _, port = workers.address.rpartition("/")[2].rpartition(":")
+        if host and port.isdecimal():
+            socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
         ray.init(address=workers.address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConnectionError(f"No Ray cluster answers at {workers.address}: {reason}") from error

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 
@@ -95,6 +96,17 @@ with ray_pool(Workers(2), "gone.keras", ArchiveOptions()) as pool:
     assert ray.is_initialized()
 assert not ray.is_initialized()
 """
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_cluster_that_does_not_answer_is_one_line(scheme):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
+    with (
+        pytest.raises(ConnectionError, match=f"No Ray cluster answers at {address}: .*refused"),
+        ray_pool(Workers(address=address), "demo", ArchiveOptions()),
+    ):
+        pass
 
 
 @pytest.mark.slow
