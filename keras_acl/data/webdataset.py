@@ -22,7 +22,7 @@ from keras_acl.data.sources import labels_of
 from keras_acl.data.tables import class_index
 from keras_acl.data.video_list import VideoList, checked_labels
 from keras_acl.system.printable import escaped, shortened
-from keras_acl.video.address import is_address
+from keras_acl.video.address import is_address, store_errors
 from keras_acl.video.files import VIDEO_SUFFIXES
 from keras_acl.video.stored_bytes import StoredBytes
 from keras_acl.video.video import Video
@@ -133,8 +133,9 @@ def _matching(text: str) -> list[str]:
     if is_address(text):
         if not glob.has_magic(text):
             return [text]
-        files, path = url_to_fs(text)
-        return sorted(str(files.unstrip_protocol(each)) for each in files.glob(path))
+        with store_errors(text):
+            files, path = url_to_fs(text)
+            return sorted(str(files.unstrip_protocol(each)) for each in files.glob(path))
     if os.path.isdir(text):
         return sorted(map(str, Path(text).glob("*.tar")))
     if os.path.isfile(text):
@@ -146,9 +147,10 @@ def _matching(text: str) -> list[str]:
 def _opened(shard: str) -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as stack:
         if is_address(shard):
-            files, path = url_to_fs(shard)
-            # Headers are a few bytes here and there.
-            file = files.open(path, "rb", block_size=2**16)
+            with store_errors(shard):
+                files, path = url_to_fs(shard)
+                # Headers are a few bytes here and there.
+                file = files.open(path, "rb", block_size=2**16)
         else:
             file = open(shard, "rb")  # noqa: SIM115  the stack closes it
         stack.enter_context(file)

@@ -24,6 +24,22 @@ def is_address(path: str | os.PathLike[str]) -> bool:
 
 
 @contextlib.contextmanager
+def store_errors(address: str) -> Iterator[None]:
+    """Turn whatever a store says into an OSError with the reason in a line.
+
+    Packages of stores have errors of their own, and ImportError and ValueError say that one is
+    missing; all mean that this file cannot be had.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(2, "No such file", address) from error
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(5, shortened(reason), address) from error
+
+
+@contextlib.contextmanager
 def local_copy(address: str) -> Iterator[Path]:
     """A temporary file with what is at an address, under its own name.
 
@@ -35,17 +51,10 @@ def local_copy(address: str) -> Iterator[Path]:
         OSError: If it cannot be opened or read, with the reason in a line.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # Packages of stores raise errors of their own, and ImportError and ValueError where one is
-        # missing: all say that this file cannot be had.
-        try:
+        with store_errors(address):
             files, name = url_to_fs(address)
             copy = Path(folder) / (os.path.basename(name) or "file")
             files.get_file(name, str(copy))
-        except FileNotFoundError as error:
-            raise FileNotFoundError(2, "No such file", address) from error
-        except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise OSError(5, shortened(reason), address) from error
         if not copy.is_file():
             raise IsADirectoryError(21, "Is a directory", address)
         yield copy

@@ -4,7 +4,7 @@ import dataclasses
 
 from fsspec.core import url_to_fs
 
-from keras_acl.video.address import is_address
+from keras_acl.video.address import is_address, store_errors
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class StoredBytes:
             OSError: If the file is not there, or ends before they do.
         """
         if is_address(self.file):
-            files, path = url_to_fs(self.file)
             end = None if self.size is None else self.start + self.size
-            found = files.cat_file(path, self.start, end)
+            with store_errors(self.file):
+                files, path = url_to_fs(self.file)
+                found = files.cat_file(path, self.start, end)
         else:
             with open(self.file, "rb") as file:
                 file.seek(self.start)

@@ -14,7 +14,7 @@ from fsspec.core import url_to_fs
 
 from keras_acl.data.tables import read_table
 from keras_acl.system.printable import escaped, shortened
-from keras_acl.video.address import is_address, local_copy
+from keras_acl.video.address import is_address, local_copy, store_errors
 from keras_acl.video.files import VIDEO_SUFFIXES, checked_folder, find_videos, is_url
 from keras_acl.video.video import Video
 
@@ -161,12 +161,9 @@ def _in_folder(folder: str) -> Iterator[Item]:
 
 def _find_at(folder: str) -> Sequence[tuple[str, str]]:
     """Address of each video below an address, and its path from there."""
-    try:
+    with store_errors(folder):
         files, root = url_to_fs(folder)
         found = sorted(files.find(root))
-    except Exception as error:  # packages of stores have errors of their own
-        reason = shortened(" ".join(str(error).split()) or type(error).__name__)
-        raise OSError(5, reason, folder) from error
     beyond = len(root.rstrip("/")) + 1
     return [
         (str(files.unstrip_protocol(path)), path[beyond:])

@@ -52,6 +52,7 @@ def items(paths):
     return [Item(os.path.basename(path), Video(path)) for path in paths]
 
 
+@pytest.mark.backends
 def test_rows_say_what_predict_and_features_say(worker, model, videos):
     one = worker()
     rows = one.classify(items(videos))
@@ -129,6 +130,7 @@ def test_the_best_five_in_order():
     assert found["spatial_score"] == 0.3
 
 
+@pytest.mark.backends
 def test_a_model_of_one_stream_has_none_alone(saved):
     with pytest.raises(ValueError, match="SlowClassifier has no two streams"):
         computing(slow(), ("logits", "spatial_logits", "temporal_logits"))
