@@ -72,5 +72,5 @@ def test_what_cannot_be_read_is_that_video_s_error(content, reason):
 def test_bytes_open_nothing_else(playlist, tmp_path):
     video = write_video(tmp_path / "a.mp4", numbered_frames(5))
     text = playlist.format(video).encode()
-    with pytest.raises(DecodingError, match="Invalid (data|argument)"):
+    with pytest.raises(DecodingError, match=r"Invalid (data|argument)"):
         probe(Video("list", content=lambda: text))
