@@ -12,11 +12,12 @@ from keras_acl.cli.options import (
     AsJson,
     Engine,
     SavedModel,
+    Shard,
     Workers,
     load_to_evaluate,
+    read_shard,
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
-from keras_acl.system.launcher import launch
 
 SHOWN = 5  # unreadable files that are named
 
@@ -39,13 +40,6 @@ Output = Annotated[
 ]
 BatchSize = Annotated[
     int | None, Option(min=1, help="Views computed at once.", show_default="3; 30 on a GPU")
-]
-Shard = Annotated[
-    str | None,
-    Option(
-        help="1/4: the first of four processes that share the work; auto: as the launcher "
-        "(srun, mpirun, KERAS_DISTRIBUTION_…) says."
-    ),
 ]
 
 
@@ -74,7 +68,7 @@ def evaluate(
 
     Example: keras-acl evaluate runs/videos
     """
-    part = _shard(shard)
+    part = read_shard(shard)
     with no_startup_noise():
         from keras_acl.evaluation import evaluate_views
         from keras_acl.evaluation.source import note_model, read_source
@@ -156,18 +150,3 @@ def report(
     with progress_bar("looking") as progress:
         write_report(run, output, run2, groups, model, hardest, progress)
     screen.print(f"{output} ({output.stat().st_size / 1000:,.0f} kB; it needs no other file)")
-
-
-def _shard(text: str | None) -> tuple[int, int]:
-    """(index, count) of "1/4", or, of "auto", those that the launcher gave this process."""
-    if text is None:
-        return 0, 1
-    if text == "auto":
-        index, count, _ = launch()
-        return index, count
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise ValueError(
-            f"--shard is a part and the number of parts, as in 1/4, or auto. Received: {text}"
-        )
-    return int(number) - 1, int(count)

@@ -8,6 +8,7 @@ import typer
 
 from keras_acl import __version__
 from keras_acl.cli import (
+    archive,
     attention,
     evaluate,
     export,
@@ -38,6 +39,7 @@ VERBS = {
     "More about a model": (
         attention.attention,
         predict.features,
+        archive.classify,
         speed.summary,
         speed.bench,
         speed.costs,
@@ -93,7 +95,7 @@ def main() -> None:
     try:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
-        extras = "deploy, imagenet, jax, keras-cv, parquet, quantize and torch"
+        extras = "deploy, imagenet, jax, keras-cv, parquet, quantize, ray and torch"
         _fail(f"{error}. The extras are {extras}.")
     except OSError as error:
         known = error.filename is not None and error.strerror is not None

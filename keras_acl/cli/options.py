@@ -11,6 +11,7 @@ import typer
 
 from keras_acl.cli.terminal import no_startup_noise, set_verbosity
 from keras_acl.system.choose_device import choose_device
+from keras_acl.system.launcher import launch
 
 INTERRUPTED = 130  # 128 + SIGINT, the shell's habit
 
@@ -30,6 +31,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Files read at a time.", show_default="one per CPU core"),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        help="1/4: the first of four processes that share the work; auto: as the launcher "
+        "(srun, mpirun, KERAS_DISTRIBUTION_…) says."
+    ),
 ]
 InferencePrecision = Annotated[
     Literal["float32", "bfloat16", "float16"] | None,
@@ -117,33 +125,10 @@ def with_options(command: Callable[..., None], computes: bool) -> Callable[..., 
 
 
 def load_for_inference(name: str, precision: str | None = None, engine: str = "auto"):
-    """Load what `SavedModel` takes, optimised; by default in the precision that it computes in.
+    """Load what `SavedModel` takes, optimised; by default in the precision that it computes in."""
+    from keras_acl.inference.load import load_for_inference as load
 
-    An exported model, and one whose engine was kept, is loaded without Keras.
-    """
-    from keras_acl.engines.inference_model import InferenceModel, is_exported
-
-    if is_exported(name):  # without Keras
-        from keras_acl.pretrained.any_file import load_exported
-
-        return load_exported(name, **({} if precision is None else {"precision": precision}))
-    from keras_acl.inference.kept_engines import note_source, noted
-    from keras_acl.system.quiet_start import has_nvidia
-
-    # What was kept is for processors.
-    if engine == "openvino" or (engine == "auto" and not has_nvidia()):
-        found = noted(name, precision)
-        if found is not None:
-            return found
-    with no_startup_noise():
-        from keras_acl.inference.engine_choice import optimize
-        from keras_acl.pretrained import load_any
-
-    loaded = load_any(name)
-    fast = optimize(loaded, precision=precision, engine=engine)
-    if isinstance(fast, InferenceModel):
-        note_source(name, fast, loaded.compute_dtype)
-    return fast
+    return load(name, precision, engine)
 
 
 def load_to_evaluate(name: str, engine: str = "auto"):
@@ -162,6 +147,21 @@ def load_to_evaluate(name: str, engine: str = "auto"):
     fast = optimize(model, precision=None, engine=engine)
     # `evaluate_views` folds a Keras model itself, and knows it again by its own weights.
     return fast if isinstance(fast, InferenceModel) else model
+
+
+def read_shard(text: str | None) -> tuple[int, int]:
+    """(index, count) of "1/4", or, of "auto", those that the launcher gave this process."""
+    if text is None:
+        return 0, 1
+    if text == "auto":
+        index, count, _ = launch()
+        return index, count
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(
+            f"--shard is a part and the number of parts, as in 1/4, or auto. Received: {text}"
+        )
+    return int(number) - 1, int(count)
 
 
 def output_names(paths: Sequence[str | Path]) -> list[str]:

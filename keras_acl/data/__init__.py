@@ -2,15 +2,18 @@
 
 Batches for `fit`, `evaluate` and `predict`, in one call:
     from_directory, from_csv, from_ucf101, from_kinetics: files -> VideoDataset
-    DatasetOptions: keywords that these four share
+    from_webdataset, from_huggingface: tar files, a Dataset of Hugging Face -> VideoDataset
+    DatasetOptions: keywords that these share
 
 The same in two steps:
     read_directory, read_csv, read_ucf101, read_kinetics: files -> VideoList
+    read_webdataset, read_huggingface: tar files, a Dataset of Hugging Face -> VideoList
     read_splits, Splits: a folder with train/, val/ and test/ -> a VideoList for each
     split: VideoList -> training and validation side
     VideoDataset: VideoList -> batches
     Augmentation, LoadingOptions: what varies in training, and how files are read
     Video, VideoLimits, VideoList: one video and its class; a list with class names
+    StoredBytes: a video that is a part of a larger file
 
 Care of files:
     check_videos, VideoProblem: find the files that cannot be read
@@ -30,11 +33,13 @@ from typing import TYPE_CHECKING
 
 from keras_acl.data.augmentation import Augmentation, read_test_clip, read_training_clip
 from keras_acl.data.bad_videos import BadVideosError, BadVideoWarning
+from keras_acl.data.huggingface import read_huggingface
 from keras_acl.data.kinetics import read_kinetics
 from keras_acl.data.sources import read_csv, read_directory, read_splits
 from keras_acl.data.split_folders import Splits
 from keras_acl.data.ucf101 import read_ucf101
 from keras_acl.data.video_list import MissingVideosWarning, VideoList, split
+from keras_acl.data.webdataset import read_webdataset
 from keras_acl.moving_figures.dataset import FigureClip, MovingFigures, read_mask
 from keras_acl.system.lazy_names import lazy_names
 from keras_acl.video.check import VideoProblem, check_videos
@@ -43,6 +48,7 @@ from keras_acl.video.frame_table import VideoInfo, probe
 from keras_acl.video.read import read_frames
 from keras_acl.video.sampling import frame_offsets, random_clip, record_rng, uniform_clips
 from keras_acl.video.shrink import ShrinkReport, shrink_videos
+from keras_acl.video.stored_bytes import StoredBytes
 from keras_acl.video.video import DecodingError, Video, VideoLimits
 
 if TYPE_CHECKING:
@@ -50,8 +56,10 @@ if TYPE_CHECKING:
         DatasetOptions,
         from_csv,
         from_directory,
+        from_huggingface,
         from_kinetics,
         from_ucf101,
+        from_webdataset,
     )
     from keras_acl.data.stream import LoadingOptions
     from keras_acl.data.video_dataset import VideoDataset
@@ -68,6 +76,7 @@ __all__ = [
     "MovingFigures",
     "ShrinkReport",
     "Splits",
+    "StoredBytes",
     "Video",
     "VideoDataset",
     "VideoInfo",
@@ -78,20 +87,24 @@ __all__ = [
     "frame_offsets",
     "from_csv",
     "from_directory",
+    "from_huggingface",
     "from_kinetics",
     "from_ucf101",
+    "from_webdataset",
     "probe",
     "random_clip",
     "read_clip",
     "read_csv",
     "read_directory",
     "read_frames",
+    "read_huggingface",
     "read_kinetics",
     "read_mask",
     "read_splits",
     "read_test_clip",
     "read_training_clip",
     "read_ucf101",
+    "read_webdataset",
     "record_rng",
     "shrink_videos",
     "split",
@@ -107,7 +120,9 @@ __getattr__, __dir__ = lazy_names(
         "VideoDataset": "keras_acl.data.video_dataset",
         "from_csv": "keras_acl.data.from_files",
         "from_directory": "keras_acl.data.from_files",
+        "from_huggingface": "keras_acl.data.from_files",
         "from_kinetics": "keras_acl.data.from_files",
         "from_ucf101": "keras_acl.data.from_files",
+        "from_webdataset": "keras_acl.data.from_files",
     },
 )

@@ -1,4 +1,4 @@
-"""From files on disk to a `VideoDataset` in one call.
+"""From files to a `VideoDataset` in one call.
 
 Each function reads a list of videos and makes a `VideoDataset` of it; for rarer wishes, such as a
 part of the list, call these two yourself.
@@ -6,16 +6,18 @@ part of the list, call these two yourself.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data.augmentation import Augmentation
+from keras_acl.data.huggingface import read_huggingface
 from keras_acl.data.kinetics import read_kinetics
 from keras_acl.data.sources import read_csv, read_directory
 from keras_acl.data.stream import LoadingOptions
 from keras_acl.data.ucf101 import read_ucf101
 from keras_acl.data.video_dataset import VideoDataset
 from keras_acl.data.video_list import split
+from keras_acl.data.webdataset import read_webdataset
 
 
 class DatasetOptions(TypedDict, total=False):
@@ -168,3 +170,69 @@ def from_kinetics(
         ValueError: If the table cannot be understood.
     """
     return VideoDataset(read_kinetics(folder, file, labels), clip, batch_size, **options)
+
+
+def from_webdataset(
+    shards: str | Path | Sequence[str | Path],
+    clip: ClipSpec,
+    batch_size: int = 8,
+    *,
+    labels: Sequence[str] | None = None,
+    label: str | None = None,
+    **options: Unpack[DatasetOptions],
+) -> VideoDataset:
+    """Read the videos in tar files, each beside its label, as WebDataset has it.
+
+    They are read from their place in any order, so that shuffling, sharding and resuming are those
+    of files in folders; nothing is unpacked.
+
+    Args:
+        shards: Tar files, not compressed: one, a list, a folder, a pattern such as
+            `train-{000..127}.tar`, or addresses, see `read_webdataset`.
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
+        labels: Class names in the order of their indices, so that sets agree: `train.labels`.
+        label: Ending of the files that hold the class: `"cls"`, `"txt"` or `"json:field"`; by
+            default whichever there is.
+        **options: `training`, `augmentation`, `seed` and `loading`, see `DatasetOptions`.
+
+    Raises:
+        FileNotFoundError: If there is no such shard.
+        ValueError: If a shard cannot be understood.
+
+    Example:
+        >>> train = keras_acl.data.from_webdataset("train-{000..127}.tar", model.clip)
+    """
+    return VideoDataset(read_webdataset(shards, labels, label), clip, batch_size, **options)
+
+
+def from_huggingface(
+    dataset: Any,
+    clip: ClipSpec,
+    batch_size: int = 8,
+    *,
+    labels: Sequence[str] | None = None,
+    video: str = "video",
+    label: str | None = "label",
+    **options: Unpack[DatasetOptions],
+) -> VideoDataset:
+    """Read a `datasets.Dataset` of Hugging Face with a column of videos.
+
+    They are decoded here, as all others are, whatever the column's own decoder is.
+
+    Args:
+        dataset: One split: `load_dataset("user/repo", split="train")`.
+        clip: Clip that the model takes: `model.clip`.
+        batch_size: Clips per batch.
+        labels: Class names in the order of their indices, so that sets agree: `train.labels`.
+        video: Name of the column of videos.
+        label: Name of the column of labels: `ClassLabel`, numbers or text. None: there is none.
+        **options: `training`, `augmentation`, `seed` and `loading`, see `DatasetOptions`.
+
+    Raises:
+        TypeError: If it is a stream, or several splits.
+        ValueError: If the columns cannot be understood.
+    """
+    return VideoDataset(
+        read_huggingface(dataset, labels, video, label), clip, batch_size, **options
+    )

@@ -148,7 +148,7 @@ def read_csv(
     root = file.parent if root is None else checked_folder(root)
     rows = read_table(file, ("path", "label", *(() if subset is None else ("subset",))))
     cells = [_label_names(row, multi_label) for row in rows]
-    labels = _labels_of(cells) if labels is None else checked_labels(labels)
+    labels = labels_of(cells) if labels is None else checked_labels(labels)
     if multi_label:
         _check_several(labels, rows)
     elif joined := [name for name in labels if SEPARATOR in name]:
@@ -230,7 +230,8 @@ def _check_several(labels: Sequence[str], rows: Sequence[Row]) -> None:
             )
 
 
-def _labels_of(cells: Iterable[Iterable[str]]) -> tuple[str, ...]:
+def labels_of(cells: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Class names of the labels of each video: indices up to the largest, or sorted names."""
     names = {name for cell in cells for name in cell} - {""}
     if names and all(name.isdecimal() and len(name) < MOST_DIGITS for name in names):
         count = max(map(int, names)) + 1

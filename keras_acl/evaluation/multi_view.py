@@ -191,7 +191,8 @@ def _begin(
         raise ValueError("There are no videos to evaluate. Received an empty list.")
     listed = [*records, *map(Video, missing)]
     truth = _truth(listed, len(labels), model.multi_label)
-    there = [video_exists(video.path) for video in records] + [False] * len(missing)
+    there = [v.content is not None or video_exists(v.path) for v in records]
+    there += [False] * len(missing)
     nothing = np.full((len(listed), len(labels)), np.nan, np.float32)
     scores = Scores(
         paths=tuple(video.path for video in listed),

@@ -3,7 +3,8 @@
 A trained model: `load_model`, a `.keras` file or an exported one. Classes of videos:
 `predict_videos`. What happens when in a long recording: `predict_timeline`, `plot_timeline`. What
 the dense layer sees: `features`, `save_features`. Faster: `optimize`. A file for another
-engine: `export`, `read_metadata`; in int8: `quantize`. Videos are decoded ahead, by as many
+engine: `export`, `read_metadata`; in int8: `quantize`. A whole archive, by several processes or a
+cluster: `classify_archive`, `ArchiveOptions`, `Workers`. Videos are decoded ahead, by as many
 threads as there are cores.
 """
 
@@ -13,6 +14,8 @@ from keras_acl.system.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from keras_acl.engines.metadata import read_metadata
+    from keras_acl.inference.archive.classify import Archive, classify_archive
+    from keras_acl.inference.archive.options import ArchiveOptions, Workers
     from keras_acl.inference.engine_choice import optimize
     from keras_acl.inference.export_model import Exported, export
     from keras_acl.inference.feature_extraction import Features, features, save_features
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from keras_acl.pretrained.any_file import load_model
 
 __all__ = [
+    "Archive",
+    "ArchiveOptions",
     "Exported",
     "Features",
     "Prediction",
@@ -31,6 +36,8 @@ __all__ = [
     "Quantized",
     "Segment",
     "Timeline",
+    "Workers",
+    "classify_archive",
     "export",
     "features",
     "load_model",
@@ -47,6 +54,8 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Archive": "keras_acl.inference.archive.classify",
+        "ArchiveOptions": "keras_acl.inference.archive.options",
         "Exported": "keras_acl.inference.export_model",
         "Features": "keras_acl.inference.feature_extraction",
         "Prediction": "keras_acl.inference.predict",
@@ -54,6 +63,8 @@ __getattr__, __dir__ = lazy_names(
         "Quantized": "keras_acl.inference.quantize_comparison",
         "Segment": "keras_acl.inference.timeline",
         "Timeline": "keras_acl.inference.timeline",
+        "Workers": "keras_acl.inference.archive.options",
+        "classify_archive": "keras_acl.inference.archive.classify",
         "export": "keras_acl.inference.export_model",
         "features": "keras_acl.inference.feature_extraction",
         "load_model": "keras_acl.pretrained.any_file",

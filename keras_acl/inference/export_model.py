@@ -15,11 +15,12 @@ from keras_acl.engines.metadata import JSON
 from keras_acl.engines.runtimes import INPUT
 from keras_acl.inference.export_formats import Format, format_of
 from keras_acl.inference.export_metadata import describe
+from keras_acl.inference.named_outputs import named_outputs
 from keras_acl.inference.parity import largest_difference, run_exported
 from keras_acl.layers import ClassActivationMaps
-from keras_acl.models import SlowClassifier, optimize
+from keras_acl.models import optimize
 from keras_acl.models.compiled_call import CompiledCall
-from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
+from keras_acl.models.supervised_streams import STREAMS
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.moving_figures.dataset import MovingFigures
 from keras_acl.system.atomic_write import folder_beside
@@ -146,20 +147,14 @@ def _signature(clips: np.ndarray, batch: int | None, free_size: bool) -> list[ke
 
 def _outputs(model, clip, maps: bool | str) -> dict:
     """What an export returns, by name."""
-    features = model.features(clip)
-    pooled = model.pool(*features)
-    several_scales = isinstance(model, SlowClassifier) and len(model.scales) > 1
-    logits = model(clip, training=False) if several_scales else model.classifier(pooled)
+    features, found = named_outputs(model, clip)
     if not maps:
-        return {"logits": logits}
-    found = {"logits": logits, "features": pooled}
-    if isinstance(model, SupervisedStreams):
-        found |= model.logits_alone(pooled)
+        return {"logits": found["logits"]}
     for name, stream, kernel in zip(STREAMS, features, model.class_weights, strict=False):
         stream = ops.cast(stream, "float32")
         if name == "spatial":
             stream = ops.mean(stream, axis=1, keepdims=True)
-        made = {"map": _map_of_best_class(stream, kernel, logits)}
+        made = {"map": _map_of_best_class(stream, kernel, found["logits"])}
         if maps == "all":
             made["maps"] = ClassActivationMaps()((stream, kernel))
         for ending, value in made.items():

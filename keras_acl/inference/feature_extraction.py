@@ -102,7 +102,7 @@ def features(
         todo = np.flatnonzero(np.isnan(rows).any(axis=(1, 2))).tolist()
         size = min(batch_size, clips * len(records))
         read = clips_ahead([records[index] for index in todo], model.clip, clips, workers)
-        with contextlib.closing(_rows(read, compute, clips, size)) as computed:
+        with contextlib.closing(rows_ahead(read, compute, clips, size)) as computed:
             for done, (place, row) in enumerate(computed, len(records) - len(todo) + 1):
                 if isinstance(row, DecodingError):
                     problems[todo[place]] = row.reason
@@ -227,7 +227,7 @@ def _engine(model) -> tuple[int, Callable[[np.ndarray, int], np.ndarray], Callab
     return channels, compute, functools.partial(fingerprint, model)
 
 
-def _rows(
+def rows_ahead(
     read: Generator[tuple[int, np.ndarray | DecodingError], None, None],
     pool: Callable[[np.ndarray, int], np.ndarray],
     clips: int,

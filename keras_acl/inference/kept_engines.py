@@ -90,15 +90,17 @@ def _used(file: Path, precision: str) -> InferenceModel:
     return model
 
 
-def _digest(name: str) -> str:
-    """Of the files that a name stands for."""
+def source_files(name: str) -> list[Path]:
+    """The files that a name stands for, as `load_any` takes it."""
     path = Path(name)
     if path.suffix == ".keras" or (path / "model.keras").is_file():
-        files = [path if path.suffix == ".keras" else path / "model.keras"]
-    else:
-        files = [find_folder(name) / each for each in (CONFIG, WEIGHTS, METADATA)]
+        return [path if path.suffix == ".keras" else path / "model.keras"]
+    return [find_folder(name) / each for each in (CONFIG, WEIGHTS, METADATA)]
+
+
+def _digest(name: str) -> str:
     digest = hashlib.sha256(importlib.import_module("keras_acl").__version__.encode())
-    for file in files:
+    for file in source_files(name):
         digest.update(f"{file.resolve()}{sha256_of(file)}".encode())
     return digest.hexdigest()[:16]
 

@@ -7,6 +7,6 @@ atomic_write       files that appear only when they are complete
 figures            figures of matplotlib, written to files
 html               pieces of HTML with which results show themselves in notebooks
 dotted_names       nested settings as one level of names
-without_telemetry  OpenVINO and NNCF, which would report that they are used
+without_telemetry  OpenVINO, NNCF and Ray, which would report their use
 lazy_names         public names that are imported on first use
 """

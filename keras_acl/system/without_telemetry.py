@@ -9,11 +9,12 @@ REPORTER = "openvino_telemetry"  # what both send with
 
 
 def import_without_telemetry(name: str) -> ModuleType:
-    """Import OpenVINO or NNCF, whose use would be reported to its makers.
+    """Import OpenVINO, NNCF or Ray, whose use would be reported to its makers.
 
     `import openvino` alone sends an event to Google Analytics and writes a number for its user into
     the home folder, asking nobody. Both do without the package that sends where it is missing, and
-    so it is while they are imported. Nothing changes for who has imported them before.
+    so it is while they are imported. Nothing changes for who has imported them before. Ray reports
+    once it is started, unless a variable says no.
 
     Args:
         name: Name of a module.
@@ -22,6 +23,7 @@ def import_without_telemetry(name: str) -> ModuleType:
         ImportError: If it is missing.
     """
     os.environ.setdefault("NNCF_CI", "1")  # NNCF's own switch, for what it starts
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     loaded = {key: module for key, module in sys.modules.items() if _reports(key)}
     for key in loaded:
         del sys.modules[key]

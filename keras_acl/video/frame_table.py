@@ -135,11 +135,13 @@ def _weight(table: FrameTable) -> int:
 
 
 def _key(video: Video) -> object:
-    return video.path, video.fps, video.limits
+    return video.path, video.fps, video.limits, video.content
 
 
 def _state(video: Video) -> object:
     """A value that changes when the file changes; None where there is no file."""
+    if video.content is not None:
+        return True
     if is_url(video.path):
         return time.monotonic() // FRESH
     try:

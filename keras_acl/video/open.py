@@ -4,9 +4,11 @@ FFmpeg takes any name with a colon for a URL, and playlists name other files. So
 opened as a file, and protocols and formats that are not listed here are refused.
 """
 
+import io
 import os
 import ssl
 import stat
+from collections.abc import Callable
 
 import av
 import certifi
@@ -34,6 +36,8 @@ def opened(video: Video) -> InputContainer:
             numbered pictures.
         FFmpegError: If FFmpeg cannot read it.
     """
+    if video.content is not None:
+        return _held(video, video.content)
     # A title in another encoding than UTF-8 is no reason to refuse a video.
     if is_url(video.path):
         options = {"protocol_whitelist": WEB, "format_whitelist": FORMATS, **_certificates()}
@@ -48,6 +52,17 @@ def opened(video: Video) -> InputContainer:
         raise DecodingError(video.path, "it is no regular file")
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     return av.open(f"file:{video.path}", options=options, metadata_errors="replace")
+
+
+def _held(video: Video, content: Callable[[], bytes]) -> InputContainer:
+    """Open a video whose bytes are a part of something."""
+    try:
+        held = io.BytesIO(content())
+    except (OSError, ValueError) as error:
+        raise DecodingError(video.path, getattr(error, "strerror", None) or str(error)) from error
+    # `data` is a protocol that opens nothing.
+    options = {"protocol_whitelist": "data", "format_whitelist": FORMATS}
+    return av.open(held, "r", options=options, metadata_errors="replace")
 
 
 def _pictures(video: Video) -> InputContainer:

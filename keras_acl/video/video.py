@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import av.error
 
@@ -43,6 +43,8 @@ class Video:
             together.
         fps: Frames per second of a folder of pictures, 25 by default. A file states its own.
         limits: What is refused as too large.
+        content: Where the video is no file of its own but a part of a larger one: what returns its
+            bytes, called whenever it is read; hashable, as `StoredBytes` is. `path` is its name.
 
     Raises:
         ValueError: If a label or the start is negative, several labels are not in order, the part
@@ -56,6 +58,7 @@ class Video:
     group: str | None = None
     fps: float | None = None
     limits: VideoLimits = dataclasses.field(default=VideoLimits(), repr=False)
+    content: Callable[[], bytes] | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if min(self.classes, default=0) < 0:

@@ -10,7 +10,17 @@ from keras_acl.cli.main import app
 from keras_acl.system import devices
 from keras_acl.video import check as checking
 
-COMPUTING = ["train", "predict", "features", "evaluate", "report", "explain", "attention", "bench"]
+COMPUTING = [
+    "train",
+    "predict",
+    "features",
+    "classify",
+    "evaluate",
+    "report",
+    "explain",
+    "attention",
+    "bench",
+]
 VERBS = [command.name for command in app.registered_commands]
 
 
