@@ -100,6 +100,14 @@ Patience = Annotated[
 AllScores = Annotated[
     bool, Option("--all-scores", help="The scores of all classes in predictions.csv.")
 ]
+Processes = Annotated[
+    int,
+    Option(
+        min=0,
+        help="Decode in so many processes instead of threads: a decoder that crashes or hangs "
+        "costs its video, not the run.",
+    ),
+]
 Rematerialize = Annotated[bool, Option("--rematerialize", help="Less memory, more time.")]
 
 
@@ -133,6 +141,7 @@ def train(
     seed: Annotated[int, Option(min=0)] = 0,
     precision: TrainingPrecision = None,
     workers: Workers = None,
+    processes: Processes = 0,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
 
@@ -146,21 +155,19 @@ def train(
     losses = {"consistency_weight": consistency_weight, "stream_supervision": stream_supervision}
     sides = {"validation": validation, "test": test, "validation_split": validation_split}
     larger = {"batch_size": batch_size, "accumulate": accumulate, "rematerialize": rematerialize}
+    machine = {"precision": precision, "workers": workers, "processes": processes}
     settings = plan_run(
         folder,
         network,
         weights,
         clip={"frames": frames, "size": size, "span": span},
         recipe={**length, **few_videos, **losses},
-        **sides,
-        **larger,
+        **{**sides, **larger, **machine},
         flip=flip,
         keep=keep,
         all_scores=all_scores,
         multi_label=multi_label,
         seed=seed,
-        precision=precision,
-        workers=workers,
     )
     _train(settings, output or default_folder(folder))
 
