@@ -15,10 +15,24 @@ CLIP = ClipSpec(frames=2, span=4, size=16)
 
 
 def decode(video, rng):
-    """What the name of a file says."""
-    word = os.path.basename(video.path).split(".")[0]
+    """What the first word of a file's name says; else the process and a number that was drawn."""
+    fail(video)
+    return np.array([os.getpid(), rng.integers(100)])
+
+
+def decode_clip(video, rng):
+    """What the first word of a file's name says; else its clip."""
+    fail(video)
+    return ClipReader(CLIP, None)(video, rng)
+
+
+def fail(video) -> None:
+    """Crash, hang, ..., if the first word of the file's name is one of these."""
+    word = os.path.basename(video.path).split(".")[0].split("-")[0]
     if word == "crash":
         os.abort()
+    if word == "fault":
+        os.kill(os.getpid(), signal.SIGSEGV)
     if word == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "hang":
@@ -29,14 +43,6 @@ def decode(video, rng):
         raise KeyError(video.path)
     if word == "stop":
         sys.exit(3)
-    return np.array([os.getpid(), rng.integers(100)])
-
-
-def crash_on_three(video, rng):
-    """Decodes, but for one file."""
-    if video.path.endswith("3.mp4"):
-        os.abort()
-    return ClipReader(CLIP, None)(video, rng)
 
 
 def what_a_process_knows(video, rng):

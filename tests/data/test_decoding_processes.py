@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from faulty_decoders import CLIP, crash_on_three, decode
+from faulty_decoders import CLIP, decode, decode_clip
 from video_files import numbered_frames, write_video
 
 from keras_acl.data import BadVideoWarning, LoadingOptions, VideoDataset, VideoList
@@ -88,11 +88,12 @@ def test_closing_ends_what_hangs_and_blames_no_file():
 
 
 def test_a_decoder_that_crashes_costs_a_pass_one_warning(tmp_path, monkeypatch):
-    files = [write_video(tmp_path / f"{n}.mp4", numbered_frames(8)) for n in range(5)]
+    names = ("0", "1", "crash", "3", "4")
+    files = [write_video(tmp_path / f"{name}.mp4", numbered_frames(8)) for name in names]
     videos = VideoList([Video(str(file), label=0) for file in files], ("same",))
-    monkeypatch.setattr("keras_acl.data.stream.ClipReader", lambda *_: crash_on_three)
+    monkeypatch.setattr("keras_acl.data.stream.ClipReader", lambda *_: decode_clip)
     data = VideoDataset(videos, CLIP, 2, loading=LoadingOptions(processes=1))
-    with pytest.warns(BadVideoWarning, match=r"3\.mp4 cannot be read: its decoder crashed") as seen:
+    with pytest.warns(BadVideoWarning, match=r"crash\.mp4 cannot be read: its decoder crashed") as seen:
         passes = [[len(clips) for clips, _ in data] for _ in range(2)]
     data.close()
     assert len(seen) == 1
