@@ -22,7 +22,7 @@ from keras_acl.models.compiled_call import CompiledCall
 from keras_acl.models.supervised_streams import STREAMS, SupervisedStreams
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.moving_figures.dataset import MovingFigures
-from keras_acl.system.atomic_write import folder_beside
+from keras_acl.system.atomic_write import check_room, folder_beside
 from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.video import VideoSource, as_video
 
@@ -97,6 +97,7 @@ def export(
     form = form or ("2d" if target.lowered else "native")
     with folder_for(path) as folder:
         folded = optimize(model, "float32").copy_with(form=form)
+        check_room(path, model.variables)  # OpenVINO does not say what failed
         clips = _clips(model, batch or 2, video)
         expected = _reference(model, maps, clips)
         signature = _signature(clips, batch, target.free_size)

@@ -93,7 +93,9 @@ def test_a_decoder_that_crashes_costs_a_pass_one_warning(tmp_path, monkeypatch):
     videos = VideoList([Video(str(file), label=0) for file in files], ("same",))
     monkeypatch.setattr("keras_acl.data.stream.ClipReader", lambda *_: decode_clip)
     data = VideoDataset(videos, CLIP, 2, loading=LoadingOptions(processes=1))
-    with pytest.warns(BadVideoWarning, match=r"crash\.mp4 cannot be read: its decoder crashed") as seen:
+    with pytest.warns(
+        BadVideoWarning, match=r"crash\.mp4 cannot be read: its decoder crashed"
+    ) as seen:
         passes = [[len(clips) for clips, _ in data] for _ in range(2)]
     data.close()
     assert len(seen) == 1

@@ -10,8 +10,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from faulty_decoders import CLIP, decode_clip
 from faults import Row, peak_memory, timed
+from faulty_decoders import CLIP, decode_clip
 from video_files import write_video
 
 from keras_acl.clip import ClipSpec
@@ -35,7 +35,14 @@ FIELDS = (
     *(b"RIFF", b"avih", b"strh", b"strf", b"idx1", b"movi", b"vprp"),  # avi
     *(b"\x44\x89", b"\xb0\x81", b"\xba\x81", b"\x2a\xd7\xb1", b"\x23\xe3\x83"),  # mkv, webm
     *(b"\x1a\x45\xdf\xa3", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75"),
-    *(b"\x00\x00\x01\xb3", b"\x00\x00\x01\xba", b"FLV", b"onMetaData", b"\x30\x26\xb2\x75", b"\x47\x40"),
+    *(
+        b"\x00\x00\x01\xb3",
+        b"\x00\x00\x01\xba",
+        b"FLV",
+        b"onMetaData",
+        b"\x30\x26\xb2\x75",
+        b"\x47\x40",
+    ),
 )
 EXTREMES = (
     *(b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"),
