@@ -76,15 +76,19 @@ def optimize(
     try:
         return _with_openvino(model, wanted)
     except OSError as error:
-        if engine != "auto":
+        if engine == "openvino":
             raise
-        logger.warning(
-            "OpenVINO would be faster, but nothing can be kept in %s (%s): Keras computes. "
-            "KERAS_HOME chooses another folder.",
-            kept_engines.engines_folder(),
-            error.strerror or error,
-        )
+        _say_nothing_is_kept(error)
         return fold(model, precision)
+
+
+def _say_nothing_is_kept(error: OSError) -> None:
+    logger.warning(
+        "OpenVINO would be faster, but nothing can be kept in %s (%s): Keras computes. "
+        "KERAS_HOME chooses another folder.",
+        kept_engines.engines_folder(),
+        error.strerror or error,
+    )
 
 
 def _best_engine(precision: str) -> str:

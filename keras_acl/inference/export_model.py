@@ -61,9 +61,8 @@ def export(
     TensorFlow backend; `.pt2`, torch's exported program, on the torch backend.
 
     The file takes uint8 RGB clips named `clip`, computes in float32, and returns `logits`. Batch
-    normalisation is folded into the convolutions, which are 2D in LiteRT. Labels, clip,
-    version and card are inside: `read_metadata`. The file is run at once, by the runtime of its
-    format, and appears only if it computes what the Keras model computes.
+    normalisation is folded into the convolutions, which are 2D in LiteRT. Labels, clip, version and
+    card are inside: `read_metadata`. It is run at once, and appears only if it computes the same.
 
     Args:
         model: A classifier of this package; it stays as it is.

@@ -59,11 +59,14 @@ class Command:
     Args:
         *arguments: Its arguments.
         environment: Variables that differ from those of this process.
+        before: Python that is run first, for `train`.
     """
 
-    def __init__(self, *arguments, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments, environment: dict[str, str] | None = None, before: str = ""
+    ) -> None:
         small = (
-            "from keras_acl import cli; from keras_acl.training import runs; "
+            f"{before}from keras_acl import cli; from keras_acl.training import runs; "
             f"runs.NETWORKS['small'] = {SMALL!r}; cli.main()"
         )
         plain = ["-m", "keras_acl"] if arguments[0] != "train" else ["-c", small]
