@@ -1,6 +1,7 @@
 # make demo            synthesize videos, train, draw where the network looks   (VIDEOS=folder: your own)
 # make test            the test suite: all of it on TensorFlow, the backend tests on JAX and torch
 # make test-slow       tests that start processes, train for long or run the examples and tutorials
+# make soak            faults caused many times, tests/soak/README.md; under an hour on two cores
 # make test-serving    the servers of examples/deploy, KServe in an environment of its own
 # make lint            ruff, pyright, import-linter
 # make docs            the pages and the API reference as a site, build/docs/index.html
@@ -16,7 +17,7 @@ PYTEST ?= -n 2 --dist loadfile --durations 15 --durations-min 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: demo test test-tensorflow test-jax test-torch test-slow test-serving lint docs set-up clean
+.PHONY: demo test test-tensorflow test-jax test-torch test-slow soak test-serving lint docs set-up clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py --output demo $(if $(VIDEOS),--videos "$(VIDEOS)")
@@ -36,6 +37,9 @@ test-tensorflow: $(VENV)/installed-test
 # Few and long ones: whichever process is free takes the next, of whatever file.
 test-slow: $(VENV)/installed-test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST) --dist worksteal -m slow
+
+soak: $(VENV)/installed-test
+	KERAS_BACKEND=tensorflow $(BIN)/python tests/soak/soak.py
 
 test-serving: $(VENV)/installed-test build/serving/installed
 	SERVING_PYTHON=$(CURDIR)/build/serving/bin/python KERAS_BACKEND=tensorflow \

@@ -107,6 +107,14 @@ Devices = Annotated[
         show_default="one",
     ),
 ]
+Processes = Annotated[
+    int,
+    Option(
+        min=0,
+        help="Decode in so many processes instead of threads: a decoder that crashes or hangs "
+        "costs its video, not the run.",
+    ),
+]
 Rematerialize = Annotated[bool, Option("--rematerialize", help="Less memory, more time.")]
 
 
@@ -140,6 +148,7 @@ def train(
     seed: Annotated[int, Option(min=0)] = 0,
     precision: TrainingPrecision = None,
     workers: Workers = None,
+    processes: Processes = 0,
     devices: Devices = None,
 ) -> None:
     """Train on a folder of videos. The same command again resumes an interrupted run.
@@ -157,17 +166,16 @@ def train(
     sides = {"validation": validation, "test": test, "validation_split": validation_split}
     larger = {"batch_size": batch_size, "accumulate": accumulate, "rematerialize": rematerialize}
     others = {"flip": flip, "keep": keep, "all_scores": all_scores, "multi_label": multi_label}
-    machine = {"seed": seed, "precision": precision, "workers": workers}
+    reading = {"workers": workers, "processes": processes}
     settings = plan_run(
         folder,
         network,
         weights,
         clip={"frames": frames, "size": size, "span": span},
         recipe={**length, **few_videos, **losses},
-        **sides,
-        **larger,
-        **others,
-        **machine,
+        **{**sides, **larger, **others, **reading},
+        seed=seed,
+        precision=precision,
     )
     _train(settings, output or default_folder(folder), devices)
 

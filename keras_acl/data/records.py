@@ -1,8 +1,8 @@
-"""Which video comes when, and what it becomes. Worker processes run this, so: no Keras here."""
+"""Which video comes when, and what it becomes. Worker processes import this, so: no Keras here."""
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,6 +119,25 @@ def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClipReader:
+    """Read one clip of a video. Worker processes are given one, so: no list of videos here.
+
+    Args:
+        clip: Clip that the model takes.
+        augmentation: What varies in training. None: always the centre clip.
+    """
+
+    clip: ClipSpec
+    augmentation: Augmentation | None
+
+    def __call__(self, video: Video, rng: np.random.Generator) -> np.ndarray:
+        """uint8 of shape (frames, size, size, 3)."""
+        if self.augmentation is None:
+            return read_test_clip(video, self.clip)
+        return read_training_clip(video, self.clip, self.augmentation, rng)
+
+
+@dataclasses.dataclass(frozen=True)
 class RecordReader:
     """Read the clip of one record, or of another video of its class if the file is bad.
 
@@ -132,6 +151,7 @@ class RecordReader:
         augmentation: What varies in training. None: always the centre clip.
         seed: Seed of everything random.
         attempts: Number of files that are tried before giving up.
+        decode: What reads a clip; a `ClipReader` if None.
     """
 
     videos: Sequence[Video]
@@ -139,14 +159,16 @@ class RecordReader:
     augmentation: Augmentation | None
     seed: int
     attempts: int
+    decode: Callable[[Video, np.random.Generator], np.ndarray] | None = None
 
     def __call__(self, place: tuple[int, int]) -> Record:
         """Read (epoch, index)."""
         epoch, index = place
+        decode = self.decode or ClipReader(self.clip, self.augmentation)
         failures = []
         for candidate in self._candidates(epoch, index):
             try:
-                clip = self._read(self.videos[candidate], record_rng(self.seed, epoch, index))
+                clip = decode(self.videos[candidate], record_rng(self.seed, epoch, index))
                 return Record(clip, self.videos[candidate].label, tuple(failures))
             except DecodingError as error:
                 failures.append((error.path, error.reason))
@@ -156,11 +178,6 @@ class RecordReader:
         label = self.videos[index].label
         black = np.zeros(shape, np.uint8) if label is None else None
         return Record(black, label, tuple(failures))
-
-    def _read(self, video: Video, rng: np.random.Generator) -> np.ndarray:
-        if self.augmentation is None:
-            return read_test_clip(video, self.clip)
-        return read_training_clip(video, self.clip, self.augmentation, rng)
 
     def _candidates(self, epoch: int, index: int) -> Iterator[int]:
         yield index

@@ -2,16 +2,15 @@
 
 import dataclasses
 import os
-import signal
 import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grain
-from absl import flags
 
-from keras_acl.data.records import Passes, Record, RecordReader
+from keras_acl.data.decoding_processes import DecodingProcesses
+from keras_acl.data.records import ClipReader, Passes, Record, RecordReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +19,10 @@ class LoadingOptions:
 
     Args:
         threads: Threads that decode. None: as many as CPU cores, 16 at most.
-        processes: Worker processes that decode, instead of threads. They take seconds to start, a
-            script that asks for them needs the `if __name__ == "__main__":` line, and clips come
-            back through shared memory (in a container, give it some: `--shm-size`).
+        processes: Worker processes that decode, instead of threads. They take seconds to start, and
+            a script that asks for them needs the `if __name__ == "__main__":` line. A decoder that
+            crashes or hangs then costs its file, as a bad one, and not the run.
+        timeout: Seconds that a worker process may take for one file.
         shard: (index, count): which of several hosts this one is; its batches are the index-th
             parts of larger ones. Shards of a pass have no video in common and the same length; up
             to count - 1 videos of a pass are left out. None: within `keras_acl.distribute` as its
@@ -40,6 +40,7 @@ class LoadingOptions:
 
     threads: int | None = None
     processes: int = 0
+    timeout: float = 120.0
     shard: tuple[int, int] | None = None
     drop_remainder: bool = False
     bad_files: str | Path | None = None
@@ -51,6 +52,8 @@ class LoadingOptions:
                 "Expected threads >= 1 and processes >= 0. "
                 f"Received: threads={self.threads}, processes={self.processes}"
             )
+        if not self.timeout > 0:
+            raise ValueError(f"Expected seconds > 0. Received: timeout={self.timeout}")
         index, count = self.shard or (0, 1)
         if not 0 <= index < count:
             raise ValueError(
@@ -72,14 +75,18 @@ class RecordStream:
         self, passes: Passes, reader: RecordReader, options: LoadingOptions, ahead: int
     ) -> None:
         self._passes = passes
-        self._reader = reader
-        self._processes = options.processes
-        self._threads = options.threads or min(16, os.cpu_count() or 1)
-        self._ahead = ahead
+        self._threads = options.processes or options.threads or min(16, os.cpu_count() or 1)
+        self._ahead = max(self._threads, ahead)
         self._next = 0
         self._running: list[grain.DatasetIterator] = []  # one, or none
+        self._processes: DecodingProcesses | None = None
+        if options.processes:
+            decode = reader.decode or ClipReader(reader.clip, reader.augmentation)
+            self._processes = DecodingProcesses(decode, options.processes, options.timeout)
+            reader = dataclasses.replace(reader, decode=self._processes)
+        self._reader = reader
         # Also when this stream is forgotten or Python ends: nothing keeps running.
-        weakref.finalize(self, _stop, self._running)
+        weakref.finalize(self, _stop, self._running, self._processes)
 
     def take(self, first: int, count: int) -> list[Record]:
         """Read `count` records from place `first` on.
@@ -89,7 +96,8 @@ class RecordStream:
         """
         if not self._running or self._next != first:
             self.close()
-            self._running.append(iter(self._open(first)))
+            self._open()
+            self._running.append(iter(self._records(first)))
         self._next = -1  # nowhere, should reading be interrupted
         records = [next(self._running[0]) for _ in range(count)]
         self._next = first + count
@@ -97,34 +105,27 @@ class RecordStream:
 
     def pick(self, first: int, count: int) -> list[Record]:
         """Read `count` records from place `first` on, and leave the stream where it is."""
+        self._open()
         with ThreadPoolExecutor(self._threads) as pool:
             places = map(self._passes.locate, range(first, first + count))
             return list(pool.map(self._reader, places))
 
     def close(self) -> None:
         """Stop threads and processes. The next `take` starts them again."""
-        _stop(self._running)
+        _stop(self._running, self._processes)
 
-    def _open(self, first: int) -> grain.IterDataset:
+    def _open(self) -> None:
+        if self._processes is not None:
+            self._processes.open()
+
+    def _records(self, first: int) -> grain.IterDataset:
         records = grain.MapDataset.range(first, sys.maxsize)
         records = records.map(self._passes.locate).map(self._reader)
-        if self._processes:
-            if not flags.FLAGS.is_parsed():  # Grain asks for one; outside absl.app nobody parses
-                flags.FLAGS.mark_as_parsed()
-            # Each process reads one record after the other; its buffer is what runs ahead.
-            buffer = -(-self._ahead // self._processes)
-            options = grain.MultiprocessingOptions(self._processes, buffer)
-            reading = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
-            return records.to_iter_dataset(reading).mp_prefetch(options, _leave_interrupts)
-        ahead = max(self._threads, self._ahead)
-        return records.to_iter_dataset(grain.ReadOptions(self._threads, ahead))
+        return records.to_iter_dataset(grain.ReadOptions(self._threads, self._ahead))
 
 
-def _stop(running: list[grain.DatasetIterator]) -> None:
+def _stop(running: list[grain.DatasetIterator], processes: DecodingProcesses | None) -> None:
+    if processes is not None:
+        processes.close()  # first: the threads wait for them
     while running:
         running.pop().close()
-
-
-def _leave_interrupts(worker: int, count: int) -> None:
-    """Leave Ctrl-C, which reaches all processes, to the main one: it ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

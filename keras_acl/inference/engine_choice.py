@@ -61,9 +61,10 @@ def optimize(
     wanted = precision or model.compute_dtype
     if precision == "auto":
         wanted = "bfloat16" if fast_bfloat16() else "float32"
+    chosen = engine
     if engine == "auto":
-        engine = "keras" if constant_weights else _best_engine(wanted)
-    if engine == "keras":
+        chosen = "keras" if constant_weights else _best_engine(wanted)
+    if chosen == "keras":
         return fold(model, precision, constant_weights=constant_weights)
     if wanted == "float16" or constant_weights:
         raise ValueError(
@@ -72,7 +73,22 @@ def optimize(
         )
     if not kept_engines.has_openvino():
         raise ImportError(f"OpenVINO is not installed: {MISSING}")
-    return _with_openvino(model, wanted)
+    try:
+        return _with_openvino(model, wanted)
+    except OSError as error:
+        if engine == "openvino":
+            raise
+        _say_nothing_is_kept(error)
+        return fold(model, precision)
+
+
+def _say_nothing_is_kept(error: OSError) -> None:
+    logger.warning(
+        "OpenVINO would be faster, but nothing can be kept in %s (%s): Keras computes. "
+        "KERAS_HOME chooses another folder.",
+        kept_engines.engines_folder(),
+        error.strerror or error,
+    )
 
 
 def _best_engine(precision: str) -> str:

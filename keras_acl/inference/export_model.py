@@ -23,7 +23,7 @@ from keras_acl.models.compiled_call import CompiledCall
 from keras_acl.models.supervised_streams import STREAMS
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.moving_figures.dataset import MovingFigures
-from keras_acl.system.atomic_write import folder_beside
+from keras_acl.system.atomic_write import check_room, folder_beside
 from keras_acl.video.clips import read_uniform_clips
 from keras_acl.video.video import VideoSource, as_video
 
@@ -62,9 +62,8 @@ def export(
     TensorFlow backend; `.pt2`, torch's exported program, on the torch backend.
 
     The file takes uint8 RGB clips named `clip`, computes in float32, and returns `logits`. Batch
-    normalisation is folded into the convolutions, which are 2D in LiteRT. Labels, clip,
-    version and card are inside: `read_metadata`. The file is run at once, by the runtime of its
-    format, and appears only if it computes what the Keras model computes.
+    normalisation is folded into the convolutions, which are 2D in LiteRT. Labels, clip, version and
+    card are inside: `read_metadata`. It is run at once, and appears only if it computes the same.
 
     Args:
         model: A classifier of this package; it stays as it is.
@@ -98,6 +97,7 @@ def export(
     form = form or ("2d" if target.lowered else "native")
     with folder_for(path) as folder:
         folded = optimize(model, "float32").copy_with(form=form)
+        check_room(path, model.variables)  # OpenVINO does not say what failed
         clips = _clips(model, batch or 2, video)
         expected = _reference(model, maps, clips)
         signature = _signature(clips, batch, target.free_size)

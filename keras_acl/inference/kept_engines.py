@@ -1,5 +1,6 @@
 """Engines made from models, kept on disk: the next start needs neither Keras nor compiling."""
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -59,7 +60,8 @@ def note_source(name: str, model: InferenceModel, precision: str) -> None:
     """Note that what is called by this name is this engine, until its files change."""
     note = engines_folder() / f"{_digest(name)}.json"
     content = {"engine": model.file.parent.name, "precision": precision, "name": model.saved_as}
-    with written_whole(note) as beside:
+    # Without the note the next start takes longer.
+    with contextlib.suppress(OSError), written_whole(note) as beside:
         beside.write_text(json.dumps(content), encoding="utf-8")
 
 
@@ -86,7 +88,8 @@ def noted(name: str, precision: str | None) -> InferenceModel | None:
 
 def _used(file: Path, precision: str) -> InferenceModel:
     model = load_exported(file, precision=precision, cache=file.parent / "compiled")
-    os.utime(file)  # the ones used last are kept
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(file)  # the ones used last are kept
     return model
 
 

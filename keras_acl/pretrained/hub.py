@@ -11,7 +11,7 @@ from keras_acl.pretrained.metadata import NewerFormatError, check_files, read_me
 from keras_acl.pretrained.model_folder import FILES, METADATA
 
 SCHEME = "hf://"
-REPOSITORY = r"[\w.-]+/[\w.-]+"
+REPOSITORY = r"\w[\w.-]*/\w[\w.-]*"  # so neither .. nor an option
 LOG_IN = "log in (hf auth login) or set HF_TOKEN"
 
 
@@ -30,7 +30,8 @@ def parse_address(address: str) -> tuple[str, str | None]:
         ValueError: If it has another form.
     """
     found = re.fullmatch(rf"{SCHEME}({REPOSITORY})(?:@(.+))?", address)
-    if found is None:
+    # The client would write outside of its cache; git has no such names either.
+    if found is None or ".." in (found[2] or ""):
         raise ValueError(f"Expected {SCHEME}user/repo or {SCHEME}user/repo@v1. Received: {address}")
     return found[1], found[2]
 

@@ -25,6 +25,9 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     Yields:
         A path with the same ending.
 
+    Raises:
+        OSError: If it cannot be written; `filename` is that of `file`.
+
     Example:
         >>> with written_whole("model.keras") as beside:
         ...     model.save(beside)
@@ -36,6 +39,11 @@ def written_whole(file: str | os.PathLike) -> Iterator[Path]:
     try:
         yield beside
         os.replace(beside, file)
+    except OSError as error:
+        # A full disk names no file, others the one beside.
+        if error.errno is not None and error.filename in (None, str(beside)):
+            error.filename = str(file)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

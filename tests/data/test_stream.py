@@ -2,9 +2,13 @@ import sys
 from typing import NamedTuple
 
 import pytest
+from faulty_decoders import what_a_process_knows
 
-from keras_acl.data.records import Passes
+from keras_acl.clip import ClipSpec
+from keras_acl.data.records import Passes, RecordReader
 from keras_acl.data.stream import LoadingOptions, RecordStream
+from keras_acl.video.sampling import record_rng
+from keras_acl.video.video import Video
 
 
 class Place(NamedTuple):
@@ -104,19 +108,31 @@ def test_worker_processes_read_the_same_without_keras():
     import keras  # noqa: F401 - here, and therefore not to be found there
 
     passes = Passes(5, 5, seed=1)
-    records, _ = stream(passes, processes=2)
+    videos = [Video(f"{number}.mp4") for number in range(5)]
+    reader = RecordReader(videos, ClipSpec(), None, 0, 1, decode=what_a_process_knows)
+    records = RecordStream(passes, reader, LoadingOptions(processes=2), 4)
     taken = records.take(3, 6)
+    picked = records.pick(4, 1)
     records.close()
-    assert [(r.epoch, r.index) for r in taken] == [passes.locate(p) for p in range(3, 9)]
-    for record in taken:
-        assert "keras_acl.data.records" in record.modules
-        assert not {"keras", "tensorflow", "torch"} & record.modules
+    for record, position in zip([*taken, *picked], [*range(3, 9), 4], strict=True):
+        epoch, index = passes.locate(position)
+        path, drawn, modules = record.clip
+        assert path == f"{index}.mp4"
+        assert drawn == record_rng(0, epoch, index).random()
+        assert "keras_acl.data.records" in modules
+        assert not {"keras", "tensorflow", "torch"} & modules
 
 
 @pytest.mark.parametrize("options", [{"threads": 0}, {"processes": -1}])
 def test_numbers_of_workers_are_checked(options):
     with pytest.raises(ValueError, match=r"Expected threads >= 1 and processes >= 0\. Received: "):
         LoadingOptions(**options)
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan")])
+def test_the_time_for_a_file_is_checked(timeout):
+    with pytest.raises(ValueError, match=r"Expected seconds > 0\. Received: timeout="):
+        LoadingOptions(timeout=timeout)
 
 
 @pytest.mark.parametrize("shard", [(2, 2), (-1, 2), (0, 0)])

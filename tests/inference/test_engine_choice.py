@@ -1,3 +1,4 @@
+import errno
 import os
 
 import keras
@@ -127,6 +128,29 @@ def test_without_openvino(model, monkeypatch, caplog):
     for _ in range(2):
         assert isinstance(optimize(model, engine="auto"), TwoStreamClassifier)
     assert caplog.text.count("OpenVINO would be faster") == 1
+
+
+def test_where_nothing_can_be_kept_keras_computes(model, monkeypatch, caplog):
+    pytest.importorskip("openvino")
+    if tensorflow() is None:
+        pytest.skip("OpenVINO is not chosen here")
+
+    def kept(*_):
+        raise OSError(errno.EROFS, "Read-only file system", "/home/nobody/.keras")
+
+    monkeypatch.setattr(kept_engines, "kept", kept)
+    assert isinstance(optimize(model, "float32", engine="auto"), TwoStreamClassifier)
+    assert "(Read-only file system): Keras computes." in caplog.text
+    with pytest.raises(OSError, match="Read-only file system"):
+        optimize(model, "float32", engine="openvino")
+
+
+def test_a_note_that_cannot_be_written_costs_nothing(model, fast, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    model.save(tmp_path / "mine.keras")
+    monkeypatch.setattr(kept_engines, "engines_folder", lambda: tmp_path / "file")
+    kept_engines.note_source(str(tmp_path / "mine.keras"), fast, "float32")
+    assert (tmp_path / "file").read_text() == "no folder"
 
 
 @pytest.mark.parametrize(

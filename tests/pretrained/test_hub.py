@@ -37,7 +37,19 @@ def test_addresses(address, parts):
     assert parse_address(address) == parts
 
 
-@pytest.mark.parametrize("address", ["hf://repo", "hf://a/b/c", "hf://a/b@", "hf:///b", "hf://"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "hf://repo",
+        "hf://a/b/c",
+        "hf://a/b@",
+        "hf:///b",
+        "hf://",
+        "hf://a/..",
+        "hf://../b",
+        "hf://a/b@../../x",
+    ],
+)
 def test_other_addresses_are_refused(address):
     with pytest.raises(
         ValueError, match=r"Expected hf://user/repo or hf://user/repo@v1\. Received"

@@ -28,7 +28,7 @@ LOCK = ".lock"
 # No result depends on these, or (the sources) the videos themselves are compared.
 FREE = {
     *("source", "validation", "test", "videos", "rematerialize", "keep", "all_scores", "workers"),
-    *("recipe.patience", "recipe.restart"),
+    *("processes", "recipe.patience", "recipe.restart"),
 }
 
 

@@ -45,6 +45,7 @@ class RunSettings:
         all_scores: Whether `predictions.csv` has the scores of all classes.
         workers: Files read at a time; None: one for each CPU core, 16 at most.
         multi_label: Whether a video may have several labels; the source is then a CSV.
+        processes: Worker processes that decode, instead of threads; see `LoadingOptions`.
 
     Raises:
         ValueError: If `keep` is neither, or the classes of several labels are to be balanced.
@@ -68,6 +69,7 @@ class RunSettings:
     all_scores: bool = False
     workers: int | None = None
     multi_label: bool = False
+    processes: int = 0
 
     def __post_init__(self) -> None:
         if self.keep not in KEEP:

@@ -215,6 +215,7 @@ def _dataset(
         seed=settings.seed,
         loading=LoadingOptions(
             threads=settings.workers,
+            processes=settings.processes,
             bad_files=folder / "bad_videos.txt",
             max_bad_fraction=max_bad_fraction,
         ),

@@ -339,5 +339,5 @@ def test_a_network_computes_in_the_precision_asked_for(videos, precision):
 
 def test_files_are_read_by_as_many_workers_as_asked_for(videos, tmp_path, monkeypatch):
     monkeypatch.setattr(train_module, "VideoDataset", lambda *arguments, **options: options)
-    made = train_module._dataset([], settings_for(videos, workers=2), tmp_path, 0.5)
-    assert made["loading"].threads == 2
+    made = train_module._dataset([], settings_for(videos, workers=2, processes=3), tmp_path, 0.5)
+    assert (made["loading"].threads, made["loading"].processes) == (2, 3)

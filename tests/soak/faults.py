@@ -1,0 +1,147 @@
+"""What the faults share: rows of results, commands that are started, memory that is read."""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tiny_network import NETWORK
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {**NETWORK, "scales": (1.0,)}
+
+
+@dataclasses.dataclass
+class Row:
+    """One fault, caused many times.
+
+    Args:
+        fault: What was done, in a few words.
+        times: How often.
+        survived: How often what was promised then held.
+        lost: The others: what did not hold, one text for each.
+        seconds: Time that it took.
+        note: What was found on the way, with its bound.
+    """
+
+    fault: str
+    times: int = 0
+    survived: int = 0
+    lost: list[str] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    note: str = ""
+
+    def add(self, wrong: str | None) -> None:
+        """Count one more; `wrong` says what did not hold, None that all did."""
+        self.times += 1
+        self.survived += wrong is None
+        if wrong is not None:
+            self.lost.append(wrong)
+
+
+@contextlib.contextmanager
+def timed(row: Row) -> Iterator[Row]:
+    """Note how long a row took."""
+    begin = time.monotonic()
+    yield row
+    row.seconds = round(row.seconds + time.monotonic() - begin, 1)
+
+
+class Command:
+    """`keras-acl` in a process of its own, in a group of its own.
+
+    Args:
+        *arguments: Its arguments.
+        environment: Variables that differ from those of this process.
+        before: Python that is run first, for `train`.
+    """
+
+    def __init__(
+        self, *arguments, environment: dict[str, str] | None = None, before: str = ""
+    ) -> None:
+        small = (
+            f"{before}from keras_acl import cli; from keras_acl.training import runs; "
+            f"runs.NETWORKS['small'] = {SMALL!r}; cli.main()"
+        )
+        plain = ["-m", "keras_acl"] if arguments[0] != "train" else ["-c", small]
+        self.process = subprocess.Popen(
+            [sys.executable, *plain, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "COLUMNS": "1000",
+                **(environment or {}),
+            },
+        )
+
+    def end(self, seconds: float = 600) -> tuple[int, str]:
+        """Exit code and all that it said."""
+        try:
+            said, _ = self.process.communicate(timeout=seconds)
+        finally:
+            self._kill_group()
+        return self.process.returncode, said
+
+    def kill(self) -> str | None:
+        """Kill -9 the process alone; what of it still runs five seconds later."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            if not _group(self.process.pid):
+                return None
+            time.sleep(0.05)
+        left = _group(self.process.pid)
+        self._kill_group()
+        return f"orphans were left: {left}"
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _group(leader: int) -> list[int]:
+    """Processes of a group that still run; those that nobody has waited for do not."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(group) == leader and state != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+def one_line(said: str) -> str | None:
+    """Whether an error is one: it has no stack trace."""
+    if "Traceback" in said:
+        return f"a stack trace: {said[-600:]}"
+    return None
+
+
+def peak_memory(process: int | str = "self") -> float:
+    """Most resident memory that a process had, in MB."""
+    return _memory(process, "VmHWM")
+
+
+def resident_memory(process: int | str = "self") -> float:
+    """Resident memory of a process, in MB."""
+    return _memory(process, "VmRSS")
+
+
+def _memory(process: int | str, name: str) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    found = re.search(rf"{name}:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
