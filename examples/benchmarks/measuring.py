@@ -22,7 +22,17 @@ SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino", "onnxscript"),
-    *("numpy", "av", "decord", "grain", "keras-acl", "nncf", "ai-edge-litert", "ai-edge-quantizer"),
+    *(
+        "numpy",
+        "av",
+        "decord",
+        "grain",
+        "keras-acl",
+        "nncf",
+        "ai-edge-litert",
+        "ai-edge-quantizer",
+        "ray",
+    ),
 )
 
 
