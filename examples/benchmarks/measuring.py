@@ -21,7 +21,7 @@ import rich.table
 SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8, size=64)}
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
-    *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino", "onnxscript"),
+    *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino", "onnxscript", "ray"),
     *("numpy", "av", "decord", "grain", "keras-acl", "nncf", "ai-edge-litert", "ai-edge-quantizer"),
 )
 

@@ -346,3 +346,13 @@ def test_evaluations_are_timed(bench, videos, monkeypatch):
     result = bench("evaluation_speed", "--videos", videos, *arguments)
     assert [row["contender"] for row in result["rows"]] == ["Keras", "OpenVINO", "OpenVINO, int8"]
     assert all(row["views/s"] > 0 for row in result["rows"])
+
+
+@pytest.mark.slow
+def test_archives_are_timed(bench, videos, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", "unused")  # what the script sets is put back
+    result = bench("archive", "--videos", videos, "--count", "30", "--repeats", "1")
+    assert [row["contender"] for row in result["rows"]] == [
+        *("predict_videos, one process", "classify, 1 worker", "classify, 2 workers")
+    ]
+    assert all(row["videos/s"] > 0 and row["start s"] > 0 for row in result["rows"])
