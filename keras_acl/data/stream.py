@@ -96,8 +96,8 @@ class RecordStream:
         """
         if not self._running or self._next != first:
             self.close()
-            self._open()
-            self._running.append(iter(self._records(first)))
+            self._allow()
+            self._running.append(iter(self._open(first)))
         self._next = -1  # nowhere, should reading be interrupted
         records = [next(self._running[0]) for _ in range(count)]
         self._next = first + count
@@ -105,7 +105,7 @@ class RecordStream:
 
     def pick(self, first: int, count: int) -> list[Record]:
         """Read `count` records from place `first` on, and leave the stream where it is."""
-        self._open()
+        self._allow()
         with ThreadPoolExecutor(self._threads) as pool:
             places = map(self._passes.locate, range(first, first + count))
             return list(pool.map(self._reader, places))
@@ -114,11 +114,11 @@ class RecordStream:
         """Stop threads and processes. The next `take` starts them again."""
         _stop(self._running, self._processes)
 
-    def _open(self) -> None:
+    def _allow(self) -> None:
         if self._processes is not None:
             self._processes.open()
 
-    def _records(self, first: int) -> grain.IterDataset:
+    def _open(self, first: int) -> grain.IterDataset:
         records = grain.MapDataset.range(first, sys.maxsize)
         records = records.map(self._passes.locate).map(self._reader)
         return records.to_iter_dataset(grain.ReadOptions(self._threads, self._ahead))

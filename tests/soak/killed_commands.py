@@ -7,6 +7,7 @@ takes undisturbed; then it runs to its end. What it leaves equals what it writes
 import os
 import random
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ TRAIN = [
     *("--network", "small", "--frames", 8, "--span", 16, "--size", 32, "--batch-size", 4),
     *("--epochs", 6, "--validation-split", 0.4, "--no-flip"),
 ]
-TIMED = ("model.quantization.json", "settings.json", "models.json")  # they hold times or folders
+TIMED = ("model.quantization.json",)  # it holds times
 # Shares of the kills, as training is what is killed most.
 SHARES = {
     "train": 1.0,
@@ -39,12 +40,13 @@ SHARES = {
 }
 
 
-def run(times: int, folder: Path) -> list[Row]:
-    """Kill every command; training `times` times."""
+def run(times: int, folder: Path, only: str = "") -> list[Row]:
+    """Kill every command, or only one; training `times` times."""
     with made(folder) as commands:
         return [
             killed(name, max(1, round(share * times)), *commands[name], folder / name)
             for name, share in SHARES.items()
+            if only in ("", name)
         ]
 
 
@@ -99,16 +101,13 @@ def killed(
         seconds = time.monotonic() - begin
         if code:
             raise RuntimeError(f"{name} does not even run undisturbed: {said}")
-        begun = 0
         for series, first in enumerate(range(0, times, IN_A_ROW)):
             out = folder / f"killed-{series}"
             count = min(IN_A_ROW, times - first)
             wrong = [
-                _kill(name, first + number, command(out), environment, seconds)
+                _kill(f"{name} {first + number}", command(out), environment, seconds, out)
                 for number in range(count)
             ]
-            begun += sum(what == "ended before" for what in wrong)
-            wrong = [what if what != "ended before" else None for what in wrong]
             _age(out)
             code, said = Command(*command(out), environment=environment).end()
             difference = f"exit code {code}: {said[-500:]}" if code else compare(name, whole, out)
@@ -117,21 +116,23 @@ def killed(
                 row.add(what)
             shutil.rmtree(out, ignore_errors=True)
     row.note = f"the same files as undisturbed ({seconds:.0f} s), {IN_A_ROW} kills in a row"
-    if begun:
-        row.note += f"; {begun} had ended before"
     return row
 
 
-def _kill(name: str, seed: int, arguments: list, environment: dict[str, str], seconds: float):
+def _kill(
+    seed: str, arguments: list, environment: dict[str, str], seconds: float, out: Path
+) -> str | None:
     """Kill a command at a moment that the seed tells; what is wrong then."""
-    moment = random.Random(f"{name} {seed}").uniform(0.0, seconds)
-    command = Command(*arguments, environment=environment)
-    try:
-        command.process.wait(moment)
-    except Exception:  # it runs
-        return command.kill()
-    command.end()
-    return "ended before"
+    moment = random.Random(seed).uniform(0.0, seconds)
+    while True:
+        command = Command(*arguments, environment=environment)
+        try:
+            command.process.wait(moment)
+        except subprocess.TimeoutExpired:
+            return command.kill()
+        command.end()  # it was faster than the undisturbed one: begin anew, and kill it earlier
+        shutil.rmtree(out, ignore_errors=True)
+        moment *= 0.7
 
 
 def _age(folder: Path) -> None:

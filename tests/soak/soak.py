@@ -2,6 +2,7 @@
 
 python tests/soak/soak.py               all parts, each in a process of its own
 python tests/soak/soak.py nan_loss      one of them; the others' results stay
+python tests/soak/soak.py killed_commands.shrink    one row of a part
 python tests/soak/soak.py --table       the table alone
 """
 
@@ -37,13 +38,21 @@ TIMES = {
 def perform(part: str, times: int | None = None) -> bool:
     """Cause a part's faults and note what came out; whether all survived."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    part, _, only = part.partition(".")
     try:
-        rows = importlib.import_module(part).run(times or TIMES[part], folder)
+        rows = importlib.import_module(part).run(
+            times or TIMES[part], folder, *([only] if only else [])
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    content = [dataclasses.asdict(row) for row in rows]
+    file = RESULTS / f"{part}.json"
+    content = {row.fault: dataclasses.asdict(row) for row in rows}
+    if only:
+        kept = {row["fault"]: row for row in json.loads(file.read_text(encoding="utf-8"))}
+        content = kept | content
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{part}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(list(content.values()), indent=1) + "\n"
+    file.write_text(text, encoding="utf-8")
     for row in rows:
         print(f"{row.fault}: {row.survived} of {row.times}. {row.note}", *row.lost, sep="\n  ")
     return not any(row.lost for row in rows)
@@ -70,11 +79,13 @@ def write_table() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[*TIMES, []], metavar="PART")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(TIMES))
     parser.add_argument("--times", type=int, help="how often, for a single part")
     parser.add_argument("--table", action="store_true", help="write the table alone")
     options = parser.parse_args()
     parts = list(options.parts or TIMES)
+    if unknown := {part.partition(".")[0] for part in parts} - set(TIMES):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     well = True
     if options.table:
         pass
