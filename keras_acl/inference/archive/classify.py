@@ -13,6 +13,7 @@ from keras_acl.inference.archive.pool import ray_pool
 from keras_acl.inference.archive.tables import BAD, VIDEOS, ArchiveFolder, Part, parts_of
 from keras_acl.inference.archive.worker import model_digest
 from keras_acl.pretrained.model_folder import METADATA
+from keras_acl.system.folder_lock import locked
 
 logger = logging.getLogger("keras_acl")
 
@@ -83,7 +84,7 @@ def classify_archive(
         ImportError: If Ray or pyarrow is not installed (extra `ray`).
         ValueError: If the folder holds the results of another model, manifest or other options; or
             an argument makes no sense.
-        RuntimeError: If the workers end again and again.
+        RuntimeError: If the workers end again and again, or another process does this shard.
     """
     options, workers = options or ArchiveOptions(), workers or Workers()
     name = _found_anywhere(os.fspath(model))
@@ -91,8 +92,10 @@ def classify_archive(
     parts = parts_of(items, shards)
     mine = _share(parts, *shard)
     settings = {"model": model_digest(name), "manifest": digest_of(items), **options.compared()}
-    kept = ArchiveFolder(Path(folder), settings, len(parts), options)
-    _classify(name, kept, mine, options, workers, progress)
+    lock = f".lock-{shard[0]}-of-{shard[1]}"  # shards may share a folder
+    with locked(Path(folder), "classifying into", lock):
+        kept = ArchiveFolder(Path(folder), settings, len(parts), options)
+        _classify(name, kept, mine, options, workers, progress)
     numbers = range(len(parts))
     return Archive(kept.folder, len(items), kept.count(VIDEOS, numbers), kept.count(BAD, numbers))
 

@@ -6,11 +6,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import filelock
 
 from keras_acl.evaluation.held_out import SPLIT
 from keras_acl.system.atomic_write import written_whole
@@ -24,34 +22,11 @@ from keras_acl.training.runs.videos import RunVideos
 
 logger = logging.getLogger("keras_acl")
 SETTINGS = "settings.json"
-LOCK = ".lock"
 # No result depends on these, or (the sources) the videos themselves are compared.
 FREE = {
     *("source", "validation", "test", "videos", "rematerialize", "keep", "all_scores", "workers"),
     *("processes", "recipe.patience", "recipe.restart"),
 }
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into the folder; a dead one holds no lock.
-
-    Raises:
-        RuntimeError: If another process does.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise RuntimeError(
-            f"Another process is training into {folder}. Wait for its end, or give another output "
-            "folder."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def claim_folder(folder: Path, settings: RunSettings, videos: RunVideos) -> RunSettings:

@@ -22,9 +22,10 @@ from keras_acl.evaluation.multi_label import chance_precision
 from keras_acl.models import TwoStreamClassifier
 from keras_acl.pretrained.load import load_pretrained
 from keras_acl.system import distribution
+from keras_acl.system.folder_lock import locked
 from keras_acl.training import recipes
 from keras_acl.training.history import plot_history, read_history
-from keras_acl.training.runs.claim import claim_folder, finished_epochs, locked
+from keras_acl.training.runs.claim import claim_folder, finished_epochs
 from keras_acl.training.runs.kept import save_models
 from keras_acl.training.runs.plan import NETWORKS
 from keras_acl.training.runs.settings import RunReport, RunSettings
@@ -71,7 +72,7 @@ def train_folder(
         with distribution.together():
             videos = read_run_videos(settings)
             if first := distribution.is_first():
-                held.enter_context(locked(folder))
+                held.enter_context(locked(folder, "training into"))
                 settings = claim_folder(folder, settings, videos)
         settings = _agreed(settings, videos)
         trained = _train(settings, folder, videos, verbose if first else 0, distribute)

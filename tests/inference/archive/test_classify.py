@@ -21,6 +21,7 @@ from keras_acl.inference.archive.classify import classify_archive
 from keras_acl.inference.archive.options import ArchiveOptions, Workers
 from keras_acl.inference.archive.worker import ArchiveWorker
 from keras_acl.inference.export_model import export
+from keras_acl.system.folder_lock import locked
 
 ONE_CLIP = ArchiveOptions(clips=1)
 
@@ -308,3 +309,9 @@ def test_killed_workers_and_drivers_lose_nothing(model, archive, stalling, tmp_p
     assert [Path(row["path"]).name for row in rows(out, "bad")] == ["broken.mp4"]
     assert json.loads((out / "archive.json").read_text())["parts"] == 3
     assert not (tmp_path / "home" / ".ray").exists()  # it would keep a password there
+
+
+def test_a_shard_is_one_process_at_a_time(saved, archive, tmp_path):
+    refused = pytest.raises(RuntimeError, match="Another process is classifying into")
+    with locked(tmp_path, "something", ".lock-0-of-1"), refused:
+        classify_archive(saved, archive, tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from keras_acl import recipes
 from keras_acl.clip import ClipSpec
 from keras_acl.data import Video, VideoList
-from keras_acl.training.runs.claim import claim_folder, finished_epochs, locked
+from keras_acl.training.runs.claim import claim_folder, finished_epochs
 from keras_acl.training.runs.settings import RunSettings
 from keras_acl.training.runs.videos import RunVideos
 
@@ -145,10 +145,3 @@ def test_a_folder_without_a_finished_epoch_is_taken_over(tmp_path):
     claim_folder(tmp_path, dataclasses.replace(SETTINGS, seed=5), videos())
     assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 5
     assert {path.name for path in tmp_path.iterdir()} == {"settings.json", "split.csv"}
-
-
-def test_a_folder_is_one_process_at_a_time(tmp_path):
-    with locked(tmp_path), pytest.raises(RuntimeError, match="Another process"), locked(tmp_path):
-        pass
-    with locked(tmp_path):
-        pass
