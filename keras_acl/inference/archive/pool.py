@@ -1,7 +1,8 @@
 """The processes of an archive run, started by Ray: on this machine, or all over a cluster.
 
 Ray by itself would tell its makers that it is used, listen on every address, log to the terminal
-and keep a password in the home folder; a Ray started here does none of these.
+and keep a password in the home folder. A Ray started here does none of these; where the program
+imported Ray before, it tells nobody, and is otherwise as that program set it up.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -120,9 +122,11 @@ def ray_pool(workers: Workers, model: str, options: Any) -> Iterator[RayPool]:
         os.environ.setdefault(name, value)
     if workers.address is None:
         os.environ.update(LOOPBACK)
-        # What else is on this machine must not give it orders.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # What else is on this machine must not give it orders. Set after Ray was imported, only
+        # one half of it would ask for the token.
+        if "ray" not in sys.modules:
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         ray = import_without_telemetry("ray")
     except ImportError as error:

@@ -71,14 +71,16 @@ def test_without_ray_the_extra_is_named(monkeypatch):
 
 
 CODE = """
-import os, ray
+import os
 from keras_acl.inference.archive.manifest import Item
 from keras_acl.inference.archive.options import ArchiveOptions, Workers
 from keras_acl.inference.archive.pool import ray_pool
 from keras_acl.video.video import Video
 
 with ray_pool(Workers(2), "gone.keras", ArchiveOptions()) as pool:
+    import ray
     [node] = ray.nodes()
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
     assert node["NodeManagerAddress"] == "127.0.0.1", node
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert (pool.size, ray.cluster_resources()["CPU"]) == (2, max(2, os.cpu_count()))
@@ -111,10 +113,10 @@ def test_a_cluster_that_does_not_answer_is_one_line(scheme):
 
 @pytest.mark.slow
 def test_a_ray_of_its_own_hears_this_machine_only(tmp_path):
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True
-    )
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "RAY_"}
+    environment["HOME"] = str(tmp_path)
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     said = done.stdout.splitlines()
     assert len(said) == 2
