@@ -23,6 +23,7 @@ from keras_acl.system.devices import backend_name, tensorflow
 from keras_acl.system.launcher import launch
 from keras_acl.system.peer_watch import NOTICE, watched
 
+PATIENCE = 300.0  # seconds that the first process may take to begin
 HEARTBEAT = 30  # seconds without a sign of life after which JAX ends the other processes
 
 
@@ -63,7 +64,8 @@ def join(devices: str | int | None) -> None:
 
     Raises:
         ValueError: If the backend trains in one process only.
-        RuntimeError: If JAX computes already, or the others cannot be reached.
+        ConnectionError: If the first process does not answer within five minutes.
+        RuntimeError: If JAX computes already.
     """
     index, count, address = (0, 1, None) if devices is None else launch()
     if count == 1:
@@ -82,9 +84,28 @@ def join(devices: str | int | None) -> None:
     if address is None:
         jax.distributed.initialize(**times)
         return
+    if index > 0:
+        _await(address)
     # Otherwise it would listen on all addresses of the machine.
     bind = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", address)
     jax.distributed.initialize(address, count, index, coordinator_bind_address=bind, **times)
+
+
+def _await(address: str) -> None:
+    """Wait until the first process answers; JAX would abort with a stack trace instead."""
+    host, _, port = address.rpartition(":")
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), HEARTBEAT).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise ConnectionError(
+                    f"The first process does not answer at {address}: {error}. Start it, too, and "
+                    "see that no firewall is between."
+                ) from error
+            time.sleep(1.0)
 
 
 @contextlib.contextmanager

@@ -1,3 +1,5 @@
+import socket
+
 import keras
 import numpy as np
 import pytest
@@ -46,6 +48,16 @@ def test_several_processes_want_jax(monkeypatch):
     monkeypatch.setattr(distribution, "launch", lambda: Launch(0, 2, "127.0.0.1:1"))
     with pytest.raises(ValueError, match=f"KERAS_BACKEND=jax. Received: KERAS_BACKEND={BACKEND}"):
         distribute("all").__enter__()
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="the one that takes several processes")
+def test_a_first_process_that_does_not_answer_is_one_line(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr(distribution, "launch", lambda: Launch(1, 2, address))
+    monkeypatch.setattr(distribution, "PATIENCE", 0.0)
+    with pytest.raises(ConnectionError, match=f"does not answer at {address}: .*refused"):
+        distribution.join("all")
 
 
 def test_an_error_passes_through_where_nobody_else_is():
