@@ -86,7 +86,8 @@ def training_forward(model: keras.Model) -> CompiledCall:
 
     def mean_logit(clips):
         outputs = model(clips, training=True)
-        return ops.mean(outputs["logits"] if isinstance(outputs, dict) else outputs)
+        mean = ops.mean(outputs["logits"] if isinstance(outputs, dict) else outputs)
+        return ops.reshape(mean, (1,))  # of several replicas they are strung together
 
     return CompiledCall(mean_logit, [model], name="training_forward")
 
