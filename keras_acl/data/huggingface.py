@@ -5,6 +5,7 @@ torchcodec. `datasets` itself is not needed: who has such a Dataset has it.
 """
 
 import dataclasses
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,13 +24,13 @@ class CellBytes:
     """The bytes in a cell of a Dataset, for `Video(content=)`.
 
     Args:
-        fingerprint: Of the Dataset; tells it from others.
+        list_id: Drawn for each list of videos; tells it from those of other Datasets.
         column: Name of the column.
         row: Number of the row.
         dataset: The Dataset, in Arrow's format.
     """
 
-    fingerprint: str
+    list_id: str
     column: str
     row: int
     dataset: Any = dataclasses.field(compare=False, repr=False)
@@ -96,7 +97,7 @@ def read_huggingface(
 
 
 def _videos(rows: Any, column: str) -> list[Video]:
-    cells, found = rows.select_columns([column]), []
+    cells, found, list_id = rows.select_columns([column]), [], secrets.token_hex(8)
     for first in range(0, len(cells), ROWS):
         table = cells[first : first + ROWS][column].combine_chunks()
         try:
@@ -105,14 +106,15 @@ def _videos(rows: Any, column: str) -> list[Video]:
         except (AttributeError, KeyError) as error:
             raise ValueError(f"The column {column} holds no videos, but {table.type}") from error
         for row, (has_bytes, path) in enumerate(zip(held, paths, strict=True), first):
-            found.append(_video(path, has_bytes, row, column, cells))
+            held_bytes = CellBytes(list_id, column, row, cells) if has_bytes else None
+            found.append(_video(path, row, column, held_bytes))
     return found
 
 
-def _video(path: str | None, has_bytes: bool, row: int, column: str, cells: Any) -> Video:
+def _video(path: str | None, row: int, column: str, content: CellBytes | None) -> Video:
     name = f"row {row}{f' ({path})' if path else ''}"
-    if has_bytes:
-        return Video(name, content=CellBytes(cells._fingerprint, column, row, cells))
+    if content is not None:
+        return Video(name, content=content)
     if not path:
         raise ValueError(f"Row {row} has neither bytes nor a path in the column {column}.")
     return Video(name, content=StoredBytes(path)) if is_address(path) else Video(path)

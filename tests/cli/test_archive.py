@@ -74,7 +74,7 @@ def test_mistakes_are_one_line(call, tmp_path, monkeypatch):
     assert (code, len(err.splitlines())) == (1, 1)
     assert "gone.csv: No such file" in err
     code, _, err = call("classify", "demo", tmp_path, tmp_path / "out", "--shard", "5/4")
-    assert "as in 1/4. Received: 5/4" in err
+    assert "as in 1/4, or auto. Received: 5/4" in err
     table = tmp_path / "list.csv"
     table.write_text("path\na.mp4\n")
     monkeypatch.setitem(sys.modules, "ray", None)

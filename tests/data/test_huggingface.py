@@ -72,8 +72,9 @@ def test_shuffled_and_saved_ones_decoded_or_not(dataset, datasets, tmp_path):
 
 
 def test_videos_go_to_other_processes(dataset):
-    listed = pickle.loads(pickle.dumps(read_huggingface(dataset)))
-    assert listed == read_huggingface(dataset)
+    here = read_huggingface(dataset)
+    listed = pickle.loads(pickle.dumps(here))
+    assert listed == here
     assert len(set(listed)) == 10
     assert numbers(VideoDataset(listed[4:6], CLIP, training=False)) == [4, 5]
 
