@@ -9,6 +9,7 @@ import typer
 from keras_acl.cli.options import (
     INTERRUPTED,
     AsJson,
+    Device,
     Engine,
     InferencePrecision,
     SavedModel,
@@ -41,10 +42,10 @@ Shards = Annotated[
 ]
 Shard = Annotated[
     str | None,
-    Option(help="1/4: the first of four machines without connection; copy their folders into one."),
-]
-Device = Annotated[
-    str | None, Option(help="cpu, gpu, or gpu:1 for the second one.", show_default="gpu, if any")
+    Option(
+        help="1/4: the first of four machines without connection; copy their folders into one. "
+        "auto: as the launcher says."
+    ),
 ]
 
 

@@ -56,6 +56,12 @@ Maps = Annotated[
 AllMaps = Annotated[
     bool, typer.Option("--all-maps", help="Of every class, so that explain can show any of them.")
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="cpu, gpu, or gpu:1 for the second one.", show_default="gpu, if any"
+    ),
+]
 TrainingPrecision = Annotated[
     Literal["float32", "mixed_bfloat16", "mixed_float16"] | None,
     typer.Option(
@@ -79,14 +85,7 @@ VERBOSITY = {
         typer.Option("--quiet", "-q", rich_help_panel=EVERYWHERE, help="Results and errors only."),
     ],
 }
-DEVICE = {
-    "device": Annotated[
-        str | None,
-        typer.Option(
-            "--device", help="cpu, gpu, or gpu:1 for the second one.", show_default="gpu, if any"
-        ),
-    ]
-}
+DEVICE = {"device": Device}
 
 
 def with_options(command: Callable[..., None], computes: bool) -> Callable[..., None]:

@@ -14,4 +14,4 @@ def test_a_folder_is_one_process_at_a_time(tmp_path):
 
 def test_works_of_other_names_do_not_mind_each_other(tmp_path):
     with locked(tmp_path, "reading", ".lock-0"), locked(tmp_path, "reading", ".lock-1"):
-        pass
+        assert {file.name for file in tmp_path.iterdir()} == {".lock-0", ".lock-1"}
