@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_acl.data.augmentation import Augmentation
-from keras_acl.data.records import Passes, RecordReader
+from keras_acl.data.records import Passes, RecordReader, pass_size, shared_batch_size
 from keras_acl.data.video_list import VideoList
 from keras_acl.video.video import Video
 
@@ -135,3 +135,33 @@ def test_what_workers_import_is_free_of_keras():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == ""
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 40), st.booleans())
+def test_the_parts_of_a_batch_are_the_batch_of_one_host(hosts, part, more, drop_remainder):
+    count = hosts * part + more
+    size = pass_size(count, part, (0, hosts), drop_remainder)
+    one = one_pass(Passes(count, size * hosts, seed=3), epoch=2)
+    parts = [
+        one_pass(Passes(count, size, 3, (host, hosts), part), epoch=2) for host in range(hosts)
+    ]
+    for first in range(0, size, part):
+        together = [place for each in parts for place in each[first : first + part]]
+        assert together == one[first * hosts : first * hosts + len(together)]
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "size"),
+    # Nothing is left out of 20 by 4, and by 8 are 4; of 19 the fewest by 6.
+    [(32, 8, 8), (20, 8, 4), (19, 8, 6), (6, 8, 6), (3, 8, 2), (100, 16, 10)],
+)
+def test_outside_of_training_few_videos_are_left_out(count, batch_size, size):
+    assert shared_batch_size(count, batch_size, 2, training=False) == size
+    assert shared_batch_size(count, batch_size, 2, training=True) == batch_size
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(20, 9), (1, 8)])
+def test_devices_share_a_batch_evenly_or_not_at_all(count, batch_size):
+    with pytest.raises(ValueError, match=f"batch_size={batch_size}, {count} videos"):
+        shared_batch_size(count, batch_size, 2, training=False)

@@ -489,3 +489,17 @@ def test_randaugment_needs_threads(videos):
 def test_a_pass_has_at_least_one_batch(videos, batch_size, options, text):
     with pytest.raises(ValueError, match=text):
         dataset(videos, batch_size, loading=LoadingOptions(**options))
+
+
+def test_processes_that_train_together_read_their_parts_of_each_batch(videos, monkeypatch):
+    alone = dataset(videos, batch_size=4, loading=LoadingOptions(drop_remainder=True), seed=5)
+    expected = [numbers_of(clips) for clips, _ in alone]
+    module = "keras_acl.data.video_dataset"
+    monkeypatch.setattr(f"{module}.replicas", lambda: 4)
+    parts = []
+    for index in range(2):
+        monkeypatch.setattr(f"{module}.process", lambda index=index: (index, 2))
+        shared = dataset(videos, batch_size=4, seed=5)
+        assert (shared.batch_size, shared.local_batch_size, len(shared)) == (4, 2, 2)
+        parts.append([numbers_of(clips) for clips, _ in shared])
+    assert [[*a, *b] for a, b in zip(*parts, strict=True)] == expected

@@ -76,3 +76,54 @@ def test_a_process_may_save_by_itself():
         with distribution.undistributed():
             assert keras.distribution.distribution() is None
         assert keras.distribution.distribution() is parallel
+
+
+class Utilities:
+    """What JAX offers to several processes, as this one, the second of two, sees it."""
+
+    def __init__(self, sent, failed):
+        self.sent, self.failed = list(sent), failed
+
+    def broadcast_one_to_all(self, value):
+        return self.sent.pop(0)
+
+    def process_allgather(self, value):
+        return np.array([self.failed, int(value)])
+
+
+@pytest.fixture
+def second(monkeypatch):
+    ends = []
+    monkeypatch.setattr(distribution, "process", lambda: (1, 2))
+    monkeypatch.setattr(distribution, "_end_at_once", lambda: ends.append(1))
+
+    def meets(sent=(), failed=0):
+        utilities = Utilities(sent, failed)
+        monkeypatch.setattr(distribution, "_utilities", lambda: utilities)
+        return ends
+
+    return meets
+
+
+def test_all_take_what_the_first_one_gives(second):
+    text = b'{"epoch": 3}'
+    second(sent=[np.int32(len(text)), np.frombuffer(text, np.uint8)])
+    assert distribution.from_first("another thing") == {"epoch": 3}
+
+
+def test_all_end_where_another_one_cannot_take_part(second):
+    ends = second(failed=1)
+    refused = pytest.raises(RuntimeError, match="Process 0 of 2 cannot take part")
+    with refused, distribution.together():
+        pass
+    assert len(ends) == 1
+
+
+def test_who_cannot_take_part_says_why_itself(second):
+    ends = second(failed=0)
+    with pytest.raises(ZeroDivisionError), distribution.together():
+        _ = 1 / 0
+    assert len(ends) == 1
+    with distribution.together():
+        pass
+    assert len(ends) == 1
