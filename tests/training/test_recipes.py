@@ -376,3 +376,21 @@ def test_training_stops_when_mean_average_precision_gets_no_better():
 def test_videos_of_several_classes_are_not_balanced():
     with pytest.raises(ValueError, match="balance=True weighs each video by its class"):
         recipes.finetune(balance=True).compile(two_stream(multi_label=True))
+
+
+def test_processes_that_train_together_scale_the_rate_by_all_their_clips(monkeypatch):
+    alone = two_stream()
+    recipes.finetune(learning_rate=0.4).compile(alone, Batches())
+    monkeypatch.setattr("keras_acl.training.recipe.process", lambda: (1, 2))
+    together = two_stream()
+    recipes.finetune(learning_rate=0.4).compile(together, Batches())
+    assert float(together.optimizer.learning_rate) == pytest.approx(
+        2 * float(alone.optimizer.learning_rate)
+    )
+
+
+def test_a_process_that_is_not_the_first_keeps_no_log(monkeypatch, tmp_path):
+    monkeypatch.setattr("keras_acl.training.recipe.is_first", lambda: False)
+    kinds = [type(each) for each in recipes.finetune().compile(two_stream(), Batches(), tmp_path)]
+    assert not {HistoryFile, keras.callbacks.TensorBoard} & {*kinds}
+    assert kinds[-1] is ResumableCheckpoint

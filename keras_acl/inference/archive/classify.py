@@ -116,7 +116,8 @@ def _classify(
     if not todo:
         return
     with ray_pool(workers, model, options) as pool:
-        logger.info("%d videos by %d workers.", left, min(pool.size, len(todo)))
+        count = min(pool.size, len(todo))
+        logger.info("%d videos by %d worker%s.", left, count, "s" * (count > 1))
         for part, rows in finished(pool, todo, model_digest(model)):
             kept.write(part.number, rows)
             left -= len(rows)
