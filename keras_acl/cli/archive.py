@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from keras_acl.cli.options import (
-    INTERRUPTED,
     AsJson,
     Device,
     Engine,
     InferencePrecision,
     SavedModel,
     read_shard,
+    resumable,
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 from keras_acl.system.choose_device import choose_device
@@ -86,22 +86,20 @@ def classify(
     options = ArchiveOptions(
         clips, features, per_stream, precision, engine, batch_size, retry_bad=retry_bad
     )
-    try:
-        with progress_bar("classifying", unit="videos") as progress:
-            done = classify_archive(
-                model,
-                manifest,
-                out,
-                options=options,
-                workers=Workers(workers, address),
-                shards=shards,
-                shard=part,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        errors.print()
-        errors.print("Interrupted. The same command goes on after the last finished part.")
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        resumable("after the last finished part"),
+        progress_bar("classifying", unit="videos") as progress,
+    ):
+        done = classify_archive(
+            model,
+            manifest,
+            out,
+            options=options,
+            workers=Workers(workers, address),
+            shards=shards,
+            shard=part,
+            progress=progress,
+        )
     _show(done, as_json)
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from keras_acl.cli.options import (
-    INTERRUPTED,
     AsJson,
     Engine,
     SavedModel,
@@ -16,6 +15,7 @@ from keras_acl.cli.options import (
     Workers,
     load_to_evaluate,
     read_shard,
+    resumable,
 )
 from keras_acl.cli.terminal import errors, no_startup_noise, progress_bar, screen
 
@@ -79,25 +79,23 @@ def evaluate(
         model, source, loaded.labels, videos, annotations, split, loaded.multi_label
     )
     output = output or listed.folder
-    try:
-        with progress_bar("evaluating", unit="views") as progress:
-            scores = evaluate_views(
-                loaded,
-                listed.videos,
-                clips,
-                crops,
-                fully_convolutional=fully_convolutional,
-                output=output,
-                dataset=listed.name,
-                batch_size=batch_size,
-                shard=part,
-                workers=workers,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        errors.print()
-        errors.print("Interrupted. The same command goes on after the last finished video.")
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        resumable("after the last finished video"),
+        progress_bar("evaluating", unit="views") as progress,
+    ):
+        scores = evaluate_views(
+            loaded,
+            listed.videos,
+            clips,
+            crops,
+            fully_convolutional=fully_convolutional,
+            output=output,
+            dataset=listed.name,
+            batch_size=batch_size,
+            shard=part,
+            workers=workers,
+            progress=progress,
+        )
     note_model(output, model, scores.fingerprint)
     _show(scores, output, as_json)
 

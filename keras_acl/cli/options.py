@@ -1,15 +1,16 @@
 """What several commands have in common."""
 
 import collections
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from keras_acl.cli.terminal import no_startup_noise, set_verbosity
+from keras_acl.cli.terminal import errors, no_startup_noise, set_verbosity
 from keras_acl.system.choose_device import choose_device
 from keras_acl.system.launcher import launch
 
@@ -121,6 +122,17 @@ def with_options(command: Callable[..., None], computes: bool) -> Callable[..., 
         parameters=[*signature.parameters.values(), *added]
     )
     return run
+
+
+@contextlib.contextmanager
+def resumable(where: str) -> Iterator[None]:
+    """Work that Ctrl-C ends in a line, which says where the same command goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print()
+        errors.print(f"Interrupted. The same command goes on {where}.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def load_for_inference(name: str, precision: str | None = None, engine: str = "auto"):

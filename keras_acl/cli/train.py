@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from keras_acl.cli.options import INTERRUPTED, TrainingPrecision, Workers
-from keras_acl.cli.terminal import errors, keras_verbosity, no_startup_noise, screen
+from keras_acl.cli.options import TrainingPrecision, Workers, resumable
+from keras_acl.cli.terminal import keras_verbosity, no_startup_noise, screen
 
 Option = typer.Option
 Source = Annotated[
@@ -191,12 +191,8 @@ def _train(settings, output: Path, devices: str | None) -> None:
         for side, where in (("Validation", settings.validation), ("Test", settings.test)):
             if where is not None:
                 screen.print(f"{side} videos: {where}")
-    try:
+    with resumable("after the last finished epoch"):
         report = train_folder(settings, output, keras_verbosity(), devices)
-    except KeyboardInterrupt:
-        errors.print()
-        errors.print("Interrupted. The same command goes on after the last finished epoch.")
-        raise typer.Exit(INTERRUPTED) from None
     if report is not None:  # of the first process
         _show_report(report)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keras_acl.cli.options import INTERRUPTED, Workers
+from keras_acl.cli.options import Workers, resumable
 from keras_acl.cli.terminal import errors, progress_bar, screen
 from keras_acl.system.printable import escaped
 
@@ -53,13 +53,11 @@ def shrink(
     """
     from keras_acl.video.shrink import shrink_videos
 
-    try:
-        with progress_bar("shrinking", unit="videos") as progress:
-            report = shrink_videos(folder, output, short_side, quality, workers, progress)
-    except KeyboardInterrupt:
-        errors.print()
-        errors.print("Interrupted. The same command goes on with the videos that are left.")
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        resumable("with the videos that are left"),
+        progress_bar("shrinking", unit="videos") as progress,
+    ):
+        report = shrink_videos(folder, output, short_side, quality, workers, progress)
     for problem in report.problems:
         typer.echo(f"{escaped(problem.path)}\t{escaped(problem.reason)}")
     before, after = report.bytes_before / 1e6, report.bytes_after / 1e6
