@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
-from tiny_network import two_stream
 from video_files import numbered_frames, write_video
 
 from keras_acl.inference import load
@@ -24,18 +23,6 @@ from keras_acl.inference.export_model import export
 from keras_acl.system.folder_lock import locked
 
 ONE_CLIP = ArchiveOptions(clips=1)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return two_stream()
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory, model):
-    file = tmp_path_factory.mktemp("saved") / "model.keras"
-    model.save(file)
-    return file
 
 
 @pytest.fixture(scope="module")
