@@ -373,3 +373,16 @@ def test_keras_callbacks_know_which_way_the_metrics_of_a_recipe_go(tmp_path, cal
     assert callbacks[0].monitor_op is (
         keras.ops.less if "entropy" in callbacks[0].monitor else keras.ops.greater
     )
+
+
+def test_processes_that_see_another_folder_do_not_go_on(tmp_path, monkeypatch):
+    fit(dropout_model(seed=1), tmp_path, epochs=1)
+    monkeypatch.setattr("keras_acl.training.checkpoint.from_first", lambda value: 5)
+    with pytest.raises(ValueError, match="goes on after epoch 5, and this one finds that of 1"):
+        fit(dropout_model(seed=1), tmp_path, epochs=2)
+
+
+def test_a_process_that_is_not_the_first_saves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_acl.training.checkpoint.is_first", lambda: False)
+    fit(dropout_model(seed=1), tmp_path, epochs=1)
+    assert not list(tmp_path.iterdir())

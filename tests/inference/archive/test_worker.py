@@ -119,7 +119,7 @@ def test_the_best_five_in_order():
 
 
 @pytest.mark.backends
-def test_a_model_of_one_stream_has_none_alone(saved):
+def test_a_model_of_one_stream_has_none_alone():
     with pytest.raises(ValueError, match="SlowClassifier has no two streams"):
         computing(slow(), ("logits", "spatial_logits", "temporal_logits"))
 

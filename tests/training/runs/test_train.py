@@ -341,3 +341,21 @@ def test_files_are_read_by_as_many_workers_as_asked_for(videos, tmp_path, monkey
     monkeypatch.setattr(train_module, "VideoDataset", lambda *arguments, **options: options)
     made = train_module._dataset([], settings_for(videos, workers=2, processes=3), tmp_path, 0.5)
     assert (made["loading"].threads, made["loading"].processes) == (2, 3)
+
+
+def test_a_process_that_is_not_the_first_trains_and_leaves_nothing(videos, tmp_path, monkeypatch):
+    module, left = "keras_acl.training.runs.train", []
+    monkeypatch.setattr(f"{module}.distribution.is_first", lambda: False)
+    monkeypatch.setattr(f"{module}.distribution.leave", lambda: left.append("others"))
+    monkeypatch.setattr(f"{module}._train", lambda *arguments: left.append(arguments[3]))
+    assert training.train_folder(settings_for(videos), tmp_path / "run", verbose=1) is None
+    assert left == [0, "others"]  # without a word
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_that_see_other_videos_do_not_train(videos, tmp_path, monkeypatch):
+    module = "keras_acl.training.runs.train"
+    monkeypatch.setattr(f"{module}.distribution.from_first", lambda value: "another digest")
+    monkeypatch.setattr(f"{module}._train", lambda *arguments: pytest.fail("it trains"))
+    with pytest.raises(ValueError, match="finds other videos in .* than the first one"):
+        training.train_folder(settings_for(videos), tmp_path / "run")
