@@ -357,5 +357,5 @@ def test_processes_that_see_other_videos_do_not_train(videos, tmp_path, monkeypa
     module = "keras_acl.training.runs.train"
     monkeypatch.setattr(f"{module}.distribution.from_first", lambda value: "another digest")
     monkeypatch.setattr(f"{module}._train", lambda *arguments: pytest.fail("it trains"))
-    with pytest.raises(ValueError, match="finds other videos in .* than the first one"):
+    with pytest.raises(ValueError, match=r"finds other videos in .* than the first one"):
         training.train_folder(settings_for(videos), tmp_path / "run")
