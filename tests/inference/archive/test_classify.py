@@ -286,7 +286,7 @@ def test_killed_workers_and_drivers_lose_nothing(model, archive, stalling, tmp_p
     assert driver.returncode == 0, said
     assert shown == f"7 of 8 videos: {out / 'videos'}\n"
     assert said.splitlines() == [
-        "3 videos by 1 workers.",
+        "3 videos by 1 worker.",
         f"1 cannot be read: {out / 'bad'}",
     ]
     assert before.items() <= {f: f.stat().st_mtime_ns for f in (out / "videos").iterdir()}.items()
