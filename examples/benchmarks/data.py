@@ -1,10 +1,10 @@
 """How many training clips per second come out of video files, against other readers.
 
-Makes 340 x 256 videos of 10 s at a bit rate as in Kinetics (or takes a folder), shrinks them, and
-reads random 224 clips of 32 frames, span 64, as training does: from the files as they are and from
-the shrunk ones, with a bare PyAV loop, tf.data around that loop, and Decord beside it (where it is
-installed). Every turn reads `--clips` clips with each reader; the figures are medians of the turns.
-Writes results/data.json, with the size and the PSNR of the shrunk files.
+Makes 340 x 256 videos of 10 s at a bit rate as in Kinetics (or takes a folder), shrinks them with
+each codec, and reads random 224 clips of 32 frames, span 64, as training does: from the files as
+they are and from the shrunk ones, with a bare PyAV loop, tf.data around that loop, and Decord
+beside it (where it is installed). Every turn reads `--clips` clips with each reader; the figures
+are medians of the turns. Writes results/data.json, with the size and the PSNR of the shrunk files.
 
     python examples/benchmarks/data.py
     python examples/benchmarks/data.py --videos FOLDER
@@ -14,6 +14,7 @@ Writes results/data.json, with the size and the PSNR of the shrunk files.
 
 import argparse
 import functools
+import importlib.util
 import statistics
 import sys
 import tempfile
@@ -49,27 +50,33 @@ def main() -> None:
             measuring.save(f"data{kind}", rows, options.output, **about)
 
 
-def prepare(folder: Path, options: argparse.Namespace) -> tuple[Path, Path]:
-    """Folders of the videos as they are and shrunk."""
+SHRUNK = {"shrunk": "mpeg4", "shrunk to h264": "h264"}
+
+
+def prepare(folder: Path, options: argparse.Namespace) -> dict[str, Path]:
+    """Folders of the videos: as they are, and shrunk with each codec."""
     from keras_acl.video.files import find_videos
     from keras_acl.video.shrink import shrink_videos
 
     from data_files import write_videos
 
-    originals, shrunk = folder / "videos", folder / "shrunk"
+    originals = folder / "videos"
     if options.videos is not None:
         originals = options.videos
     else:
         write_videos(originals, options.count, [options.seconds])
-    try:
-        report = shrink_videos(originals, shrunk)
-    except (FileNotFoundError, ValueError) as error:  # no folder, or no video in it
-        raise SystemExit(f"--videos: {error}") from error
+    folders = {"as they are": originals}
+    for name, codec in SHRUNK.items():
+        folders[name] = folder / codec
+        try:
+            report = shrink_videos(originals, folders[name], codec=codec)
+        except (FileNotFoundError, ValueError) as error:  # no folder, or no video in it
+            raise SystemExit(f"--videos: {error}") from error
     for problem in report.problems:
         print(f"left out: {problem.path}: {problem.reason}")
-    if not find_videos(shrunk):
+    if not find_videos(folders["shrunk"]):
         raise SystemExit(f"--videos: none of the files in {originals} can be read.")
-    return originals, shrunk
+    return folders
 
 
 def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict]:
@@ -80,28 +87,46 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
     from data_files import mean_psnr
     from data_readers import PEER, Setting, make_readers
 
-    originals, shrunk = prepare(folder, options)
+    folders = prepare(folder, options)
+    originals, shrunk = folders["as they are"], folders["shrunk"]
     names = [Path(path).relative_to(shrunk) for path in find_videos(shrunk)]
     clip = ClipSpec(size=options.size)
-    rows = []
-    for files, place in (("as they are", originals), ("shrunk", shrunk)):
-        setting = Setting([str(place / name) for name in names], clip, options.clips)
-        readers = make_readers(setting, options.processes)
-        times = measuring.in_turn(readers, options.repeats)
-        for name, seconds in times.items():
-            rows.append(
-                {
-                    "files": files,
-                    "reader": name,
-                    "clips/s": 1 / statistics.median(seconds),
-                    "ratio to the bare loop": measuring.ratio(times, name, PEER),
-                }
-            )
-    before = sum((originals / name).stat().st_size for name in names)
-    after = sum((shrunk / name).stat().st_size for name in names)
-    psnr = mean_psnr([(originals / name, shrunk / name) for name in names])
-    print(f"Shrunk: {before / 1e6:.1f} -> {after / 1e6:.1f} MB, PSNR at 256 pixels {psnr:.1f} dB")
-    return rows, {"bytes_before": before, "bytes_after": after, "psnr_db": psnr}
+    if not importlib.util.find_spec("decord"):
+        print("Decord is not installed (it has no wheels for new Pythons): left out.")
+    readers = {
+        (files, name): reader
+        for files, place in folders.items()
+        for name, reader in make_readers(
+            Setting([str(place / name) for name in names], clip, options.clips), options.processes
+        ).items()
+    }
+    times = measuring.in_turn(readers, options.repeats)
+    rows = [
+        {
+            "files": files,
+            "reader": name,
+            "clips/s": 1 / statistics.median(times[files, name]),
+            "ratio to the bare loop": measuring.ratio(times, (files, name), (files, PEER)),
+            "ratio to the files as they are": measuring.ratio(
+                times, (files, name), ("as they are", name)
+            ),
+        }
+        for files, name in readers
+    ]
+    sizes = {
+        files: sum((place / name).stat().st_size for name in names)
+        for files, place in folders.items()
+    }
+    psnr = {
+        files: mean_psnr([(originals / name, folders[files] / name) for name in names])
+        for files in SHRUNK
+    }
+    for files in SHRUNK:
+        print(
+            f"{files}: {sizes['as they are'] / 1e6:.1f} -> {sizes[files] / 1e6:.1f} MB, "
+            f"PSNR at 256 pixels {psnr[files]:.1f} dB"
+        )
+    return rows, {"bytes": sizes, "psnr_db": psnr}
 
 
 def measure_long(folder: Path, options: argparse.Namespace) -> list[dict]:

@@ -51,8 +51,6 @@ def make_readers(setting: Setting, processes: int) -> dict[str, Reader]:
         readers[f"keras-acl, {processes} processes"] = pipeline(setting, 1, processes)
     if importlib.util.find_spec("decord"):
         readers["Decord, 2 threads"] = in_threads(setting, 2, read_with_decord)
-    else:
-        print("Decord is not installed (it has no wheels for new Pythons): left out.")
     return readers
 
 

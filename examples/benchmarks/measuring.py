@@ -9,8 +9,9 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from keras_acl.clip import ClipSpec
 from keras_acl.system.atomic_write import written_whole
@@ -19,6 +20,7 @@ import rich.console
 import rich.table
 
 SMALL = {"depth": 11, "width": 16, "channel_ratio": 2, "clip": ClipSpec(frames=8, size=64)}
+Name = TypeVar("Name", bound=Hashable)
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     *("keras", "tensorflow", "jax", "torch", "onnxruntime", "openvino", "onnxscript", "ray"),
@@ -26,7 +28,7 @@ PACKAGES = (
 )
 
 
-def in_turn(calls: Mapping[str, Callable[[], float]], repeats: int = 5) -> dict[str, list[float]]:
+def in_turn(calls: Mapping[Name, Callable[[], float]], repeats: int = 5) -> dict[Name, list[float]]:
     """Seconds that each call returns, by name, so that a busy machine is busy for all.
 
     Args:
@@ -35,13 +37,13 @@ def in_turn(calls: Mapping[str, Callable[[], float]], repeats: int = 5) -> dict[
     """
     for call in calls.values():
         call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    times: dict[Name, list[float]] = {name: [] for name in calls}
     for name in turns(calls, repeats):
         times[name].append(calls[name]())
     return times
 
 
-def turns(names: Iterable[str], repeats: int) -> Iterator[str]:
+def turns(names: Iterable[Name], repeats: int) -> Iterator[Name]:
     """Names in turn; the order of each turn is drawn, as what ran before leaves its trace."""
     names, order = list(names), random.Random(0)
     for _ in range(repeats):
@@ -59,7 +61,7 @@ def timed(call: Callable[[], object]) -> Callable[[], float]:
     return seconds
 
 
-def ratio(times: Mapping[str, Sequence[float]], name: str, peer: str) -> float:
+def ratio(times: Mapping[Name, Sequence[float]], name: Name, peer: Name) -> float:
     """How many times faster `name` is than `peer`: the median of the turns' ratios."""
     return statistics.median(b / a for a, b in zip(times[name], times[peer], strict=True))
 

@@ -40,9 +40,19 @@ def shrink(
     short_side: Annotated[
         int, typer.Option(min=16, help="Pixels of the shorter side; nothing is enlarged.")
     ] = 320,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            help="mpeg4, which decodes fastest (default), or h264, which is smaller and plays in "
+            "browsers."
+        ),
+    ] = None,
     quality: Annotated[
-        int, typer.Option(min=0, max=51, help="x264's crf: 0 is lossless, 51 the worst.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            min=0, max=51, help="mpeg4: 1 (best) to 31, 3 by default. h264: 0 to 51, 20 by default."
+        ),
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Copy videos so that training decodes them faster: smaller, often a key frame, no sound.
@@ -57,7 +67,7 @@ def shrink(
         resumable("with the videos that are left"),
         progress_bar("shrinking", unit="videos") as progress,
     ):
-        report = shrink_videos(folder, output, short_side, quality, workers, progress)
+        report = shrink_videos(folder, output, short_side, quality, workers, progress, codec)
     for problem in report.problems:
         typer.echo(f"{escaped(problem.path)}\t{escaped(problem.reason)}")
     before, after = report.bytes_before / 1e6, report.bytes_after / 1e6

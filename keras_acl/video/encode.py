@@ -1,6 +1,7 @@
 """The one writer of H.264, and copies of videos that decode fast."""
 
 import contextlib
+import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -18,9 +19,32 @@ from keras_acl.video.container import frame_rate, open_video, timed_frames, upri
 from keras_acl.video.frame_table import probe
 from keras_acl.video.video import DecodingError
 
+UNSPECIFIED = 2  # FFmpeg's code, of colour spaces, primaries and transfer curves alike
 GROUP = 16  # frames from a key frame to the next
 # `fastdecode` leaves out what is slowest to decode (arithmetic coding, the loop filter).
-ENCODER = {"preset": "veryfast", "tune": "fastdecode", "g": str(GROUP)}
+FAST_H264 = {"preset": "veryfast", "tune": "fastdecode", "g": str(GROUP)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Codec:
+    """A codec of copies, and its scale of quality.
+
+    Args:
+        best: The best quality.
+        worst: The worst quality.
+        usual: The quality that is taken where none is asked for.
+        longest: Pixels of the longest side that it can store.
+    """
+
+    best: int
+    worst: int
+    usual: int
+    longest: int
+
+
+# By PSNR, the usual qualities are alike; MPEG-4 is up to half as large again, and decodes in 0.6 of
+# the time (examples/benchmarks/shrinking.py).
+CODECS = {"mpeg4": Codec(1, 31, 3, 8190), "h264": Codec(0, 51, 20, 16384)}
 
 
 class StoppedError(Exception):
@@ -28,27 +52,45 @@ class StoppedError(Exception):
 
 
 def encode_anew(
-    source: Path, target: Path, short_side: int, quality: int, stop: threading.Event
+    source: Path,
+    target: Path,
+    short_side: int,
+    codec: str,
+    quality: int,
+    stop: threading.Event,
 ) -> None:
     """Write a smaller, upright, silent copy of a video, whole or not at all.
 
     Args:
         source: Path of the original.
-        target: Path of the copy, which is MP4 with H.264 whatever its suffix.
+        target: Path of the copy, which is MP4 whatever its suffix.
         short_side: Largest length of the shorter side in pixels.
-        quality: x264's constant rate factor.
+        codec: A name of `CODECS`.
+        quality: Of `mpeg4` the constant quantiser, of `h264` the constant rate factor.
         stop: Event that ends the copying when it is set.
 
     Raises:
-        DecodingError: If the original cannot be read to its end.
+        DecodingError: If the original cannot be read to its end, or is too long a strip.
         OSError: If the copy cannot be written.
         StoppedError: If `stop` was set.
     """
     probe(source)  # raises if the file is cut short, or no frame of it can be decoded
     with written_whole(target) as beside:
         with contextlib.closing(_upright_frames(source, short_side)) as frames:
+            first, rate = next(frames)
+            if max(first.width, first.height) > CODECS[codec].longest:
+                raise DecodingError(
+                    source,
+                    f"its copy would be {first.width} x {first.height} pixels, and {codec} stores "
+                    f"{CODECS[codec].longest} at most",
+                )
+            shown = itertools.chain([first], (frame for frame, _ in frames))
             try:
-                _encode(frames, beside, quality, stop)
+                with _copy_writer(beside, rate, codec, quality) as add:
+                    for frame in shown:
+                        if stop.is_set():
+                            raise StoppedError
+                        add(frame)
             except av.error.FFmpegError as error:
                 raise OSError(f"{target} cannot be written: {error.strerror}") from error
         try:
@@ -105,21 +147,60 @@ def _configure(stream: VideoStream, frame: av.VideoFrame) -> None:
         context.colorspace = frame.colorspace
 
 
-def _encode(
-    frames: Generator[tuple[av.VideoFrame, Fraction], None, None],
-    file: Path,
-    quality: int,
-    stop: threading.Event,
-) -> None:
-    """Encode frames with their timestamps."""
-    first, rate = next(frames)
-    options = ENCODER | {"crf": str(quality)}
-    # One thread for each file, as several files are encoded at a time.
-    with video_writer(file, rate, options, threads=1) as add:
-        for frame in itertools.chain([first], (frame for frame, _ in frames)):
-            if stop.is_set():
-                raise StoppedError
-            add(frame)
+def _copy_writer(
+    file: Path, rate: Fraction, codec: str, quality: int
+) -> contextlib.AbstractContextManager[Callable[[av.VideoFrame], None]]:
+    """The encoder of copies: one thread for each file, as several are encoded at a time."""
+    if codec == "mpeg4":
+        return _mpeg4_writer(file, rate, quality)
+    return video_writer(file, rate, FAST_H264 | {"crf": str(quality)}, threads=1)
+
+
+@contextlib.contextmanager
+def _mpeg4_writer(
+    file: Path, rate: Fraction, quality: int
+) -> Iterator[Callable[[av.VideoFrame], None]]:
+    """Encode frames one by one with MPEG-4 part 2, whose decoder has little to do."""
+    options = {"qmin": str(quality), "qmax": str(quality), "g": str(GROUP)}
+    with av.open(str(file), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        # The codec's own clock is too coarse for some files: it counts frames, and the container
+        # has the times. Packets come in the order of the frames.
+        stream = container.add_stream("mpeg4", rate=25, options=options)
+        context = stream.codec_context
+        context.pix_fmt, context.thread_count = "yuv420p", 1
+        context.bit_rate = 2**30  # the quantiser decides
+        times: list[tuple[int, Fraction]] = []
+        written = 0
+
+        def write(packets: list[av.Packet]) -> None:
+            nonlocal written
+            for packet in packets:
+                packet.pts, packet.time_base = times[written]
+                packet.dts, packet.duration = packet.pts, round(1 / rate / packet.time_base)
+                container.mux(packet)
+                written += 1
+
+        def add(frame: av.VideoFrame) -> None:
+            if not times:
+                stream.height, stream.width = frame.height, frame.width
+                stream.time_base = frame.time_base
+                context.color_range, context.colorspace = ColorRange.MPEG, frame.colorspace
+                if frame.colorspace != UNSPECIFIED:
+                    # MP4 keeps the matrix of colours only together with these two.
+                    context.color_primaries = _known(frame.color_primaries)
+                    context.color_trc = _known(frame.color_trc)
+            times.append((frame.pts or 0, frame.time_base or 1 / rate))
+            frame.pts, frame.time_base = len(times) - 1, Fraction(1, 25)
+            write(stream.encode(frame))
+
+        yield add
+        if times:
+            write(stream.encode())
+
+
+def _known(code: int) -> int:
+    """A code of FFmpeg for primaries or for a transfer curve: BT.709's if it is unspecified."""
+    return 1 if code == UNSPECIFIED else code
 
 
 def _upright_frames(

@@ -12,7 +12,7 @@ from pathlib import Path
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.unfinished import tidy
 from keras_acl.video.check import VideoProblem
-from keras_acl.video.encode import encode_anew
+from keras_acl.video.encode import CODECS, encode_anew
 from keras_acl.video.files import find_videos
 from keras_acl.video.read_ahead import read_ahead
 
@@ -43,24 +43,28 @@ def shrink_videos(
     folder: str | Path,
     output: str | Path,
     short_side: int = 320,
-    quality: int = 20,
+    quality: int | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], object] | None = None,
+    codec: str | None = None,
 ) -> ShrinkReport:
     """Copy every video of a folder so that it decodes fast.
 
     Folders and names stay the same, so class folders and lists of files remain valid; CSV and text
-    files are copied along. A copy is MP4 with H.264 whatever its suffix (FFmpeg goes by content),
-    upright, without sound, and shows the same frames at the same times. A folder of pictures
-    becomes FOLDER.mp4 (25 fps), which no list names. Newer copies are kept: a second call resumes.
+    files are copied along. A copy is MP4 whatever its suffix (FFmpeg goes by content), upright,
+    without sound, and shows the same frames at the same times. A folder of pictures becomes
+    FOLDER.mp4 (25 fps), which no list names. Newer copies are kept: a second call resumes.
 
     Args:
         folder: Folder to search at any depth; hidden files and folders are left out.
         output: Folder of the copies. Neither inside `folder` nor around it.
         short_side: Pixels of the shorter side; smaller videos keep their size (made even).
-        quality: x264's constant rate factor, 0 (lossless) to 51.
+        quality: Of `mpeg4` the quantiser, 1 (best) to 31; of `h264` the constant rate factor, 0
+            (lossless) to 51. None: that of the copies in `output`, or 3 and 20.
         workers: Files copied at a time. None: as many as CPU cores.
         progress: Called as `progress(done, total)` after each file, in the calling thread.
+        codec: `mpeg4` (MPEG-4 part 2) decodes fastest; `h264` is smaller, and browsers play it.
+            None: that of the copies in `output`, or `mpeg4`.
 
     Returns:
         A report of numbers, sizes, and files that cannot be read.
@@ -74,7 +78,7 @@ def shrink_videos(
     folder, output = Path(folder), Path(output)
     names = [Path(path).relative_to(folder) for path in find_videos(folder)]
     _check_folders(folder, output, names)
-    _check_settings(output, short_side, quality)
+    codec, quality = _check_settings(output, short_side, codec, quality)
     _tidy(folder, output)
     copies_of = _copies(folder, output, names)
     todo = [name for name in names if not _is_finished(folder / name, copies_of[name])]
@@ -82,7 +86,7 @@ def shrink_videos(
     stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
 
     def encode(name: Path) -> list[None]:
-        return [encode_anew(folder / name, copies_of[name], short_side, quality, stop)]
+        return [encode_anew(folder / name, copies_of[name], short_side, codec, quality, stop)]
 
     copies = read_ahead(todo, encode, workers or os.cpu_count(), stop=stop)
     with contextlib.closing(copies):
@@ -101,25 +105,36 @@ def shrink_videos(
     )
 
 
-def _check_settings(output: Path, short_side: int, quality: int) -> None:
-    """Refuse settings out of range or unlike those of earlier copies, and record them."""
-    if short_side < 16 or not 0 <= quality <= 51:
+def _check_settings(
+    output: Path, short_side: int, codec: str | None, quality: int | None
+) -> tuple[str, int]:
+    """The codec and its quality. Settings out of range or unlike earlier copies' are refused."""
+    file = output / SETTINGS
+    before: dict = {}
+    if file.exists():  # without a codec in it, they are of a version that wrote H.264 alone
+        before = {"codec": "h264"} | json.loads(file.read_text(encoding="utf-8"))
+    codec = codec or str(before.get("codec", "mpeg4"))
+    if codec not in CODECS:
+        raise ValueError(f"Expected a codec of {', '.join(CODECS)}. Received: codec={codec!r}")
+    scale = CODECS[codec]
+    if quality is None:
+        quality = int(before["quality"]) if before.get("codec") == codec else scale.usual
+    if short_side < 16 or not scale.best <= quality <= scale.worst:
         raise ValueError(
-            "Expected a short side of at least 16 pixels and a quality from 0 (best) to 51. "
+            f"Expected a short side of at least 16 pixels and, with {codec}, a quality from "
+            f"{scale.best} (best) to {scale.worst}. "
             f"Received: short_side={short_side}, quality={quality}"
         )
-    settings = {"short_side": short_side, "quality": quality}
-    file = output / SETTINGS
-    if file.exists():
-        before = json.loads(file.read_text(encoding="utf-8"))
-        if before != settings:
-            raise ValueError(
-                f"{output} was made with other settings: {before}. Received: {settings}. "
-                "Use those, or another folder."
-            )
-        return
-    with written_whole(file) as beside:
-        beside.write_text(json.dumps(settings), encoding="utf-8")
+    settings = {"codec": codec, "short_side": short_side, "quality": quality}
+    if before and before != settings:
+        raise ValueError(
+            f"{output} was made with other settings: {before}. Received: {settings}. "
+            "Use those, or another folder."
+        )
+    if not before:
+        with written_whole(file) as beside:
+            beside.write_text(json.dumps(settings), encoding="utf-8")
+    return codec, quality
 
 
 def _check_folders(folder: Path, output: Path, names: list[Path]) -> None:

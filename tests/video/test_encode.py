@@ -12,13 +12,20 @@ from keras_acl.video.encode import video_writer
 from keras_acl.video.shrink import shrink_videos
 
 
-def test_key_frames_are_near(tmp_path):
+@pytest.fixture(params=["mpeg4", "h264"])
+def codec(request):
+    """Each codec of copies."""
+    return request.param
+
+
+def test_key_frames_are_near(tmp_path, codec):
     (tmp_path / "in").mkdir()
     write_video(
         tmp_path / "in" / "v.mp4", numbered_frames(80), options={"g": "250", "preset": "fast"}
     )
-    shrink_videos(tmp_path / "in", tmp_path / "out")
+    shrink_videos(tmp_path / "in", tmp_path / "out", codec=codec)
     with av.open(str(tmp_path / "out" / "v.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == codec
         keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
     assert max(np.diff(np.flatnonzero(keys))) <= 16
     assert sum(keys) >= 5
@@ -36,13 +43,13 @@ def test_key_frames_are_near(tmp_path):
         (25, None, "v.ts"),
     ],
 )
-def test_times_are_kept_exactly(tmp_path, fps, pts, name):
+def test_times_are_kept_exactly(tmp_path, fps, pts, name, codec):
     (tmp_path / "in").mkdir()
     write_video(tmp_path / "in" / name, numbered_frames(len(pts or range(9))), fps, pts=pts)
     if name == "v.h264":  # not a suffix of videos
         os.rename(tmp_path / "in" / name, tmp_path / "in" / "v.mpg")
         name = "v.mpg"
-    shrink_videos(tmp_path / "in", tmp_path / "out")
+    shrink_videos(tmp_path / "in", tmp_path / "out", codec=codec)
     before = [second for second, _ in shown_frames(tmp_path / "in" / name)]
     after = [second for second, _ in shown_frames(tmp_path / "out" / name)]
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-4)
@@ -97,6 +104,28 @@ def test_colours_of_full_range_are_kept(tmp_path):
     before = read_frames(path, times)[:, 16, 24].astype(int)
     after = read_frames(tmp_path / "out" / "v.mkv", times)[:, 16, 24]
     np.testing.assert_allclose(after, before, atol=4)
+
+
+@pytest.mark.parametrize("colorspace", [1, 5, 2])
+def test_the_matrix_of_colours_is_kept(tmp_path, codec, colorspace):
+    colours = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [128, 128, 128]], np.uint8)
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "v.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"qp": "4"})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.codec_context.colorspace = colorspace
+        for colour in colours:
+            image = av.VideoFrame.from_ndarray(np.tile(colour, (32, 48, 1)), format="rgb24")
+            container.mux(stream.encode(image.reformat(format="yuv420p")))
+        container.mux(stream.encode())
+    shrink_videos(tmp_path / "in", tmp_path / "out", quality=2, codec=codec)
+    (_, old), *_ = shown_frames(path)
+    (_, new), *_ = shown_frames(tmp_path / "out" / "v.mp4")
+    assert new.colorspace == old.colorspace == colorspace
+    times = np.arange(4) / 10
+    before, after = (read_frames(file, times)[:, 16, 24] for file in (path, tmp_path / "out/v.mp4"))
+    np.testing.assert_allclose(after.astype(int), before, atol=4)
 
 
 def test_frames_of_an_array_come_back_at_the_rate_asked_for(tmp_path):

@@ -120,9 +120,14 @@ def test_mistakes(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="There is no video file"):
         shrink_videos(tmp_path / "empty", tmp_path / "out")
-    for values in ({"short_side": 8}, {"quality": 52}, {"quality": -1}):
-        with pytest.raises(ValueError, match="at least 16 pixels and a quality from 0"):
+    for values in ({"short_side": 8}, {"quality": 32}, {"quality": 0}):
+        with pytest.raises(ValueError, match=r"16 pixels and, with mpeg4, a quality from 1 .* 31"):
             shrink_videos(folder, tmp_path / "out", **values)
+    for quality in (-1, 52):
+        with pytest.raises(ValueError, match="with h264, a quality from 0"):
+            shrink_videos(folder, tmp_path / "out", codec="h264", quality=quality)
+    with pytest.raises(ValueError, match="Expected a codec of mpeg4, h264"):
+        shrink_videos(folder, tmp_path / "out", codec="av1")
     assert not (tmp_path / "out").exists()
 
 
@@ -187,9 +192,30 @@ def test_what_a_killed_process_left_is_removed(folder, tmp_path):
 
 
 def test_settings_are_remembered_as_json(folder, tmp_path):
-    shrink_videos(folder, tmp_path / "small", short_side=48, quality=30)
+    shrink_videos(folder, tmp_path / "small", short_side=48, codec="h264", quality=30)
     file = tmp_path / "small" / ".shrink.json"
-    assert json.loads(file.read_text()) == {"short_side": 48, "quality": 30}
+    assert json.loads(file.read_text()) == {"codec": "h264", "short_side": 48, "quality": 30}
+    assert shrink_videos(folder, tmp_path / "small", short_side=48).finished == 3
+    with pytest.raises(ValueError, match=r"made with other settings: .*h264.*Received: .*mpeg4"):
+        shrink_videos(folder, tmp_path / "small", short_side=48, codec="mpeg4")
+
+
+def test_copies_without_a_codec_in_their_settings_are_h264(folder, tmp_path):
+    file = tmp_path / "small" / ".shrink.json"
+    file.parent.mkdir()
+    file.write_text('{"short_side": 320, "quality": 24}')
+    assert shrink_videos(folder, tmp_path / "small").written == 3
+    with av.open(tmp_path / "small" / "run" / "c.mkv") as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_a_strip_that_the_codec_cannot_store_is_named(tmp_path):
+    (tmp_path / "in").mkdir()
+    strip = np.zeros((2, 16, 8320, 3), np.uint8)
+    write_video(tmp_path / "in" / "v.mp4", strip, options={"preset": "ultrafast"})
+    (problem,) = shrink_videos(tmp_path / "in", tmp_path / "out").problems
+    assert problem.reason == "its copy would be 8320 x 16 pixels, and mpeg4 stores 8190 at most"
+    assert shrink_videos(tmp_path / "in", tmp_path / "h264", codec="h264").written == 1
 
 
 def test_folders_of_pictures_become_files_and_long_names_are_copied(tmp_path):
