@@ -24,7 +24,7 @@ class StreamMaps(CompiledCall):
 def _stream_maps(model: Any, clips) -> dict:
     features, activation_maps = model.features(clips), ClassActivationMaps()
     maps = [
-        activation_maps((stream, kernel))
+        activation_maps((model.places(stream), kernel))
         for stream, kernel in zip(features, model.class_weights, strict=True)
     ]
     if isinstance(model, SlowClassifier) and len(model.scales) > 1:

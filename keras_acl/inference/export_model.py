@@ -151,7 +151,7 @@ def _outputs(model, clip, maps: bool | str) -> dict:
     if not maps:
         return {"logits": found["logits"]}
     for name, stream, kernel in zip(STREAMS, features, model.class_weights, strict=False):
-        stream = ops.cast(stream, "float32")
+        stream = ops.cast(model.places(stream), "float32")
         if name == "spatial":
             stream = ops.mean(stream, axis=1, keepdims=True)
         made = {"map": _map_of_best_class(stream, kernel, found["logits"])}

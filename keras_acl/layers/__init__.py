@@ -3,10 +3,11 @@
 from keras_acl.layers.class_activation import SCAM, ClassActivationMaps
 from keras_acl.layers.consistency import AttentionConsistency, AttentionConsistencyLoss
 from keras_acl.layers.convolution import PaddedConv3D, PaddedMaxPooling3D
+from keras_acl.layers.depthwise_convolution import DepthwiseConv3D
 from keras_acl.layers.lateral_fusion import lateral_fusion
 from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.pathways import PackPathways, slow_frame_indices
-from keras_acl.layers.residual import bottleneck, conv_norm
+from keras_acl.layers.residual import bottleneck, conv_norm, depthwise_norm
 
 __all__ = [
     "SCAM",
@@ -14,11 +15,13 @@ __all__ = [
     "AttentionConsistencyLoss",
     "ClassActivationMaps",
     "ClipBatchNormalization",
+    "DepthwiseConv3D",
     "PackPathways",
     "PaddedConv3D",
     "PaddedMaxPooling3D",
     "bottleneck",
     "conv_norm",
+    "depthwise_norm",
     "lateral_fusion",
     "slow_frame_indices",
 ]

@@ -1,5 +1,6 @@
 """One convolution layer, two forms, one set of weights."""
 
+import functools
 import math
 
 import keras
@@ -9,6 +10,7 @@ from keras import ops
 from keras_acl.system.devices import compiles_random_draws, prefers_2d_convolutions, tensorflow
 
 _FORMS = ("auto", "native", "2d")
+_PADDINGS = ("symmetric", "same")
 
 
 def explicit_padding(kernel_size: int) -> int:
@@ -37,13 +39,16 @@ class PaddedConv3D(keras.layers.Layer):
         form: `"native"` (3D), `"2d"`, or `"auto"`: separable kernels in 2D on the JAX backend and
             k×1×1 kernels in bfloat16, native elsewhere.
         kernel_initializer: Defaults to Kaiming normal, fan-out.
+        padding: `"symmetric"`, `kernel // 2` on both sides; or `"same"`, TensorFlow's, whose sides
+            depend on the size: for networks that were trained with it.
         **kwargs: Name, dtype and the other arguments of every Keras layer.
 
     Input shape:
         `(batch, time, height, width, channels)`; height and width may be `None`.
 
     Output shape:
-        `(batch, new_time, new_height, new_width, filters)`.
+        `(batch, new_time, new_height, new_width, filters)`; each size is divided by its stride and
+        rounded up.
 
     Attributes:
         constant_kernel: Whether functions compiled by TensorFlow get the kernel as a constant, the
@@ -51,8 +56,8 @@ class PaddedConv3D(keras.layers.Layer):
             that its convolution wants once, a variable at every call. Not saved with the layer.
 
     Raises:
-        ValueError: For an even kernel, an unknown form, or `form="2d"` with a k×k×k kernel and a
-            stride in time.
+        ValueError: For an even kernel, an unknown form or padding, or `form="2d"` with a k×k×k
+            kernel, a stride in time and `"same"` padding.
 
     Example:
         >>> layer = PaddedConv3D(8, kernel_size=(1, 3, 3), strides=(1, 2, 2))
@@ -70,6 +75,7 @@ class PaddedConv3D(keras.layers.Layer):
         use_bias: bool = False,
         form: str = "auto",
         kernel_initializer=None,
+        padding: str = "symmetric",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -77,17 +83,23 @@ class PaddedConv3D(keras.layers.Layer):
             raise ValueError(f"Expected odd kernel sizes. Received: kernel_size={kernel_size}")
         if form not in _FORMS:
             raise ValueError(f"Expected `form` to be one of {_FORMS}. Received: form={form!r}")
-        separable = kernel_size[0] == 1 or tuple(kernel_size[1:]) == (1, 1)
-        if form == "2d" and not separable and strides[0] != 1:
+        if padding not in _PADDINGS:
             raise ValueError(
-                "A kernel over time and space has a 2D form for a temporal stride of 1 only; use "
-                f"form='native'. Received: kernel_size={kernel_size}, strides={strides}"
+                f"Expected `padding` to be one of {_PADDINGS}. Received: padding={padding!r}"
+            )
+        separable = kernel_size[0] == 1 or tuple(kernel_size[1:]) == (1, 1)
+        if form == "2d" and not separable and strides[0] != 1 and padding == "same":
+            raise ValueError(
+                "With padding='same', a kernel over time and space has a 2D form for a temporal "
+                "stride of 1 only; use form='native'. "
+                f"Received: kernel_size={kernel_size}, strides={strides}"
             )
         self.filters = filters
         self.kernel_size = tuple(kernel_size)
         self.strides = tuple(strides)
         self.use_bias = use_bias
         self.form = form
+        self.padding = padding
         self.kernel_initializer = keras.initializers.get(kernel_initializer or KaimingNormal())
         lowered = form == "2d" or (form == "auto" and separable and self._prefers_2d())
         self._convolve = self._convolve_native
@@ -132,7 +144,7 @@ class PaddedConv3D(keras.layers.Layer):
         return tf.constant(value)
 
     def _convolve_native(self, x):
-        return _padded_conv(x, self._read_kernel(), self.strides)
+        return self._convolve_padded(x, self._read_kernel(), self.strides)
 
     def _convolve_2d(self, x):
         kernel = self._read_kernel()
@@ -141,29 +153,39 @@ class PaddedConv3D(keras.layers.Layer):
             x = x[:, ::temporal] if temporal > 1 else x
             _, frames, height, width, channels = ops.shape(x)
             x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
-            x = _padded_conv(x, kernel[0], tuple(spatial))
+            x = self._convolve_padded(x, kernel[0], tuple(spatial))
             _, height, width, _ = ops.shape(x)
             return ops.reshape(x, (-1, frames, height, width, self.filters))
         x = x[:, :, :: spatial[0], :: spatial[1]] if spatial != [1, 1] else x
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height * width, channels))  # (B, T, H·W, C)
-        x = _padded_conv(x, kernel[:, 0], (temporal, 1))
+        x = self._convolve_padded(x, kernel[:, 0], (temporal, 1))
         return ops.reshape(x, (-1, ops.shape(x)[1], height, width, self.filters))
 
     def _convolve_slices(self, x):
-        """Σ_i of kernel slice i on frame t + i - k // 2, all slices in one 2D convolution."""
+        """Σ_i of kernel slice i on frame s·t + i - k // 2, all slices in one 2D convolution."""
         taps, *window = self.kernel_size
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
         kernel = ops.transpose(self._read_kernel(), (1, 2, 3, 0, 4))
         kernel = ops.reshape(kernel, (*window, channels, taps * self.filters))
-        x = _padded_conv(x, kernel, self.strides[1:])
+        x = self._convolve_padded(x, kernel, self.strides[1:])
         _, height, width, _ = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height, width, taps * self.filters))
         before = explicit_padding(taps)
         x = ops.pad(x, [(0, 0), (before, before), (0, 0), (0, 0), (0, 0)])
         filters = [slice(i * self.filters, (i + 1) * self.filters) for i in range(taps)]
-        return sum(x[:, i : i + frames, ..., part] for i, part in enumerate(filters))
+        stride = self.strides[0]
+        return sum(x[:, i : i + frames : stride, ..., part] for i, part in enumerate(filters))
+
+    def _convolve_padded(self, x, kernel, strides: tuple[int, ...]):
+        """Convolve in as many dimensions as there are strides."""
+        if set(strides) == {1} or self.padding == "same":  # symmetric with strides of 1
+            return ops.conv(x, kernel, strides, padding="same", data_format="channels_last")
+        pads = [explicit_padding(k) for k in kernel.shape[: len(strides)]]
+        if any(pads):
+            x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
+        return ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
 
     def compute_output_shape(self, input_shape):
         """Sizes shrink by the strides alone, rounded up."""
@@ -183,6 +205,7 @@ class PaddedConv3D(keras.layers.Layer):
             "use_bias": self.use_bias,
             "form": self.form,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "padding": self.padding,
         }
 
 
@@ -210,41 +233,75 @@ class KaimingNormal(keras.initializers.VarianceScaling):
         return {"seed": super().get_config()["seed"]}
 
 
-def _padded_conv(x, kernel, strides: tuple[int, ...]):
-    """Convolve in as many dimensions as there are strides."""
-    if set(strides) == {1}:  # then "same" is symmetric
-        return ops.conv(x, kernel, padding="same", data_format="channels_last")
-    pads = [explicit_padding(k) for k in kernel.shape[: len(strides)]]
-    if any(pads):
-        x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
-    return ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
-
-
 @keras.saving.register_keras_serializable(package="keras_acl")
 class PaddedMaxPooling3D(keras.layers.Layer):
-    """Max pooling of 1×3×3 with stride (1, 2, 2), padded by one pixel on every side.
+    """Max pooling, padded on both sides as the reference implementations do.
 
-    The pool of a ResNet stem. Frames are folded into the batch: pooling is 2D. Inputs follow a
-    ReLU, so padding with zeros equals the padding with −∞ of the reference implementations.
+    By default the pool of a ResNet stem, 1×3×3 with stride (1, 2, 2), padded by one pixel. Frames
+    are folded into the batch: pooling is 2D, and over time it is a maximum of shifted frames.
+    Inputs follow a ReLU, so padding with zeros equals the padding with −∞ of the references.
+
+    Args:
+        pool_size: Sizes (T, H, W).
+        strides: Strides (T, H, W).
+        padding: Zeros (T, H, W) on each side; `None` for half of each size, rounded down.
+        **kwargs: Name, dtype and the other arguments of every Keras layer.
 
     Input shape:
         `(batch, time, height, width, channels)`, values ≥ 0.
 
     Output shape:
-        `(batch, time, ceil(height / 2), ceil(width / 2), channels)`.
+        `(batch, new_time, new_height, new_width, channels)`, sizes rounded down as in torch.
     """
 
+    def __init__(
+        self,
+        pool_size: tuple[int, int, int] = (1, 3, 3),
+        strides: tuple[int, int, int] = (1, 2, 2),
+        padding: tuple[int, int, int] | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.pool_size, self.strides = tuple(pool_size), tuple(strides)
+        self.padding = tuple(padding or (size // 2 for size in pool_size))
+
     def call(self, inputs):
-        """Pool every frame."""
+        """Pool every frame, then the frames."""
+        (taps, *window), (stride, *spatial), (before, *pads) = (
+            self.pool_size,
+            self.strides,
+            self.padding,
+        )
         _, frames, height, width, channels = ops.shape(inputs)
         x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
-        x = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)])
-        x = ops.max_pool(x, 3, strides=2, padding="valid", data_format="channels_last")
+        if any(pads):
+            x = ops.pad(x, [(0, 0), *[(pad, pad) for pad in pads], (0, 0)])
+        if window != [1, 1] or spatial != [1, 1]:
+            x = ops.max_pool(x, window, spatial, padding="valid", data_format="channels_last")
         _, height, width, _ = ops.shape(x)
-        return ops.reshape(x, (-1, frames, height, width, channels))
+        x = ops.reshape(x, (-1, frames, height, width, channels))
+        if before:
+            x = ops.pad(x, [(0, 0), (before, before), (0, 0), (0, 0), (0, 0)])
+        last = frames + 2 * before - taps + 1
+        shifted = [x[:, tap : tap + last : stride] for tap in range(taps)]
+        return functools.reduce(ops.maximum, shifted)
 
     def compute_output_shape(self, input_shape):
-        """Height and width are halved, rounded up."""
-        batch, frames, height, width, channels = input_shape
-        halves = [None if size is None else -(-size // 2) for size in (height, width)]
-        return (batch, frames, *halves, channels)
+        """Sizes of what the windows that fit make."""
+        batch, *sizes, channels = input_shape
+        pooled = [
+            None if size is None else (size + 2 * pad - window) // stride + 1
+            for size, pad, window, stride in zip(
+                sizes, self.padding, self.pool_size, self.strides, strict=True
+            )
+        ]
+        return (batch, *pooled, channels)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }

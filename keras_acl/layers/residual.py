@@ -6,23 +6,32 @@ from typing import TypedDict, Unpack
 import keras
 
 from keras_acl.layers.convolution import PaddedConv3D
+from keras_acl.layers.depthwise_convolution import DepthwiseConv3D
 from keras_acl.layers.normalization import ClipBatchNormalization
 
 Size = tuple[int, int, int]
 
 
 class ConvolutionOptions(TypedDict, total=False):
-    """How convolutions are computed; the result is the same but for rounding.
+    """How convolutions are computed, and what they belong to a network by.
+
+    With the first three the result is the same but for rounding.
 
     Args:
         form: Form of separable convolutions, see `PaddedConv3D`; `"auto"` by default.
         folded: Whether batch normalisation is folded into them; not by default.
         clips_per_group: Clips that share batch statistics, see `ClipBatchNormalization`.
+        epsilon: Of batch normalisation; 1e-5 by default.
+        scale: Whether batch normalisation has a gamma; it does by default.
+        padding: Of the convolution, see `PaddedConv3D`; `"symmetric"` by default.
     """
 
     form: str
     folded: bool
     clips_per_group: int | None
+    epsilon: float
+    scale: bool
+    padding: str
 
 
 def conv_norm(
@@ -40,11 +49,44 @@ def conv_norm(
 
     Folded, the convolution has a bias instead of the normalisation behind it.
     """
-    folded, group = options.pop("folded", False), options.pop("clips_per_group", None)
-    x = PaddedConv3D(filters, kernel_size, strides, folded, name=f"{name}_conv", **options)(x)
-    if not folded:
-        gamma = "zeros" if zero_gamma else "ones"
-        x = ClipBatchNormalization(group, gamma_initializer=gamma, name=f"{name}_bn")(x)
+    x = PaddedConv3D(
+        filters,
+        kernel_size,
+        strides,
+        options.get("folded", False),
+        options.get("form", "auto"),
+        padding=options.get("padding", "symmetric"),
+        name=f"{name}_conv",
+    )(x)
+    return _normalized(x, activation, zero_gamma, name, options)
+
+
+def depthwise_norm(
+    x,
+    kernel_size: Size,
+    strides: Size = (1, 1, 1),
+    *,
+    name: str,
+    activation: str | None = "relu",
+    **options: Unpack[ConvolutionOptions],
+):
+    """The same with a convolution of each channel by itself."""
+    folded = options.get("folded", False)
+    x = DepthwiseConv3D(kernel_size, strides, folded, name=f"{name}_conv")(x)
+    return _normalized(x, activation, False, name, options)
+
+
+def _normalized(
+    x, activation: str | None, zero_gamma: bool, name: str, options: ConvolutionOptions
+):
+    if not options.get("folded", False):
+        x = ClipBatchNormalization(
+            options.get("clips_per_group"),
+            epsilon=options.get("epsilon", 1e-5),
+            scale=options.get("scale", True),
+            gamma_initializer="zeros" if zero_gamma else "ones",
+            name=f"{name}_bn",
+        )(x)
     return x if activation is None else keras.layers.Activation(activation, name=f"{name}_relu")(x)
 
 

@@ -1,15 +1,29 @@
-"""The paper's network and its baselines; called with `num_classes` alone they are R50 4x16."""
+"""The paper's network and its baselines, R50 4x16 with `num_classes` alone, and the zoo."""
 
+from keras_acl.models.c3d import C3DClassifier
+from keras_acl.models.csn import CSNClassifier
+from keras_acl.models.inception3d import I3DClassifier, S3DClassifier
+from keras_acl.models.inflated_resnet import InflatedResNetClassifier
 from keras_acl.models.optimize import optimize
+from keras_acl.models.resnet3d import R2Plus1DClassifier, R3DClassifier
 from keras_acl.models.slow import SlowClassifier
 from keras_acl.models.slowfast import SlowFastClassifier
 from keras_acl.models.two_stream import TwoStreamClassifier
 from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.models.x3d import X3DClassifier
 
 __all__ = [
+    "C3DClassifier",
+    "CSNClassifier",
+    "I3DClassifier",
+    "InflatedResNetClassifier",
+    "R2Plus1DClassifier",
+    "R3DClassifier",
+    "S3DClassifier",
     "SlowClassifier",
     "SlowFastClassifier",
     "TwoStreamClassifier",
     "VideoClassifier",
+    "X3DClassifier",
     "optimize",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class ClassifierOptions(TypedDict, total=False):
-    """Arguments that the constructors of all three classifiers take, all of them optional.
+    """Arguments that the constructors of all classifiers take, all of them optional.
 
     Args:
         labels: Class names in the order of the logits; kept with the model.

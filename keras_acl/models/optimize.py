@@ -62,7 +62,10 @@ def optimize(
     copy = type(model).from_config(config)
     for stream, folded in zip(streams_of(model), streams_of(copy), strict=True):
         _fold(stream, folded)
-    copy.classifier.set_weights(model.classifier.get_weights())
+    own = {layer.name: layer for layer in model.layers}
+    for layer in copy.layers:
+        if layer.weights and not isinstance(layer, keras.Model):
+            layer.set_weights(own[layer.name].get_weights())
     copy.saved_as = model.saved_as
     if hasattr(model, "card"):
         copy.card = model.card
@@ -74,13 +77,13 @@ def optimize(
 def _fold(stream: keras.Model, folded: keras.Model) -> None:
     """W' = W · γ / √(σ² + ε) and b' = β - μ · γ / √(σ² + ε), in float64."""
     for layer in stream.layers:
-        if not isinstance(layer, PaddedConv3D):
+        if not layer.weights or isinstance(layer, ClipBatchNormalization):
             continue
         weights = [np.asarray(w, "float64") for w in layer.get_weights()]
         norm = _normalization(stream, layer)
         if norm is not None:
-            gamma, beta, mean, variance = (np.asarray(w, "float64") for w in norm.get_weights())
-            scale = gamma / np.sqrt(variance + norm.epsilon)
+            *gamma, beta, mean, variance = (np.asarray(w, "float64") for w in norm.get_weights())
+            scale = (gamma[0] if gamma else 1.0) / np.sqrt(variance + norm.epsilon)
             weights = [weights[0] * scale, beta - mean * scale]
         folded.get_layer(layer.name).set_weights(weights)
 
@@ -103,7 +106,7 @@ def _refuse(*_, **__):
     )
 
 
-def _normalization(stream: keras.Model, layer: PaddedConv3D) -> ClipBatchNormalization | None:
+def _normalization(stream: keras.Model, layer: keras.layers.Layer) -> ClipBatchNormalization | None:
     """The layer behind a convolution, by the names that `conv_norm` gives; `None` if folded."""
     names = {found.name for found in stream.layers}
     name = layer.name.removesuffix("_conv") + "_bn"

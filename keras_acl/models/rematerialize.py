@@ -14,7 +14,7 @@ from keras_acl.layers.normalization import (
 from keras_acl.system.keras_internals import first_output
 
 # A stream is cut behind these layers; what lies between two of them is computed twice.
-ENDS = re.compile(r"stem_pool|res\d_\d+_out")
+ENDS = re.compile(r"(stem_)?pool\d?|res\d_\d+_out|mixed\d\w_out")
 
 
 def rematerialized(stream: keras.Model, frames, batch_statistics: bool = True):
@@ -63,5 +63,7 @@ def _segments(stream: keras.Model) -> list[keras.Model]:
     if stream not in _known:
         ends = [layer for layer in stream.layers if ENDS.fullmatch(layer.name)]
         tensors = [stream.inputs[0], *map(first_output, ends)]
+        if tensors[-1] is not stream.outputs[0]:
+            tensors.append(stream.outputs[0])
         _known[stream] = [keras.Model(start, end) for start, end in pairwise(tensors)]
     return _known[stream]

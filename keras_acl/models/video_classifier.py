@@ -1,4 +1,4 @@
-"""What the three classifiers share: the clip they take, its normalisation, the head, the config."""
+"""What all classifiers share: the clip they take, its normalisation, the head, the config."""
 
 import contextlib
 import dataclasses
@@ -162,9 +162,20 @@ class VideoClassifier(CompiledAndFitted):
         logits = ops.convert_to_tensor(logits)
         return ops.sigmoid(logits) if self.multi_label else ops.softmax(logits)
 
+    def over_time(self, features):
+        """Mean of all frames: (B, t, h, w, C) -> (B, h, w, C), float32."""
+        return ops.mean(ops.cast(features, "float32"), axis=1)
+
+    def places(self, features):
+        """What the dense layer's weights meet at every place of a stream's map, for its class maps.
+
+        The features themselves, but for networks with a hidden layer in between.
+        """
+        return features
+
     def pool(self, *features):
         """Global average of each stream, joined as [spatial | temporal]: (B, C)."""
-        pooled = [ops.mean(ops.cast(x, "float32"), axis=(1, 2, 3)) for x in features]
+        pooled = [ops.mean(self.over_time(x), axis=(1, 2)) for x in features]
         return ops.concatenate(pooled, axis=-1)
 
     def check_clip(self, clip):

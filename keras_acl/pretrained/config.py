@@ -9,7 +9,19 @@ import numpy as np
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
-from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.models import (
+    C3DClassifier,
+    CSNClassifier,
+    I3DClassifier,
+    InflatedResNetClassifier,
+    R2Plus1DClassifier,
+    R3DClassifier,
+    S3DClassifier,
+    SlowClassifier,
+    SlowFastClassifier,
+    TwoStreamClassifier,
+    X3DClassifier,
+)
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.model_folder import CONFIG, SAVE_AGAIN, read_json
 
@@ -18,6 +30,14 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "TwoStreamClassifier": TwoStreamClassifier,
     "SlowFastClassifier": SlowFastClassifier,
     "SlowClassifier": SlowClassifier,
+    "C3DClassifier": C3DClassifier,
+    "CSNClassifier": CSNClassifier,
+    "I3DClassifier": I3DClassifier,
+    "InflatedResNetClassifier": InflatedResNetClassifier,
+    "R2Plus1DClassifier": R2Plus1DClassifier,
+    "R3DClassifier": R3DClassifier,
+    "S3DClassifier": S3DClassifier,
+    "X3DClassifier": X3DClassifier,
 }
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64")
 CONSISTENCY = ("temporal", "normalize", "classes", "stop_gradient", "seed", "minimum_contrast")

@@ -85,7 +85,7 @@ def _cost(layer, inputs, output, prefix: str) -> LayerCost:
 
 
 def _multiply_adds(layer, inputs, output_shape) -> int:
-    if isinstance(layer, PaddedConv3D | keras.layers.Dense):
+    if isinstance(layer, PaddedConv3D | keras.layers.Conv3D | keras.layers.Dense):
         # Each output value sums over the kernel's window and input channels.
         return math.prod(layer.kernel.shape[:-1]) * math.prod(output_shape)
     if isinstance(layer, SCAM):  # a product with W at every position of every scale

@@ -12,6 +12,7 @@ from keras_acl.engines.class_names import (
     names_of,
     several_labels,
 )
+from keras_acl.models import SlowFastClassifier
 from keras_acl.models.supervised_streams import SupervisedStreams, check_supervision
 from keras_acl.system.distribution import is_first, process, replicas
 from keras_acl.training.checkpoint import ResumableCheckpoint
@@ -172,7 +173,7 @@ class Recipe:
                 "Expected gradient_accumulation_steps >= 1. "
                 f"Received: {gradient_accumulation_steps}"
             )
-        if rematerialize and not hasattr(model, "spatial_stream"):
+        if rematerialize and isinstance(model, SlowFastClassifier):
             raise ValueError(
                 f"A {type(model).__name__} cannot be rematerialised: its pathways are one graph. "
                 "Leave rematerialize out, or use a smaller batch and gradient_accumulation_steps."

@@ -53,14 +53,14 @@ def shrink_videos(
     Folders and names stay the same, so class folders and lists of files remain valid; CSV and text
     files are copied along. A copy is MP4 whatever its suffix (FFmpeg goes by content), upright,
     without sound, and shows the same frames at the same times. A folder of pictures becomes
-    FOLDER.mp4 (25 fps), which no list names. Newer copies are kept: a second call resumes.
+    FOLDER.mp4 (25 fps). Newer copies are kept: a second call resumes.
 
     Args:
         folder: Folder to search at any depth; hidden files and folders are left out.
         output: Folder of the copies. Neither inside `folder` nor around it.
         short_side: Pixels of the shorter side; smaller videos keep their size (made even).
-        quality: Of `mpeg4` the quantiser, 1 (best) to 31; of `h264` the constant rate factor, 0
-            (lossless) to 51. None: that of the copies in `output`, or 3 and 20.
+        quality: `mpeg4`: the quantiser, 1 (best) to 31; `h264`: the constant rate factor, 0 to 51.
+            None: that of the copies in `output`, or 3 and 20.
         workers: Files copied at a time. None: as many as CPU cores.
         progress: Called as `progress(done, total)` after each file, in the calling thread.
         codec: `mpeg4` (MPEG-4 part 2) decodes fastest; `h264` is smaller, and browsers play it.
@@ -95,14 +95,10 @@ def shrink_videos(
                 reasons[todo[place]] = result.reason
             if progress is not None:
                 progress(done, len(names))
-    copied = [name for name in names if name not in reasons]
-    return ShrinkReport(
-        written=len(todo) - len(reasons),
-        finished=len(names) - len(todo),
-        bytes_before=sum(_size(folder / name) for name in copied),
-        bytes_after=sum(_size(copies_of[name]) for name in copied),
-        problems=tuple(VideoProblem(str(folder / n), reasons[n]) for n in names if n in reasons),
-    )
+    problems = tuple(VideoProblem(str(folder / n), reasons[n]) for n in names if n in reasons)
+    copied = {folder / name: copies_of[name] for name in names if name not in reasons}
+    before, after = sum(map(_size, copied)), sum(map(_size, copied.values()))
+    return ShrinkReport(len(todo) - len(reasons), len(names) - len(todo), before, after, problems)
 
 
 def _check_settings(

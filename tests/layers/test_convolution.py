@@ -85,7 +85,7 @@ def test_channels_and_bias(form):
         *itertools.product([(1, 3, 3)], [(1, 1, 1), (1, 2, 2), (2, 2, 1)]),
         *itertools.product([(3, 1, 1)], [(1, 1, 1), (2, 1, 1), (2, 2, 2)]),
         ((1, 1, 1), (1, 2, 2)),
-        *itertools.product([(3, 3, 3), (5, 7, 7)], [(1, 1, 1), (1, 2, 2)]),
+        *itertools.product([(3, 3, 3), (5, 7, 7)], [(1, 1, 1), (1, 2, 2), (2, 2, 2)]),
     ],
 )
 def test_both_forms_agree(kernel_size, strides):
@@ -144,7 +144,13 @@ def test_bfloat16_filter_gradients_are_finite():
 
 def test_config():
     layer = PaddedConv3D(
-        2, (1, 3, 3), (1, 2, 2), use_bias=True, form="2d", kernel_initializer="ones"
+        2,
+        (1, 3, 3),
+        (1, 2, 2),
+        use_bias=True,
+        form="2d",
+        kernel_initializer="ones",
+        padding="same",
     )
     check_layer(layer, GRID)
 
@@ -154,7 +160,11 @@ def test_config():
     [
         (((1, 2, 2),), r"odd kernel sizes. Received: kernel_size=\(1, 2, 2\)"),
         (((1, 3, 3), (1, 1, 1), False, "3d"), r"one of \('auto', 'native', '2d'\).*form='3d'"),
-        (((3, 3, 3), (2, 1, 1), False, "2d"), r"use form='native'.*strides=\(2, 1, 1\)"),
+        (
+            ((3, 3, 3), (2, 1, 1), False, "2d", None, "same"),
+            r"use form='native'.*strides=\(2, 1, 1\)",
+        ),
+        (((1, 3, 3), (1, 1, 1), False, "2d", None, "valid"), "'same'.*Received: padding='valid'"),
     ],
 )
 def test_errors(arguments, message):
@@ -179,7 +189,29 @@ def test_pooling_odd_sizes_and_channels():
 
 
 def test_pooling_config():
-    check_layer(PaddedMaxPooling3D(name="pool"), GRID)
+    check_layer(PaddedMaxPooling3D((1, 2, 2), (1, 1, 1), (0, 0, 0), name="pool"), GRID)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pooling_over_time(stride):
+    x = np.array([5, 1, 2, 9, 3, 4], "float32").reshape(1, 6, 1, 1, 1)
+    layer = PaddedMaxPooling3D((3, 1, 1), (stride, 1, 1))
+    expected = [5, 5, 9, 9, 9, 4][::stride]
+    np.testing.assert_array_equal(to_numpy(layer(x)).ravel(), expected)
+    assert layer.compute_output_shape(x.shape) == (1, 6 // stride, 1, 1, 1)
+    pairs = PaddedMaxPooling3D((2, 1, 1), (2, 1, 1), (0, 0, 0))
+    np.testing.assert_array_equal(to_numpy(pairs(x)).ravel(), [5, 9, 4])
+
+
+def test_pooling_in_three_dimensions_is_torchs():
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).random((1, 5, 7, 6, 2)).astype("float32")
+    for window, stride, pad in ((3, 2, 1), (3, 1, 1), (2, 2, 0)):
+        layer = PaddedMaxPooling3D((window,) * 3, (stride,) * 3, (pad,) * 3)
+        theirs = torch.nn.MaxPool3d(window, stride, pad)(torch.tensor(x.transpose(0, 4, 1, 2, 3)))
+        ours = to_numpy(layer(x))
+        np.testing.assert_array_equal(ours, theirs.numpy().transpose(0, 2, 3, 4, 1))
+        assert layer.compute_output_shape(x.shape) == ours.shape
 
 
 def test_global_image_format_is_ignored():

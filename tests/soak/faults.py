@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def timed(row: Row) -> Iterator[Row]:
 
 
 class Command:
-    """`keras-acl` in a process of its own, in a group of its own.
+    """`keras-acl` in a process of its own; a variable of the environment marks what it starts.
 
     Args:
         *arguments: Its arguments.
@@ -65,6 +66,7 @@ class Command:
     def __init__(
         self, *arguments, environment: dict[str, str] | None = None, before: str = ""
     ) -> None:
+        self.mark = f"KERAS_ACL_SOAK={uuid.uuid4().hex}"
         small = (
             f"{before}from keras_acl import cli; from keras_acl.training import runs; "
             f"runs.NETWORKS['small'] = {SMALL!r}; cli.main()"
@@ -83,6 +85,7 @@ class Command:
                 "TF_CPP_MIN_LOG_LEVEL": "3",
                 "COLUMNS": "1000",
                 **(environment or {}),
+                **dict([self.mark.split("=")]),
             },
         )
 
@@ -91,35 +94,36 @@ class Command:
         try:
             said, _ = self.process.communicate(timeout=seconds)
         finally:
-            self._kill_group()
+            self._kill_all()
         return self.process.returncode, said
 
-    def kill(self) -> str | None:
-        """Kill -9 the process alone; what of it still runs five seconds later."""
+    def kill(self, patience: float = 5.0) -> str | None:
+        """Kill -9 the process alone; what it started and still runs so many seconds later."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
-        until = time.monotonic() + 5
+        self.process.wait()
+        until = time.monotonic() + patience
         while time.monotonic() < until:
-            if not _group(self.process.pid):
+            if not _marked(self.mark):
+                self.process.communicate()
                 return None
             time.sleep(0.05)
-        left = _group(self.process.pid)
-        self._kill_group()
+        left = _marked(self.mark)
+        self._kill_all()
         return f"orphans were left: {left}"
 
-    def _kill_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+    def _kill_all(self) -> None:
+        for process in _marked(self.mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
 
-def _group(leader: int) -> list[int]:
-    """Processes of a group that still run; those that nobody has waited for do not."""
+def _marked(mark: str) -> list[int]:
+    """Processes that have a variable; those that only wait to be waited for have none."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-                if int(group) == leader and state != "Z":
+            with contextlib.suppress(OSError):
+                if mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
     return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from faults import Command, Row, timed
 from hub_server import hub_server
+from pyarrow import parquet
 from saved import CARD, make_two_stream
 from tiny_network import write_figures
 
@@ -37,7 +38,10 @@ SHARES = {
     "export": 0.25,
     "quantize": 0.15,
     "download": 0.5,
+    "classify": 0.25,
 }
+# Ray's processes see only after a while that the one which started them is gone.
+PATIENCE = {"classify": 90.0}
 
 
 def run(times: int, folder: Path, only: str = "") -> list[Row]:
@@ -80,6 +84,10 @@ def made(folder: Path) -> Iterator[dict[str, tuple[Callable[[Path], list], dict[
                 lambda out: ["quantize", model, videos, out / "model.xml", "--accept"],
                 {},
             ),
+            "classify": (
+                lambda out: ["classify", model, videos, out, "--workers", 1, "--shards", 4],
+                keras_engine,
+            ),
             "download": (lambda out: ["download", "hf://someone/tiny", "--to", out], hub),
         }
 
@@ -105,7 +113,7 @@ def killed(
             out = folder / f"killed-{series}"
             count = min(IN_A_ROW, times - first)
             wrong = [
-                _kill(f"{name} {first + number}", command(out), environment, seconds, out)
+                _kill(name, first + number, command(out), environment, seconds, out)
                 for number in range(count)
             ]
             _age(out)
@@ -120,16 +128,16 @@ def killed(
 
 
 def _kill(
-    seed: str, arguments: list, environment: dict[str, str], seconds: float, out: Path
+    name: str, number: int, arguments: list, environment: dict[str, str], seconds: float, out: Path
 ) -> str | None:
-    """Kill a command at a moment that the seed tells; what is wrong then."""
-    moment = random.Random(seed).uniform(0.0, seconds)
+    """Kill a command at a moment that its name and the number tell; what is wrong then."""
+    moment = random.Random(f"{name} {number}").uniform(0.0, seconds)
     while True:
         command = Command(*arguments, environment=environment)
         try:
             command.process.wait(moment)
         except subprocess.TimeoutExpired:
-            return command.kill()
+            return command.kill(PATIENCE.get(name, 5.0))
         command.end()  # it was faster than the undisturbed one: begin anew, and kill it earlier
         shutil.rmtree(out, ignore_errors=True)
         moment *= 0.7
@@ -165,12 +173,27 @@ def _equal(name: str, one: Path, other: Path) -> bool:
     if one.suffix == ".npz":
         with np.load(one) as a, np.load(other) as b:
             return all(np.array_equal(a[key], b[key]) for key in set(a) | set(b))
+    if one.suffix == ".parquet":
+        return _same_rows(*(parquet.read_table(file).to_pylist() for file in (one, other)))
     if one.suffix in (".keras", ".h5"):  # they hold the time
         return _same_weights(one, other)
     if one.suffix in (".onnx", ".xml"):  # names inside are new each time
         clips = np.random.default_rng(0).integers(0, 256, (2, 8, 32, 32, 3), np.uint8)
         return bool(np.allclose(*(load_model(file).predict(clips) for file in (one, other))))
     return one.name in TIMED and one.stat().st_size > 0
+
+
+def _same_rows(one: list[dict], other: list[dict]) -> bool:
+    """The same rows in the same order; scores may differ by rounding, as threads share a sum."""
+
+    def rounded(value):
+        if isinstance(value, list):
+            return [rounded(each) for each in value]
+        return round(value, 4) if isinstance(value, float) else value
+
+    return [{key: rounded(row[key]) for key in row} for row in one] == [
+        {key: rounded(row[key]) for key in row} for row in other
+    ]
 
 
 def _same_weights(one: Path, other: Path) -> bool:

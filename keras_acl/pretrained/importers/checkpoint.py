@@ -9,9 +9,11 @@ import numpy as np
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
 from keras_acl.pretrained.importers.import_report import ImportReport, Source
 from keras_acl.pretrained.importers.network import Network, recognise
+from keras_acl.pretrained.importers.single_stream import BUILDERS
 from keras_acl.pretrained.importers.torch_files import read_checkpoint
 
 # Frames of the slow pathway, as the projects name their files: of 32, every 8th or every 4th.
@@ -25,23 +27,26 @@ def import_checkpoint(
     *,
     labels: Sequence[str] | None = None,
     speed_ratio: int | None = None,
-    clip: ClipSpec = ClipSpec(),
-) -> tuple[SlowFastClassifier | SlowClassifier, ImportReport]:
-    """Open a SlowFast or Slow checkpoint of another implementation, with its outputs.
+    clip: ClipSpec | None = None,
+) -> tuple[SlowFastClassifier | SlowClassifier | SingleStreamClassifier, ImportReport]:
+    """Open a checkpoint of another implementation, with its outputs.
 
-    Formats: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`), MMAction2 (`.pth`).
-    Depth, widths, fusion and classes are read from the tensors; normalisation and choice of slow
-    frames are those of the implementation. Nothing in the file is run, and torch is not needed.
+    Formats of SlowFast and Slow: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`),
+    MMAction2 (`.pth`). Of R3D, MC3, R(2+1)D and S3D: torchvision (`.pth`), ig65m (R(2+1)D), kylemin
+    (S3D). Depth, widths, fusion and classes are read from the tensors; normalisation and choice of
+    slow frames are those of the implementation. Nothing in the file is run, and torch is not
+    needed.
 
     Args:
         file: The checkpoint.
         labels: Class names in its order.
         speed_ratio: α, which no tensor shows: 8 in 4x16 networks, 4 in 8x8 ones. `None` reads it
-            from a configuration in the file, or else from 4x16 or 8x8 in the file's name.
-        clip: Clips that the model takes.
+            from a configuration in the file, or else from 4x16 or 8x8 in the file's name. Not for
+            networks without a slow pathway.
+        clip: Clips that the model takes. `None`: those of the model's class.
 
     Returns:
-        The model, a `SlowFastClassifier` or `SlowClassifier`, and a report on every tensor.
+        The model and a report on every tensor.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -53,6 +58,9 @@ def import_checkpoint(
         >>> print(report)
     """
     network = recognise(read_checkpoint(file))
+    if network.format.name in BUILDERS:
+        return _single_stream(network, labels, speed_ratio, clip)
+    clip = clip or ClipSpec()
     alpha, notes = _speed_ratio((network,), speed_ratio, clip)
     shared = _shared_arguments(network, alpha, clip, labels)
     if network.has_fast_pathway:
@@ -102,7 +110,7 @@ def warm_start(
         ValueError: As in `import_checkpoint`, or if the two do not fit each other.
     """
     fast = recognise(read_checkpoint(slowfast))
-    if not fast.has_fast_pathway:
+    if fast.format.name in BUILDERS or not fast.has_fast_pathway:
         raise ValueError(f"{fast.path} has one pathway. Expected a SlowFast checkpoint with two.")
     spatial = fast if slow is None else recognise(read_checkpoint(slow))
     if slow is not None:
@@ -116,6 +124,32 @@ def warm_start(
     else:
         sources, note = _fill_from_two(model, spatial, fast)
     return model, ImportReport(_in_words(model), sources, (*notes, note))
+
+
+def _single_stream(
+    network: Network, labels, speed_ratio: int | None, clip: ClipSpec | None
+) -> tuple[SingleStreamClassifier, ImportReport]:
+    if speed_ratio is not None:
+        raise ValueError(
+            f"{network.path} is {network.format.network}, which has no speed ratio. "
+            f"Received: speed_ratio={speed_ratio}"
+        )
+    arguments: dict[str, Any] = {
+        "num_classes": network.num_classes,
+        "labels": labels,
+        "mean": network.format.mean,
+        "std": network.format.std,
+        **({} if clip is None else {"clip": clip}),
+    }
+    try:
+        model = BUILDERS[network.format.name](network.tensors, arguments)
+    except KeyError as error:
+        raise ValueError(
+            f"{network.path} lacks {error.args[0]}: part of the network is missing"
+        ) from error
+    fill(model, network.tensors, network.path)
+    words = f"{type(model).__name__}: {network.num_classes} classes"
+    return model, ImportReport(words, (network.source(),), ())
 
 
 def _fill_from_one(model, slowfast: Network) -> tuple[tuple[Source, ...], str]:

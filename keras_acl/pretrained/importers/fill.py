@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_acl.models import SlowClassifier, TwoStreamClassifier
+from keras_acl.models import SlowClassifier, TwoStreamClassifier, X3DClassifier
+from keras_acl.models.single_stream import SingleStreamClassifier
 
 
 def variables_by_name(model) -> dict[str, keras.Variable]:
@@ -12,13 +13,17 @@ def variables_by_name(model) -> dict[str, keras.Variable]:
         parts = {"slow_": model.spatial_stream, "fast_": model.temporal_stream}
     elif isinstance(model, SlowClassifier):
         parts = {"slow_": model.spatial_stream}
+    elif isinstance(model, SingleStreamClassifier):
+        parts = {"": model.stream}
     else:
         parts = {"": model.streams}
     named = {
         prefix + "/".join(variable.path.split("/")[-2:]): variable
         for prefix, stream in parts.items()
-        for variable in stream.variables
+        for variable in stream.weights
     }
+    if isinstance(model, X3DClassifier):
+        named["projection/kernel"] = model.projection.kernel
     return {
         **named,
         "classifier/kernel": model.classifier.kernel,

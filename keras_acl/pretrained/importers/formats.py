@@ -7,9 +7,11 @@ A rule is a pattern for the foreign name and the name it gets here. The names he
 
 import dataclasses
 import re
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+Tensors = Mapping[str, np.ndarray]
 IGNORED = "ignored"
 # What torch calls the weights of a layer, and Keras.
 WEIGHTS = {
@@ -32,6 +34,9 @@ class CheckpointFormat:
             `{group}` is what the pattern's group matched, put through `words`.
         words: For each group, what its text becomes; a group without an entry stays as it is.
         ignored: From a pattern to the reason why such tensors are not needed.
+        network: What its networks are, in words.
+        fits: Whether tensors, by their foreign names, are of these networks, where names alone do
+            not tell.
         fast_first: Whether the dense layer's inputs are [fast | slow].
         frame_indices: How the slow frames are chosen, see `keras_acl.layers.slow_frame_indices`.
         mean: Mean that its normalisation subtracts.
@@ -42,6 +47,8 @@ class CheckpointFormat:
     rules: dict[str, str]
     words: dict[str, dict[str, str]]
     ignored: dict[str, str] = dataclasses.field(default_factory=dict)
+    network: str = "a SlowFast or Slow network"
+    fits: Callable[[Tensors], bool] = lambda _: True
     fast_first: bool = False
     frame_indices: str = "linspace"
     mean: float | tuple[float, ...] = 0.45
@@ -180,14 +187,15 @@ MMACTION2 = CheckpointFormat(
     std=(58.395 / 255, 57.12 / 255, 57.375 / 255),
 )
 
-FORMATS = (PYTORCHVIDEO, PYSLOWFAST, CAFFE2, MMACTION2)
+TWO_PATHWAYS = (PYTORCHVIDEO, PYSLOWFAST, CAFFE2, MMACTION2)
 
 
 def to_keras_layout(name: str, value: np.ndarray) -> np.ndarray:
     """Kernels from (O, I, T, H, W) to (T, H, W, I, O), dense ones transposed, the rest as it is."""
     if not name.endswith("/kernel"):
         return value
-    if value.ndim == 5:
-        return value.transpose(2, 3, 4, 1, 0)
-    # PyTorchVideo and PySlowFast may keep the dense layer as a 1x1x1 convolution.
-    return value.T
+    if name.endswith("_conv/kernel"):
+        return value.transpose(2, 3, 4, 1, 0) if value.ndim == 5 else value
+    # Some keep a dense layer as a 1x1x1 convolution.
+    is_dense = value.ndim >= 2 and value.size == np.prod(value.shape[:2])
+    return value.reshape(value.shape[:2]).T if is_dense else value

@@ -7,15 +7,18 @@ from collections import Counter
 import numpy as np
 
 from keras_acl.models.resnet_streams import BLOCKS
+from keras_acl.pretrained.importers import single_stream
 from keras_acl.pretrained.importers.formats import (
-    FORMATS,
     IGNORED,
+    TWO_PATHWAYS,
     CheckpointFormat,
     to_keras_layout,
 )
 from keras_acl.pretrained.importers.import_report import Source
 from keras_acl.pretrained.importers.torch_files import RawCheckpoint
 
+# Where two know as many names, the first one is meant: those that look at shapes, too.
+FORMATS = (*single_stream.FORMATS, *TWO_PATHWAYS)
 PREFIXES = ("", "model.", "module.", "module.model.")  # wrappers around the network
 
 
@@ -146,7 +149,7 @@ def recognise(raw: RawCheckpoint) -> Network:
         first = ", ".join(list(raw.tensors)[:5])
         known = ", ".join(format_.name for format_ in FORMATS)
         raise ValueError(
-            f"{raw.path} is in no known format. Expected a SlowFast or Slow network of {known}. "
+            f"{raw.path} is in no known format. Expected a network of {known}. "
             f"First of its {len(raw.tensors)} tensors: {first}"
         )
     tensors, foreign = {}, {}
@@ -167,7 +170,7 @@ def recognise(raw: RawCheckpoint) -> Network:
     if unknown:
         raise ValueError(
             f"{raw.path} looks like {format_.name}, but {len(unknown)} of its {len(raw.tensors)} "
-            f"tensors have no place in a SlowFast or Slow network: {', '.join(unknown[:5])}"
+            f"tensors have no place in {format_.network}: {', '.join(unknown[:5])}"
         )
     network = Network(
         str(raw.path), format_, tensors, foreign, ignored, raw.texts, raw.placeholders
@@ -179,6 +182,8 @@ def recognise(raw: RawCheckpoint) -> Network:
 
 def _known(raw: RawCheckpoint, format_: CheckpointFormat, prefix: str) -> int:
     """How many tensors a format names; those it ignores count for none."""
+    if not format_.fits({name.removeprefix(prefix): raw.tensors[name] for name in raw.tensors}):
+        return 0
     return sum(
         name.startswith(prefix)
         and format_.translate(name.removeprefix(prefix)) not in (None, IGNORED)

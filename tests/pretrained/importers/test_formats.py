@@ -11,11 +11,11 @@ from pretrained.importers.parity import FOLDER
 from keras_acl.pretrained.importers import import_checkpoint
 from keras_acl.pretrained.importers.formats import (
     CAFFE2,
-    FORMATS,
     IGNORED,
     MMACTION2,
     PYSLOWFAST,
     PYTORCHVIDEO,
+    TWO_PATHWAYS,
 )
 
 NAMES = [
@@ -61,7 +61,7 @@ def test_translate(format_, foreign, ours):
 def test_no_name_belongs_to_two_formats():
     for format_, foreign, ours in NAMES:
         if ours and ours != IGNORED:
-            others = [other.translate(foreign) for other in FORMATS if other is not format_]
+            others = [other.translate(foreign) for other in TWO_PATHWAYS if other is not format_]
             assert others == [None] * 3
 
 

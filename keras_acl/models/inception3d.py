@@ -1,0 +1,213 @@
+"""Inception-v1 in three dimensions: I3D, and S3D, whose convolutions are separable."""
+
+from collections.abc import Callable
+from typing import Unpack
+
+import keras
+from keras import ops
+
+from keras_acl.clip import ClipSpec
+from keras_acl.layers import PaddedMaxPooling3D, conv_norm
+from keras_acl.models.classifier_options import ClassifierOptions
+from keras_acl.models.resnet3d import MEAN, STD
+from keras_acl.models.single_stream import SingleStreamClassifier
+
+# Channels of a block: 1³ | 1³, 3³ | 1³, 3³ | pool, 1³; and the strides of the pool before a stage.
+STAGES = (
+    (
+        (1, 2, 2),
+        {
+            "3b": (64, (96, 128), (16, 32), 32),
+            "3c": (128, (128, 192), (32, 96), 64),
+        },
+    ),
+    (
+        (2, 2, 2),
+        {
+            "4b": (192, (96, 208), (16, 48), 64),
+            "4c": (160, (112, 224), (24, 64), 64),
+            "4d": (128, (128, 256), (24, 64), 64),
+            "4e": (112, (144, 288), (32, 64), 64),
+            "4f": (256, (160, 320), (32, 128), 128),
+        },
+    ),
+    (
+        (2, 2, 2),
+        {
+            "5b": (256, (160, 320), (32, 128), 128),
+            "5c": (384, (192, 384), (48, 128), 128),
+        },
+    ),
+)
+
+
+class InceptionClassifier(SingleStreamClassifier):
+    """What I3D and S3D share: the table above, and a head that averages pairs of frames first."""
+
+    def over_time(self, features):
+        """Mean of all pairs of neighbouring frames: the first and the last count half.
+
+        The published head pools windows of two frames, one step apart, and averages the logits.
+        """
+        features = ops.cast(features, "float32")
+        if features.shape[1] > 1:
+            features = (features[:, :-1] + features[:, 1:]) / 2
+        return super().over_time(features)
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class I3DClassifier(InceptionClassifier):
+    """I3D, Inception-v1 inflated to three dimensions.
+
+    Reference: Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics
+    Dataset", CVPR 2017, and kinetics-i3d's code. TensorFlow's SAME padding, batch normalisation
+    without gamma, pixels from -1 to 1. With `num_classes` alone 12,689,984 parameters and 111.2
+    billion multiply-adds a 224² clip of 64 frames.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: Clip that the model takes.
+        width: Channels of the stem, 64; all others follow in proportion.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded,
+            clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
+
+    Input shape:
+        `(batch, T, height, width, 3)`, values 0-255; height and width may vary.
+
+    Output shape:
+        Logits `(batch, L)`, float32.
+
+    Raises:
+        ValueError: For a width or number of labels that does not fit.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 400,
+        *,
+        clip: ClipSpec = ClipSpec(frames=64, span=64, fps=25.0),
+        width: int = 64,
+        **options: Unpack[ClassifierOptions],
+    ):
+        super().__init__(num_classes, clip=clip, **{"mean": 0.5, "std": 0.5, **options})
+        self.width = width
+        same = {"padding": "same", "scale": False, "epsilon": 1e-3, **self.convolutions}
+
+        def convolve(x, filters, kernel, stride=1, *, name):
+            size, strides = (kernel, kernel, kernel), (stride, stride, stride)
+            return conv_norm(x, filters, size, strides, name=name, **same)
+
+        def pool(x, size, strides, *, name):
+            return keras.layers.MaxPooling3D(
+                size, strides, "same", data_format="channels_last", name=name
+            )(x)
+
+        with self.own_precision():
+            self.take_stream(inception(clip.frames, width, convolve, pool))
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class S3DClassifier(InceptionClassifier):
+    """S3D: I3D with every k×k×k convolution split into 1×k×k and k×1×1.
+
+    Reference: Xie et al., "Rethinking Spatiotemporal Feature Learning: Speed-Accuracy Trade-offs in
+    Video Classification", ECCV 2018; torchvision's and kylemin's code, which pad symmetrically and
+    have no gates. With `num_classes` alone 8,320,048 parameters and 17.98 billion multiply-adds a
+    224² clip of 16 frames.
+
+    Args:
+        num_classes: Number of classes (L).
+        clip: Clip that the model takes.
+        width: Channels of the stem, 64; all others follow in proportion.
+        **options: What all classifiers take: labels, mean, std, dropout, form, folded,
+            clips_per_group, name, dtype and trainable; see `ClassifierOptions`. Mean and std are
+            torchvision's by default, dropout is 0.2.
+
+    Input shape:
+        `(batch, T, height, width, 3)`, values 0-255; height and width may vary.
+
+    Output shape:
+        Logits `(batch, L)`, float32.
+
+    Raises:
+        ValueError: For a width or number of labels that does not fit.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 400,
+        *,
+        clip: ClipSpec = ClipSpec(frames=128, span=128, fps=15.0),
+        width: int = 64,
+        **options: Unpack[ClassifierOptions],
+    ):
+        options = {"mean": MEAN, "std": STD, "dropout": 0.2, **options}
+        super().__init__(num_classes, clip=clip, **options)
+        self.width = width
+        convolutions = {"epsilon": 1e-3, **self.convolutions}
+
+        def convolve(x, filters, kernel, stride=1, *, name):
+            if kernel == 1:
+                return conv_norm(x, filters, (1, 1, 1), name=name, **convolutions)
+            flat, along = (1, kernel, kernel), (kernel, 1, 1)
+            strides = (1, stride, stride)
+            x = conv_norm(x, filters, flat, strides, name=f"{name}_spatial", **convolutions)
+            strides = (stride, 1, 1)
+            return conv_norm(x, filters, along, strides, name=f"{name}_temporal", **convolutions)
+
+        def pool(x, size, strides, *, name):
+            padding = (0, 0, 0) if size == (2, 2, 2) else None
+            return PaddedMaxPooling3D(size, strides, padding, name=name)(x)
+
+        with self.own_precision():
+            self.take_stream(inception(clip.frames, width, convolve, pool))
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "width": self.width}
+
+
+def inception(frames: int, width: int, convolve: Callable, pool: Callable) -> keras.Model:
+    """Build Inception-v1 without its head.
+
+    Args:
+        frames: Frames of its input.
+        width: Channels of the stem; those of the table are for 64.
+        convolve: Function of a tensor, filters, kernel, stride and name: a convolution.
+        pool: Function of a tensor, sizes, strides and name: a pool.
+
+    Returns:
+        A model from normalised frames (B, frames, H, W, 3) to (B, frames / 8, H / 32, W / 32,
+        16 · width), sizes rounded as the padding has it.
+
+    Raises:
+        ValueError: If the width is no multiple of 4.
+    """
+    if width < 4 or width % 4:
+        raise ValueError(f"Expected `width` to be a multiple of 4. Received: width={width}")
+
+    def scaled(channels: int) -> int:
+        return channels * width // 64
+
+    inputs = keras.Input((frames, None, None, 3), name="frames")
+    x = convolve(inputs, width, 7, 2, name="stem")
+    x = pool(x, (1, 3, 3), (1, 2, 2), name="stem_pool")
+    x = convolve(x, width, 1, name="conv2b")
+    x = convolve(x, scaled(192), 3, name="conv2c")
+    for stage, (strides, blocks) in enumerate(STAGES, 3):
+        size = (2, 2, 2) if stage == 5 else (strides[0] * 2 - 1, 3, 3)
+        x = pool(x, size, strides, name=f"pool{stage}")
+        for name, (alone, second, third, last) in blocks.items():
+            name = f"mixed{name}"
+            branches = [convolve(x, scaled(alone), 1, name=f"{name}_0")]
+            for number, (reduced, filters) in ((1, second), (2, third)):
+                y = convolve(x, scaled(reduced), 1, name=f"{name}_{number}a")
+                branches.append(convolve(y, scaled(filters), 3, name=f"{name}_{number}b"))
+            y = pool(x, (3, 3, 3), (1, 1, 1), name=f"{name}_pool")
+            branches.append(convolve(y, scaled(last), 1, name=f"{name}_3"))
+            x = keras.layers.Concatenate(name=f"{name}_out")(branches)
+    return keras.Model(inputs, x, name="stream")

@@ -1,0 +1,109 @@
+"""What must hold for every network of the zoo."""
+
+import keras
+import numpy as np
+import pytest
+from harness import check_config, dtype_of, to_numpy
+from models.zoo import SMALL, clips_for, made, make
+from tiny_network import TARGETS, compiled, predict
+
+from keras_acl import load_model, load_pretrained, optimize, save_pretrained
+from keras_acl.attention import attention_maps
+from keras_acl.evaluation.view_scorer import ViewScorer
+from keras_acl.layers import ClipBatchNormalization
+from keras_acl.models.compile_and_fit import streams_of
+
+# Arguments that the small network leaves at their defaults.
+CHANGED = {
+    "r3d": {"mixed": True},
+    "r2plus1d": {"midplanes": "convolution", "epsilon": 1e-3},
+    "c3d": {"normalized": True},
+    "i3d_resnet": {"inflated": False},
+    "csn": {"epsilon": 1e-3},
+}
+pytestmark = pytest.mark.parametrize("name", list(SMALL))
+
+
+@pytest.mark.backends
+def test_logits_are_the_dense_layer_on_the_pooled_features(name):
+    model = made(name)
+    x = clips_for(model)
+    (F,), (W,) = model.features(x), model.class_weights
+    assert tuple(F.shape[:1]) == (2,)
+    expected = to_numpy(model.pool(F)) @ to_numpy(W) + to_numpy(model.classifier.bias)
+    logits = predict(model, x)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+    assert np.ptp(logits, axis=0).min() > 1e-3
+    half = to_numpy(model(x[:1]))
+    np.testing.assert_allclose(half, logits[:1], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.backends
+def test_a_step_lowers_the_loss(name):
+    # C3D without normalisation sees pixels as they are, of a hundred, not of one.
+    model = compiled(make(name, dropout=0.0), 1e-5 if name == "c3d" else 0.02, eager=True)
+    x = clips_for(model)
+    losses = model.fit(x, TARGETS, epochs=3, batch_size=2, shuffle=False, verbose=0).history["loss"]
+    assert losses[-1] < 0.99 * losses[0]
+
+
+def test_the_same_logits_after_every_way_of_saving(name, tmp_path):
+    model = made(name)
+    x = clips_for(model, 1)
+    expected = predict(model, x)
+    model.save(tmp_path / "model.keras")
+    save_pretrained(model, tmp_path / "folder")
+    for loaded in (load_model(tmp_path / "model.keras"), load_pretrained(tmp_path / "folder")):
+        assert type(loaded) is type(model)
+        np.testing.assert_array_equal(predict(loaded, x), expected)
+
+
+@pytest.mark.backends
+def test_optimized_it_says_the_same(name):
+    model = made(name)
+    x = clips_for(model, 1)
+    fast = optimize(model, "float32")
+    kinds = {type(layer) for stream in streams_of(fast) for layer in stream.layers}
+    assert ClipBatchNormalization not in kinds
+    np.testing.assert_allclose(predict(fast, x), predict(model, x), rtol=1e-4, atol=1e-3)
+    assert fast.count_params() <= model.count_params()
+
+
+def test_maps_are_of_the_streams_own_shape(name):
+    model = made(name)
+    (F,) = model.features(clips_for(model, 1, 64))
+    found = attention_maps(model, clips_for(model, 1, 64), classes=[1], size=F.shape[2:4])
+    assert found.spatial.shape[-2:] == tuple(F.shape[2:4])
+    assert np.ptp(found.spatial) > 0
+
+
+def test_views_are_scored_at_every_place(name):
+    model = made(name)
+    x = clips_for(model, 1, 64)
+    scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(x)
+    assert scores.shape == (1, 1, 3)
+    np.testing.assert_allclose(scores.sum(), 1, rtol=1e-5)
+    same = ViewScorer(model, fully_convolutional=True).predict_on_batch(clips_for(model, 1))
+    plain = ViewScorer(model).predict_on_batch(clips_for(model, 1))
+    np.testing.assert_allclose(same, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_the_config_makes_it_again(name):
+    options = {"mean": [0.4, 0.5, 0.6], "std": 0.3, "dropout": 0.1, "form": "native"}
+    flags = {"multi_label": True, "folded": True, "clips_per_group": 4}
+    model = make(name, **options, **flags, **CHANGED.get(name, {}))
+    check_config(model)
+    assert keras.saving.get_registered_name(type(model)).startswith("keras_acl>")
+
+
+def test_rematerialized_it_trains_the_same(name):
+    model = make(name, dropout=0.0)
+    x = clips_for(model)
+    plain = to_numpy(model(x, training=True))
+    model.rematerialize = True
+    np.testing.assert_allclose(to_numpy(model(x, training=True)), plain, rtol=1e-3, atol=1e-3)
+
+
+def test_logits_are_float32_in_mixed_precision(name):
+    model = make(name, dtype="mixed_bfloat16")
+    assert dtype_of(model(clips_for(model, 1))) == "float32"

@@ -1,0 +1,53 @@
+"""The networks of the zoo, each in one small form, and how to make them."""
+
+import functools
+
+import keras
+import numpy as np
+from tiny_network import LABELS, randomize
+
+from keras_acl.clip import ClipSpec
+from keras_acl.models import (
+    C3DClassifier,
+    CSNClassifier,
+    I3DClassifier,
+    InflatedResNetClassifier,
+    R2Plus1DClassifier,
+    R3DClassifier,
+    S3DClassifier,
+    X3DClassifier,
+)
+
+SHORT = ClipSpec(frames=8, span=8, size=32)
+LONG = ClipSpec(frames=16, span=16, size=32)
+SMALL = {
+    "r3d": (R3DClassifier, SHORT, {"depth": 10, "width": 8}),
+    "mc3": (R3DClassifier, SHORT, {"depth": 10, "width": 8, "mixed": True}),
+    "r2plus1d": (R2Plus1DClassifier, SHORT, {"depth": 10, "width": 8}),
+    "i3d": (I3DClassifier, LONG, {"width": 8}),
+    "s3d": (S3DClassifier, LONG, {"width": 8}),
+    "c3d": (C3DClassifier, LONG, {"width": 4, "hidden": 32}),
+    "c3d_normalized": (C3DClassifier, LONG, {"width": 4, "hidden": 32, "normalized": True}),
+    "i3d_resnet": (InflatedResNetClassifier, SHORT, {"depth": 11, "width": 8}),
+    "csn": (CSNClassifier, SHORT, {"depth": 14, "width": 8}),
+    "x3d": (X3DClassifier, SHORT, {"width": 8, "depth_factor": 1.0, "hidden": 32}),
+}
+
+
+def make(name: str, **options):
+    """A small network of three classes, as it starts."""
+    network, clip, arguments = SMALL[name]
+    keras.utils.set_random_seed(0)
+    return network(3, **{"clip": clip, "labels": LABELS, **arguments, **options})
+
+
+@functools.cache
+def made(name: str):
+    """The same, every weight of which matters; made once, as that takes seconds: not to change."""
+    return randomize(make(name))
+
+
+def clips_for(model, count: int = 2, side: int = 32) -> np.ndarray:
+    """Clips of noise, uint8 (count, T, side, side, 3)."""
+    shape = (count, model.clip.frames, side, side, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
