@@ -10,6 +10,7 @@ and writes what it says of a fixed clip. Seconds without it.
 
 import argparse
 import dataclasses
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -51,7 +52,9 @@ def as_json(values: dict) -> str:
 
 
 def clip_of(preset: Preset) -> ClipSpec:
-    return preset.arguments.get("clip", ClipSpec())
+    """The clip of its arguments, or its class' own."""
+    own = inspect.signature(preset.architecture).parameters["clip"].default
+    return preset.arguments.get("clip", own)
 
 
 def card_text(preset: Preset) -> str:
@@ -70,7 +73,7 @@ def record(preset: Preset) -> dict:
     return {
         "card": preset.card.to_dict(),
         "architecture": preset.architecture.__name__,
-        "arguments": dict(preset.arguments),
+        "arguments": {key: preset.arguments[key] for key in preset.arguments if key != "clip"},
         "clip": dataclasses.asdict(clip_of(preset)),
         "labels": preset.labels,
         "parameters": preset.parameters,

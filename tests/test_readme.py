@@ -101,8 +101,10 @@ def test_every_command_is_in_the_table_and_exists():
 
 def test_the_table_of_presets_is_that_of_the_records():
     presets = {row.alias or row.name: row for row in keras_acl.list_presets()}
-    lines = re.findall(r"^\| `(\w+)` \| (.*) \|$", README, flags=re.MULTILINE)
-    assert [name for name, _ in lines if name in presets] == [name for name, _ in lines]
+    weights = (ROOT / "weights" / "README.md").read_text(encoding="utf-8")
+    table = weights.partition("## Presets")[2].partition("## Load")[0]
+    row_of = re.compile(r"^\| `(\w+)` \| (.*) \|$", flags=re.MULTILINE)
+    lines = [*row_of.findall(README), *row_of.findall(table)]
     assert {name for name, _ in lines} == set(presets)
     for name, line in lines:
         _, top1, parameters, _ = line.split(" | ")

@@ -135,7 +135,8 @@ class PaddedConv3D(keras.layers.Layer):
         tf, bias = tensorflow(), ops.convert_to_tensor(self.bias)
         return x + bias if tf is None else tf.nn.bias_add(x, bias)
 
-    def _read_kernel(self):
+    def read_kernel(self):
+        """The kernel; as a constant in functions of TensorFlow, if it is to be."""
         tf = tensorflow()
         if not self.constant_kernel or tf is None or tf.executing_eagerly():
             return self.kernel
@@ -144,10 +145,10 @@ class PaddedConv3D(keras.layers.Layer):
         return tf.constant(value)
 
     def _convolve_native(self, x):
-        return self._convolve_padded(x, self._read_kernel(), self.strides)
+        return self._convolve_padded(x, self.read_kernel(), self.strides)
 
     def _convolve_2d(self, x):
-        kernel = self._read_kernel()
+        kernel = self.read_kernel()
         temporal, *spatial = self.strides
         if self.kernel_size[0] == 1:
             x = x[:, ::temporal] if temporal > 1 else x
@@ -167,7 +168,7 @@ class PaddedConv3D(keras.layers.Layer):
         taps, *window = self.kernel_size
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
-        kernel = ops.transpose(self._read_kernel(), (1, 2, 3, 0, 4))
+        kernel = ops.transpose(self.read_kernel(), (1, 2, 3, 0, 4))
         kernel = ops.reshape(kernel, (*window, channels, taps * self.filters))
         x = self._convolve_padded(x, kernel, self.strides[1:])
         _, height, width, _ = ops.shape(x)

@@ -58,7 +58,7 @@ class DepthwiseConv3D(PaddedConv3D):
         pads = [explicit_padding(size) for size in (height, width)]
         if any(pads):
             x = ops.pad(x, [(0, 0), *[(pad, pad) for pad in pads], (0, 0)])
-        kernel = ops.transpose(self._read_kernel()[:, :, :, 0], (1, 2, 3, 0))  # (H, W, C, taps)
+        kernel = ops.transpose(self.read_kernel()[:, :, :, 0], (1, 2, 3, 0))  # (H, W, C, taps)
         x = ops.depthwise_conv(
             x, kernel, self.strides[1], padding="valid", data_format="channels_last"
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_acl.models import TwoStreamClassifier
+from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers import ImportReport, import_checkpoint, warm_start
 from keras_acl.pretrained.labels import read_labels
@@ -25,9 +26,13 @@ def build_preset(preset: Preset, files: Sequence[Path]) -> tuple[VideoClassifier
         ValueError: If the files do not hold the network that the preset's record describes.
     """
     labels = None if preset.labels is None else read_labels(preset.labels)
-    speed_ratio = preset.arguments.get("speed_ratio", 8)
-    build = warm_start if preset.architecture is TwoStreamClassifier else import_checkpoint
-    model, report = build(*files, labels=labels, speed_ratio=speed_ratio)
+    if issubclass(preset.architecture, SingleStreamClassifier):
+        clip = preset.arguments.get("clip")
+        model, report = import_checkpoint(*files, labels=labels, clip=clip)
+    else:
+        speed_ratio = preset.arguments.get("speed_ratio", 8)
+        build = warm_start if preset.architecture is TwoStreamClassifier else import_checkpoint
+        model, report = build(*files, labels=labels, speed_ratio=speed_ratio)
     if type(model) is not preset.architecture:
         raise ValueError(
             f"{preset.name} is a {preset.architecture.__name__}, but {', '.join(map(str, files))} "

@@ -1,74 +1,19 @@
-"""Presets: what each is, where its bytes are, what it scored and who measured that. No I/O."""
+"""The table of presets, and how one is found. No I/O."""
 
-import dataclasses
 import difflib
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from keras_acl.clip import ClipSpec
-from keras_acl.pretrained.card import Card, Metric
-
-ORGANISATION = "keras-acl"  # on the Hub
-NOTHING: Mapping[str, Any] = MappingProxyType({})
-PYTORCHVIDEO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics"
-PYTORCHVIDEO_PROTOCOL = (
-    "30 views: 10 clips x 3 crops of 256 along the longer side, short side 256, softmax averaged"
+from keras_acl.pretrained.card import Card
+from keras_acl.pretrained.preset import (
+    NOTHING,
+    ORGANISATION,
+    PYTORCHVIDEO,
+    Checkpoint,
+    Preset,
+    measured_by_pytorchvideo,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """A public file of another project.
-
-    Args:
-        url: Address of the file.
-        sha256: Digest of the file, where somebody has published or measured it.
-    """
-
-    url: str
-    sha256: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Preset:
-    """One set of weights by name.
-
-    Args:
-        card: Name, description, licence, metrics with their protocol.
-        network: Name of the network's class in `keras_acl.models`.
-        arguments: Arguments of the class that are not the defaults.
-        parameters: Trainable parameters, counted.
-        multiply_adds: Multiply-adds of one view at the clip's test size, counted.
-        labels: Name of a list in `keras_acl.pretrained.labels`; `None` if the weights bring theirs.
-        hub: Repository of the Hub where the weights are, or will be.
-        revision: Tag in that repository; `None` as long as nothing is published.
-        checkpoints: Public files that the preset is built from until then: SlowFast before Slow.
-        command: Command that makes the weights, where there is nothing to load.
-    """
-
-    card: Card
-    network: str
-    arguments: Mapping[str, Any]
-    parameters: int
-    multiply_adds: int
-    labels: str | None = None
-    hub: str = ""
-    revision: str | None = None
-    checkpoints: tuple[Checkpoint, ...] = ()
-    command: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What `load_pretrained` knows it by."""
-        return self.card.name
-
-    @property
-    def architecture(self) -> type:
-        """Class of the network."""
-        from keras_acl import models  # on use: the table is read without Keras
-
-        return getattr(models, self.network)
+from keras_acl.pretrained.zoo_presets import ZOO
 
 
 def find_preset(name: str) -> Preset:
@@ -87,18 +32,6 @@ def find_preset(name: str) -> Preset:
     raise ValueError(
         f"There is no preset {name!r}. {hint}Known: {', '.join(names)}. Otherwise expected a "
         "folder, or hf://user/repo."
-    )
-
-
-def _measured_by_pytorchvideo(top1: float, top5: float) -> tuple[Metric, ...]:
-    return (
-        Metric(
-            dataset="Kinetics-400 validation",
-            top1=top1,
-            top5=top5,
-            protocol=PYTORCHVIDEO_PROTOCOL,
-            measured_by="PyTorchVideo's model zoo, with its own implementation",
-        ),
     )
 
 
@@ -131,7 +64,7 @@ def _pytorchvideo(
             licence="Apache-2.0",
             source=url,
             datasets=("kinetics-400",),
-            metrics=_measured_by_pytorchvideo(*accuracy),
+            metrics=measured_by_pytorchvideo(*accuracy),
         ),
         network=f"{kind}Classifier",
         arguments=MappingProxyType(arguments),
@@ -234,6 +167,7 @@ PRESETS = (
     ),
     _pytorchvideo("Slow R50 4x16", (72.40, 90.18), 32_454_096, 27_259_600_896),
     _pytorchvideo("Slow R50 8x8", (74.58, 91.63), 32_454_096, 54_518_382_592, speed_ratio=4),
+    *ZOO,
     DEMO,
 )
 ALIASES = {"k400": ACL_K400.name}

@@ -3,8 +3,10 @@ import re
 import pytest
 
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.pretrained.labels import read_labels
 from keras_acl.pretrained.presets import ALIASES, PRESETS, find_preset
+from keras_acl.pretrained.zoo_presets import ZOO
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
 
 NAMES = [preset.name for preset in PRESETS]
@@ -12,7 +14,15 @@ NAMES = [preset.name for preset in PRESETS]
 
 # tests/speed/test_architectures.py counts the networks of the others.
 @pytest.mark.parametrize(
-    "name", ["demo", pytest.param("slowfast_r101_8x8_k400", marks=pytest.mark.slow)]
+    "name",
+    [
+        *("demo", "x3d_xs_k400", "r2plus1d_18_k400"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("slowfast_r101_8x8_k400", *(preset.name for preset in ZOO))
+            if name not in ("x3d_xs_k400", "r2plus1d_18_k400")
+        ),
+    ],
 )
 def test_record_is_what_its_network_counts(name):
     preset = find_preset(name)
@@ -48,6 +58,11 @@ def test_parameters_are_those_that_others_published():
         "slowfast_r50_4x16_k400": 34.48,
         "slowfast_r50_8x8_k400": 34.57,
         "slowfast_r101_8x8_k400": 62.83,
+        "c2d_r50_8x8_k400": 24.33,
+        "i3d_r50_8x8_k400": 28.04,
+        "csn_r101_32x2_k400": 22.21,
+        "x3d_m_k400": 3.79,
+        "x3d_l_k400": 6.15,
     }
     for name, millions in published.items():
         assert round(find_preset(name).parameters / 1e6, 2) == millions
@@ -60,6 +75,9 @@ def test_names_and_aliases():
     architectures = {"acl": TwoStreamClassifier, "slowfast": SlowFastClassifier}
     architectures["slow"] = SlowClassifier
     for preset in PRESETS:
+        if preset in ZOO:
+            assert issubclass(preset.architecture, SingleStreamClassifier)
+            continue
         kind = architectures.get(preset.name.split("_")[0], TwoStreamClassifier)
         assert preset.architecture is kind
 
@@ -75,8 +93,10 @@ def test_every_number_has_a_protocol_and_somebody_who_measured_it():
     for preset in PRESETS:
         preset.card.check_publishable()
         for metric in preset.card.metrics:
-            assert metric.measured_by.startswith("PyTorchVideo")
-            assert "10 clips x 3 crops of 256" in metric.protocol
+            theirs = metric.measured_by.split()[0].strip(",'s")
+            assert theirs in ("PyTorchVideo", "torchvision")
+            views = "10 clips x 3 crops of " if theirs == "PyTorchVideo" else "clip"
+            assert views in metric.protocol
 
 
 def test_every_preset_says_where_it_comes_from():
@@ -85,7 +105,7 @@ def test_every_preset_says_where_it_comes_from():
         assert preset.hub.endswith(f"/{preset.name}")
         assert preset.revision or preset.checkpoints or preset.command
         for checkpoint in preset.checkpoints:
-            assert re.fullmatch(r"https://\S+\.pyth", checkpoint.url)
+            assert re.fullmatch(r"https://\S+\.pth|https://\S+\.pyth", checkpoint.url)
             assert checkpoint.url in preset.card.source
 
 
