@@ -268,16 +268,13 @@ class PaddedMaxPooling3D(keras.layers.Layer):
 
     def call(self, inputs):
         """Pool every frame, then the frames."""
-        (taps, *window), (stride, *spatial), (before, *pads) = (
-            self.pool_size,
-            self.strides,
-            self.padding,
-        )
+        taps, stride, before = self.pool_size[0], self.strides[0], self.padding[0]
+        window, spatial, pads = self.pool_size[1:], self.strides[1:], self.padding[1:]
         _, frames, height, width, channels = ops.shape(inputs)
         x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
         if any(pads):
             x = ops.pad(x, [(0, 0), *[(pad, pad) for pad in pads], (0, 0)])
-        if window != [1, 1] or spatial != [1, 1]:
+        if window != (1, 1) or spatial != (1, 1):
             x = ops.max_pool(x, window, spatial, padding="valid", data_format="channels_last")
         _, height, width, _ = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height, width, channels))
