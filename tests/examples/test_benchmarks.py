@@ -338,7 +338,7 @@ def test_memory_of_the_evaluation_is_measured(run_example, videos, tmp_path):
         run_example(*arguments, "--limit", "0.01")
 
 
-def test_evaluations_are_timed(bench, videos, monkeypatch):
+def test_evaluations_are_timed(bench, videos, monkeypatch, eager):
     for package in ("openvino", "nncf"):
         pytest.importorskip(package)
     monkeypatch.setenv("KERAS_HOME", "unused")  # what the script sets is put back
