@@ -18,6 +18,7 @@ from keras_acl.speed.cost import count_parameters
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.losses import Crossentropy
 
+
 @pytest.mark.backends
 def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved):
     loaded = load_pretrained(saved)
