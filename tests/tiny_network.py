@@ -14,11 +14,15 @@ from harness import to_numpy
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.models.compiled_call import CompiledCall
 
 CLIP = ClipSpec(frames=8, span=16, size=32)
 NETWORK = {"depth": 11, "width": 8, "speed_ratio": 4, "channel_ratio": 2}
 LABELS = ("left", "right", "up")
 TARGETS = np.array([2, 0])  # of two clips
+# Steps that are taken once are quicker before they would be compiled; but JAX compiles each of a
+# thousand operations more slowly than the one function of them all.
+EAGER = keras.backend.backend() != "jax"
 
 
 def two_stream(seed: int = 0, **options) -> TwoStreamClassifier:
@@ -67,9 +71,8 @@ def compiled(model, learning_rate: float = 0.01, eager: bool = False):
         keras.optimizers.SGD(learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        run_eagerly=eager,
-        # TensorFlow's XLA compiles slowly.
-        jit_compile=keras.backend.backend() == "jax" and not eager,
+        run_eagerly=eager and EAGER,
+        jit_compile=keras.backend.backend() == "jax",  # TensorFlow's XLA compiles slowly
     )
     return model
 
@@ -84,6 +87,14 @@ def fit(model, x=None, y=TARGETS, **options) -> dict:
 def predict(model, x=None) -> np.ndarray:
     """Logits at inference, without compiling."""
     return to_numpy(model(random_clips() if x is None else x, training=False))
+
+
+def in_training(model, x=None):
+    """Outputs in training: on JAX from one function, as compiling each operation takes longer."""
+    x = random_clips() if x is None else x
+    if EAGER:
+        return model(x, training=True)
+    return CompiledCall(lambda clips: model(clips, training=True), [model]).predict_on_batch(x)
 
 
 def write_figures(

@@ -26,6 +26,7 @@ class ClassActivationMaps(keras.layers.Layer):
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
+        self.built = True  # the weights are the dense layer's
 
     def call(self, inputs):
         """Weigh the channels of every position."""
@@ -66,10 +67,7 @@ class SCAM(keras.layers.Layer):
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.activation_maps = ClassActivationMaps(dtype=dtype)
-
-    def build(self, input_shape):
-        """Nothing to create: the weights are the dense layer's."""
-        self.built = True
+        self.built = True  # the weights are the dense layer's
 
     def call(self, inputs):
         """Average the maps of all scales."""

@@ -102,10 +102,7 @@ class AttentionConsistency(keras.layers.Layer):
         self.activation_maps = ClassActivationMaps(dtype=dtype)
         if temporal == "random":
             self.seed_generator = keras.random.SeedGenerator(seed)
-
-    def build(self, input_shape):
-        """Nothing to create: the weights are the dense layer's."""
-        self.built = True
+        self.built = True  # the weights are the dense layer's
 
     def call(self, inputs):
         """Return the distance of every class."""

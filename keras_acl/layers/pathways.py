@@ -65,6 +65,7 @@ class PackPathways(keras.layers.Layer):
             raise ValueError(f"Expected `method` to be one of {_METHODS}. Received: {method!r}")
         self.speed_ratio = speed_ratio  # α
         self.method = method
+        self.built = True  # it has no weights
 
     def call(self, inputs):
         """Return (slow, fast)."""

@@ -32,11 +32,10 @@ class CompiledCall(keras.Model):
         super().__init__(name=name, dtype="float32")  # nothing of the input is rounded
         self.function = function
         self.parts = list(layers)
-        self.compile(jit_compile=compile_with_xla())
-
-    def build(self, input_shape):
-        """Create nothing: all variables belong to the parts."""
+        # All variables belong to the parts. What is not built, Keras on JAX runs before each batch,
+        # operation by operation.
         self.built = True
+        self.compile(jit_compile=compile_with_xla())
 
     def call(self, batch):
         """Return what the function returns."""

@@ -82,6 +82,7 @@ class VideoClassifier(CompiledAndFitted):
         scale, offset = _rescaling(mean, std)
         with self.own_precision():
             self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
+            self.normalize.built = True  # it has no weights
         # The head is float32 whatever the streams are: logits, class maps and loss agree.
         self.dropout = keras.layers.Dropout(dropout, dtype="float32", name="dropout")
         self.classifier = FullPrecisionDense(

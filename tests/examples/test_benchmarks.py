@@ -273,7 +273,7 @@ def test_readers_are_compared(bench, videos):
     result = bench("data", "--videos", videos, *QUICK)
     assert result["command"].startswith("python examples/benchmarks/data.py --videos FOLDER ")
     rows = result["rows"]
-    assert {row["files"] for row in rows} == {"as they are", "shrunk"}
+    assert {row["files"] for row in rows} == {"as they are", "shrunk", "shrunk to h264"}
     assert {"keras-acl, 2 threads", "decoding alone, 2 threads"} < {row["reader"] for row in rows}
     assert all(row["clips/s"] > 0 and row["ratio to the bare loop"] > 0 for row in rows)
     peers = [row for row in rows if row["reader"] == data_readers.PEER]
@@ -338,7 +338,7 @@ def test_memory_of_the_evaluation_is_measured(run_example, videos, tmp_path):
         run_example(*arguments, "--limit", "0.01")
 
 
-def test_evaluations_are_timed(bench, videos, monkeypatch):
+def test_evaluations_are_timed(bench, videos, monkeypatch, eager):
     for package in ("openvino", "nncf"):
         pytest.importorskip(package)
     monkeypatch.setenv("KERAS_HOME", "unused")  # what the script sets is put back

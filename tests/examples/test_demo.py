@@ -12,7 +12,7 @@ from keras_acl.training.history import read_history
 
 
 @pytest.mark.slow
-def test_demo_trains_on_figures_and_draws(tmp_path, run_example):
+def test_demo_trains_on_figures_and_draws(tmp_path, run_example, eager):
     printed = run_example("demo", "--output", tmp_path, "--count", "2", "--epochs", "1")
     [accuracy] = re.findall(r"Validation accuracy (\d+\.\d)% on 16 videos", printed)
     predictions = (tmp_path / "run" / "predictions.csv").read_text().splitlines()[1:]
@@ -29,7 +29,7 @@ def test_demo_says_what_is_wrong_with_a_folder(tmp_path, run_example):
 
 
 @pytest.mark.slow
-def test_the_demo_checkpoint_is_trained_measured_and_saved(tmp_path, run_example):
+def test_the_demo_checkpoint_is_trained_measured_and_saved(tmp_path, run_example, eager):
     arguments = ["--output", tmp_path / "run", "--save", tmp_path / "demo"]
     arguments += ["--count", "2", "--test-count", "1", "--epochs", "1", "--seed", "3"]
     printed = run_example("train_demo", *arguments)
@@ -46,8 +46,8 @@ def test_the_demo_checkpoint_is_trained_measured_and_saved(tmp_path, run_example
 
 
 @pytest.mark.slow
-def test_pretrained_and_scratch_are_compared(tmp_path, run_example):
-    arguments = ["--output", tmp_path, "--count", "3", "--epochs", "1", "--seeds", "0"]
+def test_pretrained_and_scratch_are_compared(tmp_path, run_example, eager):
+    arguments = ["--output", tmp_path, "--count", "2", "--epochs", "1", "--seeds", "0"]
     run_example("pretrained_or_scratch", *arguments)
     result = json.loads((tmp_path / "result.json").read_text())
     history = read_history(tmp_path / "seed0-from-demo" / "history.csv")

@@ -22,7 +22,7 @@ STAGES = ("train", "precise_batch_norm", "test", "save_pretrained")
 
 
 @pytest.mark.slow
-def test_rehearsal_runs_every_stage_once(tmp_path, monkeypatch, run_example):
+def test_rehearsal_runs_every_stage_once(tmp_path, monkeypatch, run_example, eager):
     arguments = ("train_kinetics400", "--rehearse", "--no-measure", "--output", tmp_path / "k400")
     fit = stages._fit
 

@@ -8,6 +8,7 @@ import pytest
 from harness import to_numpy
 from tiny_network import (
     CLIP,
+    EAGER,
     LABELS,
     TARGETS,
     compiled,
@@ -187,7 +188,7 @@ SEVERAL = np.array([[1, 0, 1], [0, 0, 0]], "float32")  # labels of two clips
 @pytest.mark.backends
 def test_several_labels_a_clip_by_hand():
     model = two_stream(multi_label=True)
-    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=EAGER)
     model.fit(random_clips(), SEVERAL, verbose=0)
     logits = to_numpy(model(random_clips(), training=False))
     found = model.evaluate(random_clips(), SEVERAL, verbose=0)

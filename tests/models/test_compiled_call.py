@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 from harness import to_numpy
 from keras import ops
+from tiny_network import slow, slowfast, two_stream
 
 from keras_acl.models.compiled_call import CompiledCall, predict_padded
+from keras_acl.system.keras_internals import all_layers
 
 
 @pytest.mark.backends
@@ -18,6 +20,13 @@ def test_a_call_is_what_its_function_says_and_follows_the_layers_weights():
         outputs = call.predict_on_batch(x)
         np.testing.assert_allclose(to_numpy(outputs["sum"]), (x @ kernel).sum(axis=-1))
         np.testing.assert_array_equal(to_numpy(outputs["input"]), x)
+
+
+@pytest.mark.parametrize("network", [two_stream, slowfast, slow])
+def test_everything_is_built_before_the_first_call(network):
+    """Keras on JAX runs what is not, operation by operation, before each batch."""
+    call = CompiledCall(lambda x: x, [network()])
+    assert [layer.name for layer in all_layers(call) if not layer.built] == []
 
 
 def test_inputs_are_not_rounded_whatever_the_policy_is():

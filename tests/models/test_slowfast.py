@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from harness import check_config, crossentropy, dtype_of, to_numpy
-from tiny_network import TARGETS, compiled, fit, predict, random_clips, randomize, slowfast
+from tiny_network import EAGER, TARGETS, compiled, fit, predict, random_clips, randomize, slowfast
 
 from keras_acl.layers.lateral_fusion import FUSIONS
 
@@ -18,12 +18,13 @@ from keras_acl.layers.lateral_fusion import FUSIONS
     ],
 )
 def test_trained_evaluated_and_saved(fusion, policy, tmp_path):
-    graph = fusion == "conv"  # JAX compiles eager steps for longer
+    graph = fusion == "conv"  # one of them as users train
     model = compiled(randomize(slowfast(fusion=fusion, dtype=policy)), 1e-4, eager=not graph)
     before = to_numpy(model.classifier.kernel)
     logs = fit(model, validation_data=(random_clips(), TARGETS))
     assert set(logs) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert not np.array_equal(to_numpy(model.classifier.kernel), before)
+    model.run_eagerly = EAGER
     logits = model.predict(random_clips(), verbose=0)
     tolerance = 1e-4 if policy == "float32" else 0.02
     assert logs["val_loss"] == pytest.approx(crossentropy(logits, TARGETS), rel=tolerance)
@@ -31,7 +32,7 @@ def test_trained_evaluated_and_saved(fusion, policy, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is type(model)
     assert loaded.get_config() == model.get_config()
-    loaded.compile(run_eagerly=not graph, jit_compile=model.jit_compile)
+    loaded.compile(run_eagerly=EAGER)
     np.testing.assert_array_equal(loaded.predict(random_clips(), verbose=0), logits)
 
 

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 from harness import to_numpy
 from tiny_network import (
+    EAGER,
     TARGETS,
     compiled,
     fit,
+    in_training,
     predict,
     random_clips,
     randomize,
@@ -33,6 +35,10 @@ def loss_of(model, labels, weights=None, training=True, **alone):
     weights = None if weights is None else keras.ops.array(weights, "float32")
     loss = model.compute_loss(None, keras.ops.array(labels), outputs, weights, training)
     return float(to_numpy(loss))
+
+
+def evaluate(model):
+    return model.evaluate(random_clips(), TARGETS, verbose=0, return_dict=True)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -79,7 +85,7 @@ def test_logits_alone_are_float32_in_mixed_precision():
         randomize(two_stream(stream_supervision=0.5, dtype=dtype, dropout=0.0))
         for dtype in ("float32", "mixed_bfloat16")
     )
-    found, expected = (model(random_clips(), training=True) for model in (mixed, exact))
+    found, expected = (in_training(model) for model in (mixed, exact))
     for name in ("spatial_logits", "temporal_logits"):
         assert keras.backend.standardize_dtype(found[name].dtype) == "float32"
         np.testing.assert_allclose(to_numpy(found[name]), to_numpy(expected[name]), atol=0.15)
@@ -93,7 +99,7 @@ def test_accumulated_gradients_are_those_of_a_larger_batch():
     for batch_size, steps in ((4, None), (2, 2)):
         model = randomize(two_stream(stream_supervision=0.5, **options))
         optimizer = keras.optimizers.SGD(0.01, gradient_accumulation_steps=steps)
-        model.compile(optimizer, Crossentropy(), run_eagerly=True)
+        model.compile(optimizer, Crossentropy(), run_eagerly=EAGER)
         model.fit(x, y, batch_size, shuffle=False, verbose=0)
         trained.append(model)
     pairs = zip(*(model.trainable_variables for model in trained), strict=True)
@@ -113,7 +119,7 @@ def test_logits_alone_add_up_to_those_of_both(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_fit_and_evaluate_tell_the_accuracy_of_each_stream(network, eager):
-    model = compiled(NETWORKS[network](stream_supervision=0.5))
+    model = compiled(NETWORKS[network](stream_supervision=0.5, dropout=0.0))
     logs = fit(model, validation_data=(random_clips(), TARGETS))
     names = {"accuracy", "spatial_accuracy", "temporal_accuracy"}
     assert names | {f"val_{name}" for name in names} <= set(logs)
@@ -143,15 +149,15 @@ def test_with_scam_the_spatial_logits_are_the_mean_of_s():
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_weight_that_is_set_counts_from_the_next_compile_and_is_saved(network, tmp_path):
     model = compiled(randomize(NETWORKS[network](dropout=0.0)), eager=True)
-    assert ALONE.isdisjoint(fit(model))
+    assert ALONE.isdisjoint(evaluate(model))
     model.stream_supervision = 0.5
-    assert set(fit(compiled(model, eager=True))) > ALONE
+    assert set(evaluate(compiled(model, eager=True))) > ALONE
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.stream_supervision == 0.5
     assert fit(loaded) == pytest.approx(fit(model), rel=1e-3)
     model.stream_supervision = 0.0
-    assert ALONE.isdisjoint(fit(compiled(model, eager=True)))
+    assert ALONE.isdisjoint(evaluate(compiled(model, eager=True)))
 
 
 def test_weights_fit_the_same_network_whatever_its_supervision(tmp_path):
@@ -170,10 +176,7 @@ def test_copies_keep_the_weight(network):
     model = randomize(NETWORKS[network](stream_supervision=0.5))
     assert model.copy_with(dropout=0.1).stream_supervision == 0.5
     fast = optimize(model, "float32")
-    logs, expected = (
-        compiled(each, eager=True).evaluate(random_clips(), TARGETS, verbose=0, return_dict=True)
-        for each in (fast, model)
-    )
+    logs, expected = (evaluate(compiled(each, eager=True)) for each in (fast, model))
     assert set(logs) > ALONE
     assert logs == pytest.approx(expected, rel=1e-3)
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from tiny_network import CLIP, LABELS, random_clips, two_stream, write_figures
+from tiny_network import CLIP, EAGER, LABELS, random_clips, two_stream, write_figures
 
 from keras_acl import recipes
 from keras_acl.data import Augmentation, VideoDataset, read_directory
@@ -342,7 +342,7 @@ def test_a_multi_label_model_learns_each_class_by_itself(tmp_path):
     model = two_stream(multi_label=True, dropout=0.0)
     recipe = recipes.finetune(label_smoothing=0.2, precise_batches=0)
     callbacks = recipe.compile(model, run_folder=tmp_path)
-    model.run_eagerly = True  # tracing takes longer
+    model.run_eagerly = EAGER  # tracing takes longer
     logs = model.fit(
         random_clips(), SEVERAL, validation_data=(random_clips(), SEVERAL), callbacks=callbacks,
         verbose=0,
@@ -360,7 +360,7 @@ def test_a_multi_label_model_learns_each_class_by_itself(tmp_path):
 def test_streams_are_judged_by_mean_average_precision_too():
     model = two_stream(multi_label=True, stream_supervision=0.5)
     recipes.finetune(precise_batches=0).compile(model)
-    model.run_eagerly = True
+    model.run_eagerly = EAGER
     logs = model.evaluate(random_clips(), SEVERAL, verbose=0, return_dict=True)
     for stream in ("", "spatial_", "temporal_"):
         assert 0 <= logs[f"{stream}mean_average_precision"] <= 1

@@ -135,7 +135,7 @@ def test_a_new_process_loads_the_model_compiled(run):
     assert done.stdout == f"{LABELS} CoupledSGD {3 * run.models[0].epoch}\n"
 
 
-def test_the_same_call_again_trains_nothing_and_reports_the_same(run, videos):
+def test_the_same_call_again_trains_nothing_and_reports_the_same(run, videos, eager):
     history = (run.folder / "history.csv").read_text()
     weights = weights_in(run.folder)
     again = training.train_folder(settings_for(videos), run.folder, verbose=0)
