@@ -8,6 +8,7 @@ are medians of the turns. Writes results/data.json, with the size and the PSNR o
 
     python examples/benchmarks/data.py
     python examples/benchmarks/data.py --videos FOLDER
+    python examples/benchmarks/data.py --readers "keras-acl, 2 threads"     that one alone
     python examples/benchmarks/data.py --long     a ten-minute file: a clip at its end, and 30 views
     python examples/benchmarks/data.py --seeking --videos FOLDER     whether seeking changes a pixel
 """
@@ -34,11 +35,13 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="pixels of a clip")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--processes", type=int, default=2, help="0: threads only")
+    parser.add_argument("--readers", nargs="+", help="only these, by name")
     parser.add_argument("--long", action="store_true", help="a long file instead")
     parser.add_argument("--seeking", action="store_true", help="check seeking instead")
     parser.add_argument("--output", type=Path, default=measuring.RESULTS)
     options = parser.parse_args()
     kind = "" if options.videos is None else "_videos"
+    kind += "" if options.readers is None else "_readers"
     with tempfile.TemporaryDirectory() as folder:
         if options.seeking:
             check_seeking(Path(folder), options)
@@ -99,14 +102,23 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
         for name, reader in make_readers(
             Setting([str(place / name) for name in names], clip, options.clips), options.processes
         ).items()
+        if options.readers is None or name in options.readers
     }
+    if not readers:
+        raise SystemExit("--readers: there is no reader of these names.")
     times = measuring.in_turn(readers, options.repeats)
     rows = [
         {
             "files": files,
             "reader": name,
             "clips/s": 1 / statistics.median(times[files, name]),
-            "ratio to the bare loop": measuring.ratio(times, (files, name), (files, PEER)),
+            **(
+                {}
+                if (files, PEER) not in readers
+                else {
+                    "ratio to the bare loop": measuring.ratio(times, (files, name), (files, PEER))
+                }
+            ),
             "ratio to the files as they are": measuring.ratio(
                 times, (files, name), ("as they are", name)
             ),
