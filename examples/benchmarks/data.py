@@ -107,24 +107,18 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[list[dict], dict
     if not readers:
         raise SystemExit("--readers: there is no reader of these names.")
     times = measuring.in_turn(readers, options.repeats)
-    rows = [
-        {
+    rows = []
+    for files, name in readers:
+        row = {
             "files": files,
             "reader": name,
             "clips/s": 1 / statistics.median(times[files, name]),
-            **(
-                {}
-                if (files, PEER) not in readers
-                else {
-                    "ratio to the bare loop": measuring.ratio(times, (files, name), (files, PEER))
-                }
-            ),
-            "ratio to the files as they are": measuring.ratio(
-                times, (files, name), ("as they are", name)
-            ),
         }
-        for files, name in readers
-    ]
+        peers = {"the bare loop": (files, PEER), "the files as they are": ("as they are", name)}
+        for words, peer in peers.items():
+            if peer in readers:
+                row[f"ratio to {words}"] = measuring.ratio(times, (files, name), peer)
+        rows.append(row)
     sizes = {
         files: sum((place / name).stat().st_size for name in names)
         for files, place in folders.items()
