@@ -89,11 +89,16 @@ def _shown(rate) -> str:
 
 def costs(
     classes: Annotated[int, typer.Option(min=1)] = 400,
-    size: Annotated[int, typer.Option(min=32, help="Side of a view in pixels.")] = 256,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=32, help="Side of a view in pixels.", show_default="what each is tested on"
+        ),
+    ] = None,
     views: Annotated[int, typer.Option(min=1, help="Views per video.")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Count multiply-adds and parameters of every architecture: Table 3's cost column.
+    """Count multiply-adds and parameters of every architecture: Table 3's cost column, and more.
 
     Example: keras-acl costs
     """
@@ -103,16 +108,20 @@ def costs(
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return
-    table = Table("architecture", "GMACs x views", "GMACs per video", "parameters")
+    table = Table("architecture", "pixels", "GMACs x views", "GMACs a video", "parameters")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
         giga = row.multiply_adds / 1e9
         table.add_row(
-            row.name, f"{giga:.2f} x {views}", f"{giga * views:,.0f}", f"{row.parameters:,}"
+            row.name,
+            f"{row.size}²",
+            f"{giga:.2f} x {views}",
+            f"{giga * views:,.0f}",
+            f"{row.parameters:,}",
         )
     screen.print(table)
-    screen.print(f"{classes} classes, views of {size}x{size}; multiply-adds, counted.")
+    screen.print(f"{classes} classes; multiply-adds, counted.")
 
 
 def summary(

@@ -13,11 +13,13 @@ class ArchitectureCost:
         name: The architecture.
         multiply_adds: For one view.
         parameters: Trainable parameters.
+        size: Height and width of the view in pixels.
     """
 
     name: str
     multiply_adds: int
     parameters: int
+    size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,8 @@ class _Network:
         parameters: Trainable parameters but the dense layer's.
         features: Inputs of the dense layer.
         multiply_adds: For one position in space of what convolutions write, all frames, by stride.
+        once: Multiply-adds of dense layers that see pooled features, but for the last one.
+        size: Height and width of the views that it is tested on.
         scales: Input scales at which the classes are found at every position (SCAM) instead of
             once, in pooled features.
     """
@@ -39,17 +43,20 @@ class _Network:
     features: int
     multiply_adds: Mapping[int, int]
     scales: tuple[float, ...] = ()
+    once: int = 0
+    size: int = 256
 
-    def cost(self, name: str, num_classes: int, size: int) -> ArchitectureCost:
+    def cost(self, name: str, num_classes: int, size: int | None) -> ArchitectureCost:
+        size = size or self.size
         weights = num_classes * self.features
-        total = 0 if self.scales else weights
+        total = self.once + (0 if self.scales else weights)
         for scale in self.scales or (1.0,):
             side = round(size * scale)
             positions = {stride: math.ceil(side / stride) ** 2 for stride in self.multiply_adds}
             total += sum(positions[stride] * each for stride, each in self.multiply_adds.items())
             if self.scales:
                 total += positions[max(positions)] * weights
-        return ArchitectureCost(name, total, self.parameters + weights + num_classes)
+        return ArchitectureCost(name, total, self.parameters + weights + num_classes, size)
 
 
 # 4x16 or 8x8 says how many frames the slow pathway sees, and how far apart.
@@ -58,6 +65,87 @@ SLOW_8X8 = {stride: 2 * count for stride, count in SLOW_4X16.items()}
 TWO_STREAMS = {2: 225_792, 4: 1_175_552, 8: 7_274_496, 16: 50_135_040, 32: 83_755_008}
 FUSED_4X16 = {2: 225_792, 4: 1_272_320, 8: 7_962_624, 16: 52_887_552, 32: 85_852_160}
 FUSED_8X8 = {2: 263_424, 4: 2_386_944, 8: 15_073_280, 16: 100_728_832, 32: 162_398_208}
+# Parameters, features, multiply-adds at the strides 2, 4, 8, ..., `once` and size.
+ZOO = {
+    "C2D 8x8 R50": (
+        *(23_508_032, 2048),
+        (75_264, 1_835_008, 5_242_880, 29_884_416, 57_671_680),
+        0,
+        256,
+    ),
+    "I3D 8x8 R50": (
+        *(27_223_872, 2048),
+        (376_320, 2_686_976, 6_815_744, 34_078_720, 66_060_288),
+        0,
+        256,
+    ),
+    "I3D Inception, 64 frames": (
+        *(12_279_984, 1024),
+        (2_107_392, 10_747_904, 39_108_608, 94_310_400, 38_035_456),
+        0,
+        224,
+    ),
+    "S3D, 64 frames": (
+        *(7_910_048, 1024),
+        (1_519_616, 7_208_960, 21_905_408, 60_346_368, 25_354_240),
+        0,
+        224,
+    ),
+    "R3D-18, 16 frames": (
+        *(33_166_272, 512),
+        (7_529_472, 12_451_840, 24_903_680, 49_807_360),
+        0,
+        112,
+    ),
+    "MC3-18, 16 frames": (
+        *(11_490_240, 512),
+        (7_529_472, 8_388_608, 33_554_432, 134_217_728),
+        0,
+        112,
+    ),
+    "R(2+1)D-18, 16 frames": (
+        *(31_300_125, 512),
+        (7_321_968, 12_795_904, 25_591_808, 51_208_192),
+        0,
+        112,
+    ),
+    "R(2+1)D-34, 32 frames": (
+        *(63_491_975, 512),
+        (21_721_824, 55_328_768, 167_280_640, 164_716_544),
+        0,
+        112,
+    ),
+    "ir-CSN R101, 32 frames": (
+        *(21_394_176, 2048),
+        (903_168, 4_491_264, 11_755_520, 104_032_256, 29_526_016),
+        0,
+        256,
+    ),
+    "ir-CSN R152, 32 frames": (
+        *(28_883_968, 2048),
+        (903_168, 4_491_264, 20_365_312, 159_277_056, 29_526_016),
+        0,
+        256,
+    ),
+    "X3D-S": (
+        *(2_974_674, 2048),
+        (26_832, 182_286, 945_828, 7_093_944, 16_396_848),
+        1_043_712,
+        182,
+    ),
+    "X3D-M": (
+        *(2_974_674, 2048),
+        (33_024, 224_352, 1_164_096, 8_731_008, 20_180_736),
+        1_043_712,
+        256,
+    ),
+    "X3D-L": (
+        *(5_333_784, 2048),
+        (33_024, 353_952, 2_226_816, 19_327_104, 42_907_392),
+        1_207_008,
+        356,
+    ),
+}
 ARCHITECTURES = {
     "SlowFast 4x16 R50": _Network(33_558_216, 2304, FUSED_4X16),
     "SlowFast 4x16 R50 without fusion": _Network(32_148_648, 2304, TWO_STREAMS),
@@ -66,11 +154,21 @@ ARCHITECTURES = {
     "Slow + SCAM 4x16 R50": _Network(31_634_496, 2048, SLOW_4X16, scales=(1.0, 0.5)),
     "SlowFast 8x8 R50": _Network(33_644_488, 2304, FUSED_8X8),
     "Slow 8x8 R50": _Network(31_634_496, 2048, SLOW_8X8),
+    **{
+        name: _Network(
+            parameters,
+            features,
+            dict(zip((2, 4, 8, 16, 32), counts, strict=False)),
+            once=once,
+            size=size,
+        )
+        for name, (parameters, features, counts, once, size) in ZOO.items()
+    },
 }
 
 
-def architecture_costs(num_classes: int = 400, size: int = 256) -> list[ArchitectureCost]:
-    """What every architecture of Tables 3 and 5 costs, and SlowFast and Slow 8x8.
+def architecture_costs(num_classes: int = 400, size: int | None = None) -> list[ArchitectureCost]:
+    """What the architectures of Tables 3 and 5 cost, SlowFast and Slow 8x8, and the zoo's.
 
     The numbers are what `count_multiply_adds` and `count_parameters` count on the networks. The
     paper gives 36.1 G for SlowFast 4x16 with fusion, 34.2 G without and with attention
@@ -78,6 +176,6 @@ def architecture_costs(num_classes: int = 400, size: int = 256) -> list[Architec
 
     Args:
         num_classes: Number of classes (L).
-        size: Height and width of a view in pixels.
+        size: Height and width of a view in pixels; `None` for those that each is tested on.
     """
     return [network.cost(name, num_classes, size) for name, network in ARCHITECTURES.items()]

@@ -3,7 +3,6 @@
 import pytest
 from models.zoo import SHORT, make
 
-from keras_acl.clip import ClipSpec
 from keras_acl.models import R2Plus1DClassifier, R3DClassifier
 from keras_acl.models.resnet3d import midplanes_of
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
@@ -26,18 +25,15 @@ def test_counts_are_the_published_ones(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "parameters", "multiply_adds"),
+    ("arguments", "parameters"),
     [
-        # ig65m's and VMZ's, 32 frames
-        ({"depth": 34, "midplanes": "convolution"}, 63_697_175, 152.36e9),
-        ({"depth": 152, "midplanes": "convolution"}, 118_226_785, None),
+        # ig65m's and VMZ's
+        ({"depth": 34, "midplanes": "convolution"}, 63_697_175),
+        ({"depth": 152, "midplanes": "convolution"}, 118_226_785),
     ],
 )
-def test_counts_of_the_deep_ones(arguments, parameters, multiply_adds):
-    model = R2Plus1DClassifier(**arguments, clip=ClipSpec(frames=32, span=32, size=112))
-    assert count_parameters(model) == parameters
-    if multiply_adds:
-        assert count_multiply_adds(model, 112) == pytest.approx(multiply_adds, rel=1e-3)
+def test_parameters_of_the_deep_ones(arguments, parameters):
+    assert count_parameters(R2Plus1DClassifier(**arguments)) == parameters
 
 
 def test_midplanes_keep_the_number_of_parameters():

@@ -1,9 +1,22 @@
+import functools
 from collections import Counter
 
 import keras
 import pytest
 
-from keras_acl.models import SlowClassifier, SlowFastClassifier
+from keras_acl.clip import ClipSpec
+from keras_acl.models import (
+    CSNClassifier,
+    I3DClassifier,
+    InflatedResNetClassifier,
+    R2Plus1DClassifier,
+    R3DClassifier,
+    S3DClassifier,
+    SlowClassifier,
+    SlowFastClassifier,
+    X3DClassifier,
+)
+from keras_acl.models.x3d import CLIPS
 from keras_acl.pretrained.presets import find_preset
 from keras_acl.speed.architectures import ARCHITECTURES, architecture_costs
 from keras_acl.speed.cost import count_multiply_adds, count_parameters, layer_costs
@@ -25,6 +38,27 @@ NETWORKS = {name: of_preset(preset) for name, preset in PRESETS.items()}
 NETWORKS["SlowFast 4x16 R50 without fusion"] = lambda classes: SlowFastClassifier(
     classes, fusion="none"
 )
+ZOO = {
+    "C2D 8x8 R50": (InflatedResNetClassifier, {"inflated": False}),
+    "I3D 8x8 R50": (InflatedResNetClassifier, {}),
+    "I3D Inception, 64 frames": (I3DClassifier, {}),
+    "S3D, 64 frames": (S3DClassifier, {"clip": ClipSpec(frames=64, span=64)}),
+    "R3D-18, 16 frames": (R3DClassifier, {}),
+    "MC3-18, 16 frames": (R3DClassifier, {"mixed": True}),
+    "R(2+1)D-18, 16 frames": (R2Plus1DClassifier, {}),
+    "R(2+1)D-34, 32 frames": (
+        R2Plus1DClassifier,
+        {"clip": ClipSpec(frames=32, span=32), "depth": 34, "midplanes": "convolution"},
+    ),
+    "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
+    "ir-CSN R152, 32 frames": (CSNClassifier, {}),
+    "X3D-S": (X3DClassifier, {"clip": CLIPS["S"]}),
+    "X3D-M": (X3DClassifier, {}),
+    "X3D-L": (X3DClassifier, {"clip": CLIPS["L"], "depth_factor": 5.0}),
+}
+NETWORKS |= {
+    name: functools.partial(network, **arguments) for name, (network, arguments) in ZOO.items()
+}
 SCALES = "Slow + SCAM 4x16 R50"
 
 tensorflow = pytest.mark.skipif(
@@ -48,10 +82,32 @@ def test_the_table_is_what_the_networks_count(name):
     # For one position, by stride: what any other size is reckoned from.
     found = Counter()
     for cost in costs:
-        if cost.multiply_adds and len(cost.output_shape) == 4:  # (T, H, W, C): a convolution
-            side = cost.output_shape[1]
+        side = cost.output_shape[1] if len(cost.output_shape) == 4 else 1
+        if cost.multiply_adds and side > 1:  # (T, H, W, C): a convolution
             found[256 // side] += cost.multiply_adds // side**2
     assert found == ARCHITECTURES[name].multiply_adds
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "parameters", "multiply_adds"),
+    [
+        # PyTorchVideo's own parameters, in millions; multiply-adds without what fvcore adds.
+        ("C2D 8x8 R50", 256, 24.33e6, 25.46e9),
+        ("I3D 8x8 R50", 256, 28.04e6, 37.10e9),
+        ("ir-CSN R152, 32 frames", 256, 29.70e6, 96.7e9),  # VMZ's
+        ("I3D Inception, 64 frames", 224, 12.69e6, 111.2e9),
+        ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's
+        ("S3D, 64 frames", 224, 8.32e6, 71.9e9),  # torchvision's
+        # PySlowFast's, at the size that each is trained at
+        ("X3D-S", 160, 3.79e6, 1.96e9),
+        ("X3D-M", 224, 3.79e6, 4.73e9),
+        ("X3D-L", 312, 6.15e6, 18.37e9),
+    ],
+)
+def test_the_zoo_costs_what_others_published(name, size, parameters, multiply_adds):
+    row = row_of(name, 400, size)
+    assert row.parameters == pytest.approx(parameters, rel=2e-3)  # as they round
+    assert row.multiply_adds == pytest.approx(multiply_adds, rel=2e-3)
 
 
 @tensorflow
