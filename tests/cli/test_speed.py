@@ -107,6 +107,6 @@ def test_costs_of_every_architecture(call):
     code, out, _ = call("costs", *options, "--views", 10)
     assert code == 0
     [line] = [line for line in out.splitlines() if "the paper's" in line]
-    cells = [cell.strip() for cell in line.split("│")[2:5]]
+    cells = [cell.strip() for cell in line.split("│")[3:6]]
     giga = ours["multiply_adds"] / 1e9
     assert cells == [f"{giga:.2f} x 10", f"{giga * 10:,.0f}", f"{ours['parameters']:,}"]
