@@ -40,7 +40,7 @@ def import_(
         Path | None, typer.Option(help="Write what went where, tensor by tensor, as JSON.")
     ] = None,
 ) -> None:
-    """Make a model of a public SlowFast or Slow checkpoint.
+    """Make a model of another project's public checkpoint.
 
     Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2.
 

@@ -174,9 +174,7 @@ def _map_of_best_class(features, kernel, logits):
 
 
 def _network(model, maps: bool | str) -> CompiledCall:
-    network = CompiledCall(lambda clip: _outputs(model, clip, maps), [model], "export")
-    network.build(None)
-    return network
+    return CompiledCall(lambda clip: _outputs(model, clip, maps), [model], "export")
 
 
 def _reference(model, maps: bool | str, clips: np.ndarray) -> dict[str, np.ndarray]:

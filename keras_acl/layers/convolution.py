@@ -180,13 +180,9 @@ class PaddedConv3D(keras.layers.Layer):
         return sum(x[:, i : i + frames : stride, ..., part] for i, part in enumerate(filters))
 
     def _convolve_padded(self, x, kernel, strides: tuple[int, ...]):
-        """Convolve in as many dimensions as there are strides."""
-        if set(strides) == {1} or self.padding == "same":  # symmetric with strides of 1
+        if self.padding == "same":
             return ops.conv(x, kernel, strides, padding="same", data_format="channels_last")
-        pads = [explicit_padding(k) for k in kernel.shape[: len(strides)]]
-        if any(pads):
-            x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
-        return ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
+        return _padded_conv(x, kernel, strides)
 
     def compute_output_shape(self, input_shape):
         """Sizes shrink by the strides alone, rounded up."""
@@ -232,6 +228,16 @@ class KaimingNormal(keras.initializers.VarianceScaling):
     def get_config(self):
         """Arguments of the constructor."""
         return {"seed": super().get_config()["seed"]}
+
+
+def _padded_conv(x, kernel, strides: tuple[int, ...]):
+    """Convolve in as many dimensions as there are strides."""
+    if set(strides) == {1}:  # then "same" is symmetric
+        return ops.conv(x, kernel, padding="same", data_format="channels_last")
+    pads = [explicit_padding(k) for k in kernel.shape[: len(strides)]]
+    if any(pads):
+        x = ops.pad(x, [(0, 0), *[(p, p) for p in pads], (0, 0)])
+    return ops.conv(x, kernel, strides=strides, padding="valid", data_format="channels_last")
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

@@ -108,7 +108,7 @@ class CompiledAndFitted(BuiltFromOneBatch):
         copy = type(self).from_config({**self.get_config(), **changes})
         for ours, theirs in zip(streams_of(self), streams_of(copy), strict=True):
             theirs.set_weights(ours.get_weights())
-        copy.classifier.set_weights(self.classifier.get_weights())
+        copy_head(self, copy)
         if hasattr(self, "card"):
             copy.card = self.card
         return copy
@@ -214,6 +214,14 @@ class CompiledAndFitted(BuiltFromOneBatch):
                 "An optimised model cannot be trained: its batch normalisation is part of the "
                 "convolutions. Train the original model, then optimise it again."
             )
+
+
+def copy_head(model: keras.Model, copy: keras.Model) -> None:
+    """Give a copy of a classifier the weights of what is no stream: of its dense layers."""
+    own = {layer.name: layer for layer in model.layers}
+    for layer in copy.layers:
+        if layer.weights and not isinstance(layer, keras.Model):
+            layer.set_weights(own[layer.name].get_weights())
 
 
 def streams_of(model: keras.Model) -> list[keras.Model]:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_acl.layers import ClipBatchNormalization, PaddedConv3D
-from keras_acl.models.compile_and_fit import streams_of
+from keras_acl.models.compile_and_fit import copy_head, streams_of
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.system.devices import fast_bfloat16, has_accelerator, tensorflow
 
@@ -62,21 +62,13 @@ def optimize(
     copy = type(model).from_config(config)
     for stream, folded in zip(streams_of(model), streams_of(copy), strict=True):
         _fold(stream, folded)
-    _copy_head(model, copy)
+    copy_head(model, copy)
     copy.saved_as = model.saved_as
     if hasattr(model, "card"):
         copy.card = model.card
     if constant_weights and tensorflow() is not None and not has_accelerator():
         _make_constant(copy)
     return copy
-
-
-def _copy_head(model: VideoClassifier, copy: VideoClassifier) -> None:
-    """The weights of what is no stream."""
-    own = {layer.name: layer for layer in model.layers}
-    for layer in copy.layers:
-        if layer.weights and not isinstance(layer, keras.Model):
-            layer.set_weights(own[layer.name].get_weights())
 
 
 def _fold(stream: keras.Model, folded: keras.Model) -> None:
