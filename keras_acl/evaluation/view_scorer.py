@@ -57,7 +57,7 @@ def _scores(model, clips):
 def _mean_over_places(model, clips):
     size, trained = clips.shape[2], model.clip.size
     pooled = [
-        pool_windows(model.over_time(features), map_side(trained, size, features.shape[2]))
+        pool_windows(model.before_pooling(features), map_side(trained, size, features.shape[2]))
         for features in model.features(clips)
     ]  # (B, places, places, C) each
     pooled = ops.concatenate(pooled, axis=-1)
@@ -74,8 +74,9 @@ def _stacked(logits: dict):
 
 
 def pool_windows(features, window: int):
-    """Mean over each window: (B, h, w, C) -> (B, h - window + 1, w - window + 1, C)."""
-    return ops.average_pool(features, window, 1, padding="valid", data_format="channels_last")
+    """Mean over all frames and each window: (B, t, h, w, C) -> (B, h-window+1, w-window+1, C)."""
+    frames = ops.mean(ops.cast(features, "float32"), axis=1)
+    return ops.average_pool(frames, window, 1, padding="valid", data_format="channels_last")
 
 
 def map_side(side: int, other: int, other_map: int) -> int:

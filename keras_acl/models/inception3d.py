@@ -44,15 +44,13 @@ STAGES = (
 class InceptionClassifier(SingleStreamClassifier):
     """What I3D and S3D share: the table above, and a head that averages pairs of frames first."""
 
-    def over_time(self, features):
-        """Mean of all pairs of neighbouring frames: the first and the last count half.
+    def before_pooling(self, features):
+        """Means of neighbouring frames, so that the first and the last count half.
 
         The published head pools windows of two frames, one step apart, and averages the logits.
         """
         features = ops.cast(features, "float32")
-        if features.shape[1] > 1:
-            features = (features[:, :-1] + features[:, 1:]) / 2
-        return super().over_time(features)
+        return (features[:, :-1] + features[:, 1:]) / 2 if features.shape[1] > 1 else features
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

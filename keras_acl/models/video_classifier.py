@@ -163,9 +163,9 @@ class VideoClassifier(CompiledAndFitted):
         logits = ops.convert_to_tensor(logits)
         return ops.sigmoid(logits) if self.multi_label else ops.softmax(logits)
 
-    def over_time(self, features):
-        """Mean of all frames: (B, t, h, w, C) -> (B, h, w, C), float32."""
-        return ops.mean(ops.cast(features, "float32"), axis=1)
+    def before_pooling(self, features):
+        """What the head averages: a stream's features (B, t, h, w, C), but for I3D and S3D."""
+        return features
 
     def places(self, features):
         """What the dense layer's weights meet at every place of a stream's map, for its class maps.
@@ -176,8 +176,8 @@ class VideoClassifier(CompiledAndFitted):
 
     def pool(self, *features):
         """Global average of each stream, joined as [spatial | temporal]: (B, C)."""
-        pooled = [ops.mean(self.over_time(x), axis=(1, 2)) for x in features]
-        return ops.concatenate(pooled, axis=-1)
+        features = [ops.cast(self.before_pooling(x), "float32") for x in features]
+        return ops.concatenate([ops.mean(x, axis=(1, 2, 3)) for x in features], axis=-1)
 
     def check_clip(self, clip):
         """Reject what is not a batch of clips, with a hint.

@@ -117,11 +117,11 @@ def test_crops_smaller_than_in_training_are_refused():
 
 
 def test_windows_are_averaged():
-    features = np.arange(3 * 3, dtype="float32").reshape(1, 3, 3, 1)
+    features = np.arange(2 * 3 * 3, dtype="float32").reshape(1, 2, 3, 3, 1)
     pooled = to_numpy(pool_windows(features, 2))
     assert pooled.shape == (1, 2, 2, 1)
-    # Over a window n, n + 1, n + 3, n + 4: n + 2.
-    np.testing.assert_allclose(pooled.ravel(), np.array([0, 1, 3, 4]) + 2)
+    # Over time n, n + 9: n + 4.5; over a window n, n + 1, n + 3, n + 4: + 2.
+    np.testing.assert_allclose(pooled.ravel(), np.array([0, 1, 3, 4]) + 6.5)
 
 
 @pytest.mark.parametrize("depth", [11, 14, 50])

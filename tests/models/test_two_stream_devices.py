@@ -70,7 +70,7 @@ def test_processes_and_devices_train_as_one_device(tmp_path):
         np.load(tmp_path / "many" / "weights.npz") as others,
     ):
         for name in weights.files:
-            np.testing.assert_allclose(others[name], weights[name], atol=1e-4)
+            np.testing.assert_allclose(others[name], weights[name], atol=1e-5)
     histories = [(tmp_path / run / "history.csv").read_text() for run in ("one", "many")]
     rows = [np.genfromtxt(text.splitlines(), delimiter=",", names=True) for text in histories]
     for name in rows[0].dtype.names:

@@ -18,6 +18,8 @@ from keras_acl.speed.cost import count_parameters
 from keras_acl.training.consistency_loss import ConsistencyLoss
 from keras_acl.training.losses import Crossentropy
 
+WARM_STARTS = [(), ("scam",), ("l2",), ("other classes", "scam")]
+
 
 @pytest.mark.backends
 def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved):
@@ -31,14 +33,10 @@ def test_a_model_comes_back_compiled_with_its_clip_labels_and_card(model, saved)
     assert set(results) == {"loss", "accuracy", "crossentropy"}
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize(
     ("options", "ramp"),
-    [
-        ((), True),
-        pytest.param(("scam",), False, marks=pytest.mark.backends),
-        pytest.param(("l2",), False, marks=pytest.mark.backends),
-        (("other classes", "scam"), True),
-    ],
+    list(zip(WARM_STARTS, (True, False, False, True), strict=True)),
     ids=["plain", "scam", "l2", "other classes-scam"],
 )
 def test_training_goes_well_although_the_temporal_rows_are_zero(options, ramp, tmp_path):

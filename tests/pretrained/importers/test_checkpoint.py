@@ -27,15 +27,7 @@ def run(model, clip):
     return outputs(clip) if EAGER else CompiledCall(outputs, [model]).predict_on_batch(clip)
 
 
-# Other backends compute each kind of network; how it was read is the same there.
-COMPUTED = ("ptv_slow.pyth", "psf_slowfast.pyth", "mmaction2_slowfast.pth")
-
-
-@pytest.mark.parametrize(
-    "imported",
-    [pytest.param(f, marks=pytest.mark.backends if f in COMPUTED else ()) for f in FILES],
-    indirect=True,
-)
+@pytest.mark.backends
 def test_outputs_are_those_of_the_reference_implementation(imported):
     file, model, _ = imported
     *maps, logits = run(model, clip())
