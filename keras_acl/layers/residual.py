@@ -106,13 +106,23 @@ def bottleneck(
     """
     convolve = functools.partial(conv_norm, **options)
     strides = (1, stride, stride)
-    shortcut = x
-    if stride > 1 or x.shape[-1] != 4 * filters:
-        shortcut = convolve(
-            x, 4 * filters, (1, 1, 1), strides, name=f"{name}_shortcut", activation=None
-        )
+    shortcut = projected(x, 4 * filters, strides, name=name, **options)
     x = convolve(x, filters, (temporal_kernel, 1, 1), name=f"{name}_a")
     x = convolve(x, filters, (1, 3, 3), strides, name=f"{name}_b")
     x = convolve(x, 4 * filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True)
+    return joined(shortcut, x, name=name)
+
+
+def projected(x, filters: int, strides: Size, *, name: str, **options: Unpack[ConvolutionOptions]):
+    """A block's shortcut: its input, projected where the shape changes."""
+    if set(strides) == {1} and x.shape[-1] == filters:
+        return x
+    return conv_norm(
+        x, filters, (1, 1, 1), strides, name=f"{name}_shortcut", activation=None, **options
+    )
+
+
+def joined(shortcut, x, *, name: str):
+    """The end of a block: shortcut and branch added, and a ReLU."""
     x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return keras.layers.Activation("relu", name=f"{name}_out")(x)

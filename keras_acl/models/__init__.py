@@ -2,10 +2,12 @@
 
 from keras_acl.models.c3d import C3DClassifier
 from keras_acl.models.csn import CSNClassifier
-from keras_acl.models.inception3d import I3DClassifier, S3DClassifier
+from keras_acl.models.inception3d import I3DClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
 from keras_acl.models.optimize import optimize
-from keras_acl.models.resnet3d import R2Plus1DClassifier, R3DClassifier
+from keras_acl.models.r2plus1d import R2Plus1DClassifier
+from keras_acl.models.resnet3d import R3DClassifier
+from keras_acl.models.s3d import S3DClassifier
 from keras_acl.models.slow import SlowClassifier
 from keras_acl.models.slowfast import SlowFastClassifier
 from keras_acl.models.two_stream import TwoStreamClassifier

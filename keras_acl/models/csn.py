@@ -6,12 +6,14 @@ import keras
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PaddedMaxPooling3D, conv_norm, depthwise_norm
-from keras_acl.layers.residual import ConvolutionOptions
-from keras_acl.models.classifier_options import ClassifierOptions, check_num_classes
+from keras_acl.layers.residual import ConvolutionOptions, joined, projected
+from keras_acl.models.classifier_options import ClassifierOptions
+from keras_acl.models.resnet_streams import BLOCKS as RESNET_BLOCKS
+from keras_acl.models.resnet_streams import blocks_of
 from keras_acl.models.single_stream import SingleStreamClassifier
 
-# Blocks of each stage. 14 is a small one for CPUs.
-BLOCKS = {14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+# Blocks of each stage: of the ResNets with four stages, 14 being a small one, and of 152.
+BLOCKS = {depth: RESNET_BLOCKS[depth] for depth in (14, 50, 101)} | {152: (3, 8, 36, 3)}
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -20,8 +22,8 @@ class CSNClassifier(SingleStreamClassifier):
 
     Reference: Tran et al., "Video Classification with Channel-Separated Convolutional Networks",
     ICCV 2019; VMZ's, PyTorchVideo's and MMAction2's code. Every bottleneck is 1x1x1, a depthwise
-    3x3x3 with the stride, and 1x1x1. With `depth=152` 29.70 million parameters and 97.6 billion
-    multiply-adds a 224² clip of 32 frames.
+    3x3x3 with the stride, and 1x1x1. With `num_classes` alone 29,703,568 parameters and 96.7
+    billion multiply-adds a 256² clip of 32 frames.
 
     Args:
         num_classes: Number of classes (L).
@@ -52,10 +54,7 @@ class CSNClassifier(SingleStreamClassifier):
         epsilon: float = 1e-5,
         **options: Unpack[ClassifierOptions],
     ):
-        if depth not in BLOCKS:
-            known = sorted(BLOCKS)
-            raise ValueError(f"Expected `depth` to be one of {known}. Received: depth={depth}")
-        check_num_classes(num_classes)
+        blocks = blocks_of(depth, BLOCKS)
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width, self.epsilon = depth, width, epsilon
         convolutions: ConvolutionOptions = {**self.convolutions, "epsilon": epsilon}
@@ -63,7 +62,7 @@ class CSNClassifier(SingleStreamClassifier):
             inputs = keras.Input((clip.frames, None, None, 3), name="frames")
             x = conv_norm(inputs, width, (3, 7, 7), (1, 2, 2), name="stem", **convolutions)
             x = PaddedMaxPooling3D(name="stem_pool")(x)
-            for stage, count in enumerate(BLOCKS[depth]):
+            for stage, count in enumerate(blocks):
                 for block in range(count):
                     stride = 2 if stage and not block else 1
                     name = f"res{stage + 2}_{block}"
@@ -78,15 +77,11 @@ class CSNClassifier(SingleStreamClassifier):
 
 def _block(x, filters: int, stride: int, *, name: str, **options: Unpack[ConvolutionOptions]):
     """1x1x1, depthwise 3x3x3, 1x1x1 with 4 times the channels, and the shortcut."""
-    strides, shortcut = (stride, stride, stride), x
-    if stride > 1 or x.shape[-1] != 4 * filters:
-        shortcut = conv_norm(
-            x, 4 * filters, (1, 1, 1), strides, name=f"{name}_shortcut", activation=None, **options
-        )
+    strides = (stride, stride, stride)
+    shortcut = projected(x, 4 * filters, strides, name=name, **options)
     x = conv_norm(x, filters, (1, 1, 1), name=f"{name}_a", **options)
     x = depthwise_norm(x, (3, 3, 3), strides, name=f"{name}_b", **options)
     x = conv_norm(
         x, 4 * filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True, **options
     )
-    x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
-    return keras.layers.Activation("relu", name=f"{name}_out")(x)
+    return joined(shortcut, x, name=name)

@@ -1,4 +1,4 @@
-"""Inception-v1 in three dimensions: I3D, and S3D, whose convolutions are separable."""
+"""Inception-v1 in three dimensions: what I3D and S3D share, and I3D."""
 
 from collections.abc import Callable
 from typing import Unpack
@@ -7,9 +7,9 @@ import keras
 from keras import ops
 
 from keras_acl.clip import ClipSpec
-from keras_acl.layers import PaddedMaxPooling3D, conv_norm
+from keras_acl.layers import conv_norm
+from keras_acl.layers.residual import ConvolutionOptions, Size
 from keras_acl.models.classifier_options import ClassifierOptions
-from keras_acl.models.resnet3d import MEAN, STD
 from keras_acl.models.single_stream import SingleStreamClassifier
 
 # Channels of a block: 1³ | 1³, 3³ | 1³, 3³ | pool, 1³; and the strides of the pool before a stage.
@@ -42,25 +42,7 @@ STAGES = (
 
 
 class InceptionClassifier(SingleStreamClassifier):
-    """What I3D and S3D share: the table above, and a head that averages pairs of frames first."""
-
-    def before_pooling(self, features):
-        """Means of neighbouring frames, so that the first and the last count half.
-
-        The published head pools windows of two frames, one step apart, and averages the logits.
-        """
-        features = ops.cast(features, "float32")
-        return (features[:, :-1] + features[:, 1:]) / 2 if features.shape[1] > 1 else features
-
-
-@keras.saving.register_keras_serializable(package="keras_acl")
-class I3DClassifier(InceptionClassifier):
-    """I3D, Inception-v1 inflated to three dimensions.
-
-    Reference: Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics
-    Dataset", CVPR 2017, and kinetics-i3d's code. TensorFlow's SAME padding, batch normalisation
-    without gamma, pixels from -1 to 1. With `num_classes` alone 12,689,984 parameters and 111.2
-    billion multiply-adds a 224² clip of 64 frames.
+    """What I3D and S3D share: the table above, and a head that averages pairs of frames first.
 
     Args:
         num_classes: Number of classes (L).
@@ -81,27 +63,32 @@ class I3DClassifier(InceptionClassifier):
 
     def __init__(
         self,
-        num_classes: int = 400,
+        num_classes: int,
         *,
-        clip: ClipSpec = ClipSpec(frames=64, span=64, fps=25.0),
-        width: int = 64,
+        clip: ClipSpec,
+        width: int,
         **options: Unpack[ClassifierOptions],
     ):
-        super().__init__(num_classes, clip=clip, **{"mean": 0.5, "std": 0.5, **options})
+        super().__init__(num_classes, clip=clip, **options)
         self.width = width
-        same = {"padding": "same", "scale": False, "epsilon": 1e-3, **self.convolutions}
-
-        def convolve(x, filters, kernel, stride=1, *, name):
-            size, strides = (kernel, kernel, kernel), (stride, stride, stride)
-            return conv_norm(x, filters, size, strides, name=name, **same)
-
-        def pool(x, size, strides, *, name):
-            return keras.layers.MaxPooling3D(
-                size, strides, "same", data_format="channels_last", name=name
-            )(x)
-
         with self.own_precision():
-            self.take_stream(inception(clip.frames, width, convolve, pool))
+            self.take_stream(inception(clip.frames, width, self.convolve, self.max_pool))
+
+    def convolve(self, x, filters: int, kernel: int, stride: int = 1, *, name: str):
+        """A convolution of kernel³ with its stride, normalised."""
+        raise NotImplementedError
+
+    def max_pool(self, x, size: Size, strides: Size, *, name: str):
+        """A maximum pool."""
+        raise NotImplementedError
+
+    def before_pooling(self, features):
+        """Means of neighbouring frames, so that the first and the last count half.
+
+        The published head pools windows of two frames, one step apart, and averages the logits.
+        """
+        features = ops.cast(features, "float32")
+        return (features[:, :-1] + features[:, 1:]) / 2 if features.shape[1] > 1 else features
 
     def get_config(self):
         """Arguments of the constructor."""
@@ -109,64 +96,43 @@ class I3DClassifier(InceptionClassifier):
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
-class S3DClassifier(InceptionClassifier):
-    """S3D: I3D with every k×k×k convolution split into 1×k×k and k×1×1.
+class I3DClassifier(InceptionClassifier):
+    """I3D, Inception-v1 inflated to three dimensions.
 
-    Reference: Xie et al., "Rethinking Spatiotemporal Feature Learning: Speed-Accuracy Trade-offs in
-    Video Classification", ECCV 2018; torchvision's and kylemin's code, which pad symmetrically and
-    have no gates. With `num_classes` alone 8,320,048 parameters and 17.98 billion multiply-adds a
-    224² clip of 16 frames.
-
-    Args:
-        num_classes: Number of classes (L).
-        clip: Clip that the model takes.
-        width: Channels of the stem, 64; all others follow in proportion.
-        **options: What all classifiers take: labels, mean, std, dropout, form, folded,
-            clips_per_group, name, dtype and trainable; see `ClassifierOptions`. Mean and std are
-            torchvision's by default, dropout is 0.2.
-
-    Input shape:
-        `(batch, T, height, width, 3)`, values 0-255; height and width may vary.
-
-    Output shape:
-        Logits `(batch, L)`, float32.
-
-    Raises:
-        ValueError: For a width or number of labels that does not fit.
+    Reference: Carreira and Zisserman, "Quo Vadis, Action Recognition? A New Model and the Kinetics
+    Dataset", CVPR 2017, and kinetics-i3d's code. TensorFlow's SAME padding, batch normalisation
+    without gamma, pixels from -1 to 1. With `num_classes` alone 12,689,984 parameters and 111.2
+    billion multiply-adds a 224² clip of 64 frames. Arguments, shapes and errors are those of
+    `InceptionClassifier`.
     """
 
     def __init__(
         self,
         num_classes: int = 400,
         *,
-        clip: ClipSpec = ClipSpec(frames=128, span=128, fps=15.0),
+        clip: ClipSpec = ClipSpec(frames=64, span=64, fps=25.0),
         width: int = 64,
         **options: Unpack[ClassifierOptions],
     ):
-        options = {"mean": MEAN, "std": STD, "dropout": 0.2, **options}
-        super().__init__(num_classes, clip=clip, **options)
-        self.width = width
-        convolutions = {"epsilon": 1e-3, **self.convolutions}
+        options = {"mean": 0.5, "std": 0.5, **options}
+        super().__init__(num_classes, clip=clip, width=width, **options)
 
-        def convolve(x, filters, kernel, stride=1, *, name):
-            if kernel == 1:
-                return conv_norm(x, filters, (1, 1, 1), name=name, **convolutions)
-            flat, along = (1, kernel, kernel), (kernel, 1, 1)
-            strides = (1, stride, stride)
-            x = conv_norm(x, filters, flat, strides, name=f"{name}_spatial", **convolutions)
-            strides = (stride, 1, 1)
-            return conv_norm(x, filters, along, strides, name=f"{name}_temporal", **convolutions)
+    def convolve(self, x, filters: int, kernel: int, stride: int = 1, *, name: str):
+        """A convolution of kernel³, padded as TensorFlow does."""
+        options: ConvolutionOptions = {
+            **self.convolutions,
+            "padding": "same",
+            "scale": False,
+            "epsilon": 1e-3,
+        }
+        size, strides = (kernel, kernel, kernel), (stride, stride, stride)
+        return conv_norm(x, filters, size, strides, name=name, **options)
 
-        def pool(x, size, strides, *, name):
-            padding = (0, 0, 0) if size == (2, 2, 2) else None
-            return PaddedMaxPooling3D(size, strides, padding, name=name)(x)
-
-        with self.own_precision():
-            self.take_stream(inception(clip.frames, width, convolve, pool))
-
-    def get_config(self):
-        """Arguments of the constructor."""
-        return {**super().get_config(), "width": self.width}
+    def max_pool(self, x, size: Size, strides: Size, *, name: str):
+        """A maximum pool, padded as TensorFlow does."""
+        return keras.layers.MaxPooling3D(
+            size, strides, "same", data_format="channels_last", name=name
+        )(x)
 
 
 def inception(frames: int, width: int, convolve: Callable, pool: Callable) -> keras.Model:

@@ -1,6 +1,7 @@
 """ResNet streams as functional graphs: one alone, or the fused pair of the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Unpack
 
 import keras
@@ -22,15 +23,21 @@ BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 STRIDES = {11: (1, 2, 1), 14: (1, 2, 2, 2), 50: (1, 2, 2, 2), 101: (1, 2, 2, 2)}
 
 
-def blocks_of(depth: int) -> tuple[int, ...]:
+def blocks_of(
+    depth: int, known: Mapping[int, tuple[int, ...]] = MappingProxyType(BLOCKS)
+) -> tuple[int, ...]:
     """Blocks of each stage of a ResNet of this depth.
 
+    Args:
+        depth: The depth.
+        known: Blocks of each stage by depth: here those of 11, 14, 50 and 101.
+
     Raises:
-        ValueError: If the depth is not one of 11, 14, 50, 101.
+        ValueError: If the depth is not one of those.
     """
-    if depth not in BLOCKS:
-        raise ValueError(f"Expected `depth` to be one of {sorted(BLOCKS)}. Received: depth={depth}")
-    return BLOCKS[depth]
+    if depth not in known:
+        raise ValueError(f"Expected `depth` to be one of {sorted(known)}. Received: depth={depth}")
+    return known[depth]
 
 
 def least_parameters(num_classes: int, depth: int, width: int) -> int:

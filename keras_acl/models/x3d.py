@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PaddedConv3D, conv_norm, depthwise_norm
-from keras_acl.layers.residual import ConvolutionOptions
-from keras_acl.models.classifier_options import ClassifierOptions, check_num_classes
+from keras_acl.layers.residual import ConvolutionOptions, joined, projected
+from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.single_stream import SingleStreamClassifier
 
 STAGES = (1, 2, 5, 3)  # blocks of each stage before `depth_factor`
@@ -29,8 +29,9 @@ class X3DClassifier(SingleStreamClassifier):
     """X3D: inverted bottlenecks of depthwise convolutions with squeeze and excitation.
 
     Reference: Feichtenhofer, "X3D: Expanding Architectures for Efficient Video Recognition", CVPR
-    2020; PyTorchVideo's code. With `num_classes` alone X3D-M: 3,794,274 parameters. The networks
-    differ in their clips (`keras_acl.models.x3d.CLIPS`), and L in `depth_factor=5.0`.
+    2020; PyTorchVideo's code. With `num_classes` alone X3D-M: 3,794,274 parameters and 6.18 billion
+    multiply-adds a 256² clip. The others differ in their clips (`keras_acl.models.x3d.CLIPS`), and
+    L in `depth_factor=5.0` as well.
 
     Between pooling and dense layer there is a hidden layer with a ReLU. The maps are those of the
     hidden layer at every place.
@@ -66,7 +67,6 @@ class X3DClassifier(SingleStreamClassifier):
     ):
         if width % 8:
             raise ValueError(f"Expected `width` to be a multiple of 8. Received: width={width}")
-        check_num_classes(num_classes)
         super().__init__(num_classes, clip=clip, **options)
         self.width, self.depth_factor, self.hidden = width, depth_factor, hidden
         convolutions = self.convolutions
@@ -135,13 +135,11 @@ def _block(
     **options: Unpack[ConvolutionOptions],
 ):
     """1x1x1, depthwise 3x3x3 with the spatial stride, squeeze and excitation, 1x1x1, shortcut."""
-    strides, shortcut, channels = (1, stride, stride), x, inner(filters)
-    if x.shape[-1] != filters:
-        shortcut = conv_norm(
-            x, filters, (1, 1, 1), strides, name=f"{name}_shortcut", activation=None, **options
-        )
-    elif stride > 1:  # no normalisation where the channels stay
+    strides, channels = (1, stride, stride), inner(filters)
+    if x.shape[-1] == filters and stride > 1:  # no normalisation where the channels stay
         shortcut = PaddedConv3D(filters, (1, 1, 1), strides, name=f"{name}_shortcut_conv")(x)
+    else:
+        shortcut = projected(x, filters, strides, name=name, **options)
     x = conv_norm(x, channels, (1, 1, 1), name=f"{name}_a", **options)
     x = depthwise_norm(x, (3, 3, 3), strides, name=f"{name}_b", activation=None, **options)
     if excited:
@@ -150,8 +148,7 @@ def _block(
     x = conv_norm(
         x, filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True, **options
     )
-    x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
-    return keras.layers.Activation("relu", name=f"{name}_out")(x)
+    return joined(shortcut, x, name=name)
 
 
 def _excited(x, channels: int, name: str):

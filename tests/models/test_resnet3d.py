@@ -4,7 +4,7 @@ import pytest
 from models.zoo import SHORT, make
 
 from keras_acl.models import R2Plus1DClassifier, R3DClassifier
-from keras_acl.models.resnet3d import midplanes_of
+from keras_acl.models.r2plus1d import midplanes_of
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
 
 FULL = {
@@ -59,7 +59,7 @@ def test_frames_are_halved_in_every_stage_but_those_of_mc3():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match=r"one of \[10, 18, 34, 152\]. Received: depth=50"):
         R2Plus1DClassifier(3, clip=SHORT, depth=50)
-    with pytest.raises(ValueError, match=r"basic blocks: depth 10, 18 or 34\. Received: 152"):
+    with pytest.raises(ValueError, match=r"one of \[10, 18, 34\]\. Received: depth=152"):
         R3DClassifier(3, clip=SHORT, depth=152)
     with pytest.raises(ValueError, match="Received: midplanes='all'"):
         R2Plus1DClassifier(3, clip=SHORT, midplanes="all")

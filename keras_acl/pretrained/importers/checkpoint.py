@@ -143,6 +143,8 @@ def _single_stream(
     }
     try:
         model = BUILDERS[network.format.name](network.tensors, arguments)
+    except ValueError as error:  # of the depth, or of labels
+        raise ValueError(f"{network.path}: {error}") from error
     except KeyError as error:
         raise ValueError(
             f"{network.path} lacks {error.args[0]}: part of the network is missing"

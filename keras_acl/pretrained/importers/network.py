@@ -2,12 +2,12 @@
 
 import dataclasses
 import re
-from collections import Counter
 
 import numpy as np
 
 from keras_acl.models.resnet_streams import BLOCKS
 from keras_acl.pretrained.importers import single_stream
+from keras_acl.pretrained.importers.depths import depth_of
 from keras_acl.pretrained.importers.formats import (
     IGNORED,
     TWO_PATHWAYS,
@@ -81,19 +81,10 @@ class Network:
         Raises:
             ValueError: If the blocks are those of no known depth.
         """
-        blocks = Counter(
-            match[1]
-            for name in self.tensors
-            if (match := re.fullmatch(r"slow_(res\d)_\d+_a_conv/kernel", name))
-        )
-        found = tuple(blocks[stage] for stage in sorted(blocks))
-        for depth, expected in BLOCKS.items():
-            if found == expected:
-                return depth
-        known = ", ".join(f"{depth}: {blocks}" for depth, blocks in BLOCKS.items())
-        raise ValueError(
-            f"{self.path} has stages of {found} bottleneck blocks. Expected one of {known}"
-        )
+        try:
+            return depth_of(self.tensors, BLOCKS, prefix="slow_")
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from error
 
     @property
     def fusion(self) -> str:

@@ -1,7 +1,5 @@
 """C2D, I3D on ResNets, CSN and X3D as PyTorchVideo names them."""
 
-import re
-from collections import Counter
 from typing import Any
 
 from keras_acl.models.csn import BLOCKS as CSN_BLOCKS
@@ -9,6 +7,7 @@ from keras_acl.models.csn import CSNClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
 from keras_acl.models.resnet_streams import BLOCKS
 from keras_acl.models.x3d import STAGES, X3DClassifier
+from keras_acl.pretrained.importers.depths import blocks_of_stages, depth_of
 from keras_acl.pretrained.importers.formats import BATCHES_TRACKED, CheckpointFormat, Tensors
 
 _KIND = {"norm": "bn"}
@@ -77,7 +76,7 @@ X3D = CheckpointFormat(
 
 def _inflated(tensors: Tensors, arguments: dict[str, Any]) -> InflatedResNetClassifier:
     return InflatedResNetClassifier(
-        depth=_depth(tensors, BLOCKS),
+        depth=depth_of(tensors, BLOCKS),
         width=tensors["stem_conv/kernel"].shape[-1],
         inflated=tensors["stem_conv/kernel"].shape[0] > 1,
         **arguments,
@@ -86,14 +85,14 @@ def _inflated(tensors: Tensors, arguments: dict[str, Any]) -> InflatedResNetClas
 
 def _csn(tensors: Tensors, arguments: dict[str, Any]) -> CSNClassifier:
     return CSNClassifier(
-        depth=_depth(tensors, CSN_BLOCKS),
+        depth=depth_of(tensors, CSN_BLOCKS),
         width=tensors["stem_conv/kernel"].shape[-1],
         **arguments,
     )
 
 
 def _x3d(tensors: Tensors, arguments: dict[str, Any]) -> X3DClassifier:
-    blocks = _blocks(tensors)
+    blocks = blocks_of_stages(tensors)
     return X3DClassifier(
         width=tensors["stem_spatial_conv/kernel"].shape[-1],
         # X3D-XS, S and M have 3, 5, 11, 7 blocks, L has 5, 10, 25, 15.
@@ -101,28 +100,6 @@ def _x3d(tensors: Tensors, arguments: dict[str, Any]) -> X3DClassifier:
         hidden=tensors["projection/kernel"].shape[-1],
         **arguments,
     )
-
-
-def _blocks(tensors: Tensors) -> tuple[int, ...]:
-    """Blocks of each stage."""
-    found = Counter(
-        match[1] for name in tensors if (match := re.fullmatch(r"(res\d)_\d+_a_conv/kernel", name))
-    )
-    return tuple(found[stage] for stage in sorted(found))
-
-
-def _depth(tensors: Tensors, known: dict[int, tuple[int, ...]]) -> int:
-    """Depth, by the number of blocks.
-
-    Raises:
-        ValueError: If the blocks are those of no known depth.
-    """
-    found = _blocks(tensors)
-    for depth, blocks in known.items():
-        if found == blocks:
-            return depth
-    expected = ", ".join(f"{depth}: {blocks}" for depth, blocks in known.items())
-    raise ValueError(f"its stages have {found} blocks. Expected one of {expected}")
 
 
 BUILDERS = ((INFLATED, _inflated), (CSN, _csn), (X3D, _x3d))

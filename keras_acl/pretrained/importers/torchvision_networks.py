@@ -2,15 +2,11 @@
 
 from typing import Any
 
-from keras_acl.models.inception3d import STAGES, S3DClassifier
-from keras_acl.models.resnet3d import (
-    BLOCKS,
-    MEAN,
-    STD,
-    R2Plus1DClassifier,
-    R3DClassifier,
-    midplanes_of,
-)
+from keras_acl.models.inception3d import STAGES
+from keras_acl.models.r2plus1d import BLOCKS, R2Plus1DClassifier, midplanes_of
+from keras_acl.models.resnet3d import MEAN, STD, R3DClassifier
+from keras_acl.models.s3d import S3DClassifier
+from keras_acl.pretrained.importers.depths import depth_of
 from keras_acl.pretrained.importers.formats import BATCHES_TRACKED, CheckpointFormat, Tensors
 
 _STAGES = {"1": "res2", "2": "res3", "3": "res4", "4": "res5"}
@@ -144,7 +140,7 @@ KYLEMIN_S3D = CheckpointFormat(
 
 def _r3d(tensors: Tensors, arguments: dict[str, Any]) -> R3DClassifier:
     return R3DClassifier(
-        depth=_depth(tensors, "a_conv"),
+        depth=depth_of(tensors, BLOCKS, kind="basic blocks"),
         width=tensors["stem_conv/kernel"].shape[-1],
         mixed=tensors["res3_0_a_conv/kernel"].shape[0] == 1,
         **arguments,
@@ -155,7 +151,7 @@ def _r2plus1d(tensors: Tensors, arguments: dict[str, Any]) -> R2Plus1DClassifier
     *_, entering, middle = tensors["res3_0_b_spatial_conv/kernel"].shape
     own = middle == midplanes_of(entering, tensors["res3_0_b_temporal_conv/kernel"].shape[-1])
     return R2Plus1DClassifier(
-        depth=_depth(tensors, "a_spatial_conv"),
+        depth=depth_of(tensors, BLOCKS, "a_spatial", kind="basic blocks"),
         width=tensors["stem_temporal_conv/kernel"].shape[-1],
         # Networks that count each convolution's channels are caffe2's, with its epsilon.
         midplanes="convolution" if own else "block",
@@ -166,23 +162,6 @@ def _r2plus1d(tensors: Tensors, arguments: dict[str, Any]) -> R2Plus1DClassifier
 
 def _s3d(tensors: Tensors, arguments: dict[str, Any]) -> S3DClassifier:
     return S3DClassifier(width=tensors["stem_spatial_conv/kernel"].shape[-1], **arguments)
-
-
-def _depth(tensors: Tensors, first: str) -> int:
-    """Depth, by the number of blocks.
-
-    Raises:
-        ValueError: If the blocks are those of no known depth.
-    """
-    found = tuple(
-        sum(name.endswith(f"_{first}/kernel") and name.startswith(stage) for name in tensors)
-        for stage in _STAGES.values()
-    )
-    for depth, (blocks, _) in BLOCKS.items():
-        if found == blocks:
-            return depth
-    known = ", ".join(f"{depth}: {blocks}" for depth, (blocks, _) in BLOCKS.items())
-    raise ValueError(f"its stages have {found} blocks. Expected one of {known}")
 
 
 BUILDERS = (

@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no place in an R3D or MC3: layer5\.0\.conv1\.0\.weight"):
         import_checkpoint(file)
     saved({k: v for k, v in state.items() if not k.startswith("layer3.1.")}, file)
-    with pytest.raises(ValueError, match=r"stages have \(2, 2, 1, 2\) blocks"):
+    with pytest.raises(ValueError, match=r"pth: it has stages of \(2, 2, 1, 2\) basic blocks"):
         import_checkpoint(file)
     saved({k: v for k, v in state.items() if k != "stem.0.weight"}, file)
     with pytest.raises(ValueError, match="lacks stem_conv/kernel"):
