@@ -84,20 +84,34 @@ def test_exported_it_says_the_same(name, tmp_path):
     np.testing.assert_allclose(found, predict(model, x), rtol=1e-3, atol=1e-3)
 
 
-def test_maps_are_of_the_streams_own_shape(name):
+def test_maps_weigh_the_features_with_the_classs_weights(name):
     model = made(name)
-    (F,) = model.features(clips_for(model, 1, 64))
-    found = attention_maps(model, clips_for(model, 1, 64), classes=[1], size=F.shape[2:4])
-    assert found.spatial.shape[-2:] == tuple(F.shape[2:4])
-    assert np.ptp(found.spatial) > 0
+    x = clips_for(model, 1, 64)
+    (F,), (W,) = model.features(x), model.class_weights
+    maps = (to_numpy(model.places(F)) @ to_numpy(W)).mean(axis=1)  # (1, h, w, L), over time
+    for label in range(3):
+        found = attention_maps(model, x, classes=[label], size=F.shape[2:4]).spatial
+        expected = maps[..., label]
+        expected = (expected - expected.min()) / np.ptp(expected)
+        np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-3)
 
 
 def test_views_are_scored_at_every_place(name):
     model = made(name)
     x = clips_for(model, 1, 64)
     scores = ViewScorer(model, fully_convolutional=True).predict_on_batch(x)
-    assert scores.shape == (1, 1, 3)
-    np.testing.assert_allclose(scores.sum(), 1, rtol=1e-5)
+    (F,) = model.features(x)
+    (trained,) = model.features(clips_for(model, 1))
+    frames = to_numpy(model.before_pooling(F)).mean(axis=1)  # (1, h, w, C)
+    side, window = frames.shape[1], trained.shape[2]
+    logits = [
+        model.classifier(model.places(frames[:, i : i + window, j : j + window].mean(axis=(1, 2))))
+        for i in range(side - window + 1)
+        for j in range(side - window + 1)
+    ]
+    assert len(logits) > 1
+    expected = np.mean([to_numpy(keras.ops.softmax(each)) for each in logits], axis=0)
+    np.testing.assert_allclose(scores, expected[:, None], rtol=1e-3, atol=1e-5)
     same = ViewScorer(model, fully_convolutional=True).predict_on_batch(clips_for(model, 1))
     plain = ViewScorer(model).predict_on_batch(clips_for(model, 1))
     np.testing.assert_allclose(same, plain, rtol=1e-4, atol=1e-5)
