@@ -6,9 +6,10 @@ import keras
 import numpy as np
 
 from keras_acl.system.devices import compile_with_xla
+from keras_acl.system.keras_internals import ExportedAsOneFunction
 
 
-class CompiledCall(keras.Model):
+class CompiledCall(ExportedAsOneFunction):
     """A function of a batch that computes with a model's layers, under `predict_on_batch`.
 
     Keras compiles `predict_on_batch` for the backend in use, once for each shape of its input. This

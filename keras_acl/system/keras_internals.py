@@ -34,6 +34,21 @@ class BuiltFromOneBatch(keras.Model):
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
+class ExportedAsOneFunction(keras.Model):
+    """A model that is written for other engines by its own call alone, on TensorFlow.
+
+    The exporter searches a model's parts for lookup tables, and traces each model that it meets in
+    the sizes that it was built for: twice the work, and an error where a part needs a size that
+    only the exported signature has, as SCAM at several scales does. The variables it finds in the
+    call.
+    """
+
+    def _trackable_children(self, save_type="checkpoint", **kwargs):
+        if save_type == "savedmodel":
+            return {}
+        return super()._trackable_children(save_type, **kwargs)
+
+
 def set_first_epoch(model: keras.Model, epoch: int | None) -> None:
     """Tell the `fit` that is about to begin from which epoch it goes on; `None` takes it back.
 
