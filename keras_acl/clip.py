@@ -15,23 +15,30 @@ class ClipSpec:
         span: Frames of the source, counted at `fps`, that the clip covers (τ·T).
         fps: Frames per second at which `span` is counted. Videos of another rate are resampled.
         size: Height and width of a training crop in pixels.
+        segments: Whether the frames are spread over the whole video, one out of each of `frames`
+            equal parts, as TSN and ECO see it. `span` is then that of a window, where one is looked
+            at instead of a video: timelines, live sources and overlays.
 
     Raises:
-        ValueError: If a value is not positive, or `span` is smaller than `frames`.
+        ValueError: If a value is not positive or `segments` no bool, or `span` is smaller than
+            `frames`.
     """
 
     frames: int = 32
     span: int = 64
     fps: float = 30.0
     size: int = 224
+    segments: bool = False
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name in ("frames", "span", "fps", "size"):
+            value = getattr(self, name)
             if not value > 0:
-                raise ValueError(
-                    f"ClipSpec.{field.name} must be positive. Received: {field.name}={value!r}"
-                )
+                raise ValueError(f"ClipSpec.{name} must be positive. Received: {name}={value!r}")
+        if not isinstance(self.segments, bool):
+            raise ValueError(
+                f"ClipSpec.segments is True or False. Received: segments={self.segments!r}"
+            )
         if self.span < self.frames:
             raise ValueError(
                 "A clip cannot hold more frames than it covers: expected span >= frames. "
@@ -40,7 +47,7 @@ class ClipSpec:
 
     @property
     def seconds(self) -> float:
-        """Length of the video that one clip covers."""
+        """Length of the video that one clip, or one window, covers."""
         return self.span / self.fps
 
     @property

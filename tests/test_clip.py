@@ -9,7 +9,7 @@ from keras_acl import ClipSpec
 
 def test_defaults_are_slowfast_4x16():
     clip = ClipSpec()
-    assert dataclasses.astuple(clip) == (32, 64, 30.0, 224)
+    assert dataclasses.astuple(clip) == (32, 64, 30.0, 224, False)
     assert clip.seconds == pytest.approx(2.1333333)
     assert clip.test_size == 256
 
@@ -21,6 +21,12 @@ def test_test_size_is_an_eighth_of_seven_more(size, expected):
 
 def test_seconds_follow_span_and_rate():
     assert ClipSpec(frames=8, span=16, fps=25.0).seconds == 0.64
+
+
+def test_segments_are_a_yes_or_no():
+    assert ClipSpec(frames=8, segments=True).segments
+    with pytest.raises(ValueError, match=r"segments is True or False\. Received: segments=8"):
+        ClipSpec(segments=8)
 
 
 @pytest.mark.parametrize("field", ["frames", "span", "fps", "size"])

@@ -1,5 +1,6 @@
 """A model's maps along a whole video, clip after clip, one clip in memory at a time."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -70,7 +71,8 @@ def parts_of(seconds: float, clip: ClipSpec, clips: int | None) -> list[tuple[fl
         raise ValueError(f"A video has at least one clip. Received: clips={clips}")
     if clips is None or clips * clip.span >= total:
         return [(0.0, total / clip.fps)]
-    starts = uniform_clips(total, clip, clips)[:, 0]
+    windows = dataclasses.replace(clip, segments=False)
+    starts = uniform_clips(total, windows, clips)[:, 0]
     return [(start / clip.fps, (start + clip.span) / clip.fps) for start in starts.tolist()]
 
 

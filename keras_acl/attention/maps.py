@@ -79,7 +79,9 @@ def attention_maps(
         batches.append(
             (
                 stretch(_upsample(spatial, shown)),
-                None if temporal is None else stretch(_upsample(temporal, shown)),
+                None
+                if temporal is None
+                else _of_every_frame(stretch(_upsample(temporal, shown)), clips.shape[1]),
                 logits.argmax(axis=-1) if chosen is None else chosen,
                 scores_of(logits, model.multi_label),
             )
@@ -137,6 +139,11 @@ def _function(model, size: tuple[int, int]) -> Callable[..., tuple]:
 def _of_class(maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """(B, t, h, w, L) -> (B, t, h, w)."""
     return np.take_along_axis(maps, classes[:, None, None, None, None], axis=-1)[..., 0]
+
+
+def _of_every_frame(maps: np.ndarray, frames: int) -> np.ndarray:
+    """(B, t, H, W) -> (B, T, H, W): networks that stride in time have one map for several frames."""
+    return maps[:, np.arange(frames) * maps.shape[1] // frames]
 
 
 def _upsample(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -50,7 +50,9 @@ def evaluate(
     annotations: Annotations = None,
     split: Annotated[int, Option(min=1, max=3, help="Split of ucf101.")] = 1,
     clips: Annotated[int, Option(min=1, help="Clips per video.")] = 10,
-    crops: Annotated[int, Option(min=1, help="Crops per clip.")] = 3,
+    crops: Annotated[
+        str, Option(help="Crops per clip, a number, or ten: corners, centre and mirrored.")
+    ] = "3",
     fully_convolutional: Positions = False,
     output: Output = None,
     batch_size: BatchSize = None,
@@ -68,7 +70,7 @@ def evaluate(
 
     Example: keras-acl evaluate runs/videos
     """
-    part = read_shard(shard)
+    part, crop_number = read_shard(shard), _read_crops(crops)
     with no_startup_noise():
         from keras_acl.evaluation import evaluate_views
         from keras_acl.evaluation.source import note_model, read_source
@@ -87,7 +89,7 @@ def evaluate(
             loaded,
             listed.videos,
             clips,
-            crops,
+            crop_number,
             fully_convolutional=fully_convolutional,
             output=output,
             dataset=listed.name,
@@ -98,6 +100,19 @@ def evaluate(
         )
     note_model(output, model, scores.fingerprint)
     _show(scores, output, as_json)
+
+
+def _read_crops(text: str) -> int | Literal["ten"]:
+    """A number of crops, or the word.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if text == "ten":
+        return "ten"
+    if not (text.isdecimal() and int(text)):
+        raise ValueError(f"--crops is a number from 1 on, or ten. Received: {text}")
+    return int(text)
 
 
 def _show(scores, output: Path, as_json: bool) -> None:

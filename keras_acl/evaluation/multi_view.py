@@ -19,7 +19,7 @@ from keras_acl.evaluation.view_means import ViewMeans
 from keras_acl.video.files import video_exists
 from keras_acl.video.read_ahead import read_ahead
 from keras_acl.video.video import DecodingError, Video
-from keras_acl.video.views import ViewGrid, iterate_views
+from keras_acl.video.views import Crops, ViewGrid, iterate_views
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +47,7 @@ def evaluate_views(
     model: "keras.Model | InferenceModel",
     videos: VideoList | Sequence[Video | str | Path],
     clips: int = 10,
-    crops: int = 3,
+    crops: Crops = 3,
     *,
     fully_convolutional: bool = False,
     output: str | Path | None = None,
@@ -66,7 +66,8 @@ def evaluate_views(
         model: A classifier of this package, also an exported one.
         videos: A `VideoList` in the model's class order, or `Video`s or paths.
         clips: Clips per video.
-        crops: Crops per clip; 1 is the centre crop.
+        crops: Crops per clip; 1 is the centre crop, `"ten"` four corners and the centre, of
+            `model.clip.size`, and the same mirrored, as TSN is tested.
         fully_convolutional: Average the scores over positions, too, as PySlowFast does; see
             `ViewScorer`.
         output: Folder for `scores.npz` and `metrics.json`. An interrupted evaluation goes on from
@@ -88,11 +89,12 @@ def evaluate_views(
         >>> print(keras_acl.evaluation.summary(scores))
     """
     batch_size, shard, workers = _checked(**options)
-    protocol = _protocol(model, clips, crops, fully_convolutional)
+    grid = ViewGrid(clips, crops)
+    protocol = _protocol(model, grid, fully_convolutional)
     records, nothing_done = _begin(model, videos, protocol, dataset)
-    scorer, batch_size = scorer_of(model, fully_convolutional, batch_size)
+    scorer, batch_size = scorer_of(model, grid.size(model.clip), fully_convolutional, batch_size)
     journal = Journal(nothing_done, None if output is None else Path(output), shard)
-    pending, grid = journal.pending, ViewGrid(clips, crops)
+    pending = journal.pending
     total = len(records[shard[0] :: shard[1]]) * len(grid)
     before = total - len(pending) * len(grid)
     report = None if progress is None else lambda views: progress(before + views, total)
@@ -105,9 +107,15 @@ def evaluate_views(
     return journal.finish()
 
 
-def _protocol(model, clips: int, crops: int, fully_convolutional: bool) -> Protocol:
-    activation = "sigmoid" if model.multi_label else "softmax"
-    return Protocol(clips, crops, model.clip.test_size, fully_convolutional, activation)
+def _protocol(model, grid: ViewGrid, fully_convolutional: bool) -> Protocol:
+    return Protocol(
+        grid.clips,
+        grid.crops_of_a_clip,
+        grid.size(model.clip),
+        fully_convolutional,
+        "sigmoid" if model.multi_label else "softmax",
+        ten_crops=grid.crops == "ten",
+    )
 
 
 def _checked(

@@ -30,16 +30,17 @@ class ExportedScorer:
 
     Args:
         model: The model.
+        size: Height and width of the views in pixels.
 
     Raises:
         ValueError: If the file takes clips of one size only, and not that of the views.
     """
 
-    def __init__(self, model: InferenceModel):
-        side, wanted = model.input_shape[2], model.clip.test_size
-        if side not in (None, wanted):
+    def __init__(self, model: InferenceModel, size: int):
+        side = model.input_shape[2]
+        if side not in (None, size):
             raise ValueError(
-                f"{model.file.name} takes clips of {side} pixels, and is evaluated with {wanted}: "
+                f"{model.file.name} takes clips of {side} pixels, and is evaluated with {size}: "
                 "export the model to .xml, for any number of clips."
             )
         self.model = model
@@ -57,8 +58,10 @@ class ExportedScorer:
         return scores_of(np.concatenate(logits)[: len(views)], self.model.multi_label)
 
 
-def scorer_of(model: Any, fully_convolutional: bool, batch_size: int | None) -> tuple[Scorer, int]:
-    """What scores views, and how many at a time.
+def scorer_of(
+    model: Any, size: int, fully_convolutional: bool, batch_size: int | None
+) -> tuple[Scorer, int]:
+    """What scores views of a size in pixels, and how many at a time.
 
     Raises:
         ValueError: If an exported model is asked for what it cannot do.
@@ -69,7 +72,7 @@ def scorer_of(model: Any, fully_convolutional: bool, batch_size: int | None) -> 
                 "An exported model averages over the whole map: evaluate the Keras model with "
                 "fully_convolutional=True."
             )
-        return ExportedScorer(model), batch_size or VIEWS_A_CORE * (os.cpu_count() or 1)
+        return ExportedScorer(model, size), batch_size or VIEWS_A_CORE * (os.cpu_count() or 1)
     from keras_acl.evaluation import view_scorer
     from keras_acl.models import optimize
     from keras_acl.system.devices import has_accelerator

@@ -24,10 +24,11 @@ class Protocol:
 
     Args:
         clips: Clips spread over the video.
-        crops: Crops along the longer side of each.
-        size: Short side of the video and side of a crop, in pixels.
+        crops: Crops of each, along the longer side.
+        size: Side of a crop in pixels; but for the ten crops also the short side of the video.
         fully_convolutional: Whether the scores were averaged over positions, too.
         activation: `"softmax"`, or `"sigmoid"` of a multi-label model: what made scores of logits.
+        ten_crops: Whether the crops are four corners and the centre, and the same mirrored.
     """
 
     clips: int
@@ -35,15 +36,17 @@ class Protocol:
     size: int
     fully_convolutional: bool = False
     activation: str = "softmax"
+    ten_crops: bool = False
 
     def __str__(self) -> str:
         """The protocol in words, for cards and reports."""
         views = self.clips * self.crops
         positions = " and positions" if self.fully_convolutional else ""
+        which = " (corners, centre, mirrored)" if self.ten_crops else ""
         return (
             f"{self.clips} clip{'s' * (self.clips > 1)} x {self.crops} crop"
-            f"{'s' * (self.crops > 1)} of {self.size}, {self.activation} averaged over {views} view"
-            f"{'s' * (views > 1)}{positions}"
+            f"{'s' * (self.crops > 1)}{which} of {self.size}, {self.activation} averaged over "
+            f"{views} view{'s' * (views > 1)}{positions}"
         )
 
 

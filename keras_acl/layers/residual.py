@@ -76,6 +76,25 @@ def depthwise_norm(
     return _normalized(x, activation, False, name, options)
 
 
+def convolution(
+    x,
+    filters: int,
+    kernel_size: Size,
+    strides: Size = (1, 1, 1),
+    *,
+    name: str,
+    **options: Unpack[ConvolutionOptions],
+):
+    """A convolution that no normalisation follows at once: its sums go on as they are."""
+    form = options.get("form", "auto")
+    return PaddedConv3D(filters, kernel_size, strides, form=form, name=f"{name}_conv")(x)
+
+
+def norm_relu(x, *, name: str, **options: Unpack[ConvolutionOptions]):
+    """Batch normalisation and a ReLU of what no convolution stands before, folded or not."""
+    return _normalized(x, "relu", False, name, {**options, "folded": False})
+
+
 def _normalized(
     x, activation: str | None, zero_gamma: bool, name: str, options: ConvolutionOptions
 ):

@@ -2,6 +2,7 @@
 
 from keras_acl.models.c3d import C3DClassifier
 from keras_acl.models.csn import CSNClassifier
+from keras_acl.models.eco import ECOClassifier, ECOLiteClassifier
 from keras_acl.models.inception3d import I3DClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
 from keras_acl.models.optimize import optimize
@@ -10,6 +11,7 @@ from keras_acl.models.resnet3d import R3DClassifier
 from keras_acl.models.s3d import S3DClassifier
 from keras_acl.models.slow import SlowClassifier
 from keras_acl.models.slowfast import SlowFastClassifier
+from keras_acl.models.tsn import TSNClassifier
 from keras_acl.models.two_stream import TwoStreamClassifier
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.models.x3d import X3DClassifier
@@ -17,6 +19,8 @@ from keras_acl.models.x3d import X3DClassifier
 __all__ = [
     "C3DClassifier",
     "CSNClassifier",
+    "ECOClassifier",
+    "ECOLiteClassifier",
     "I3DClassifier",
     "InflatedResNetClassifier",
     "R2Plus1DClassifier",
@@ -24,6 +28,7 @@ __all__ = [
     "S3DClassifier",
     "SlowClassifier",
     "SlowFastClassifier",
+    "TSNClassifier",
     "TwoStreamClassifier",
     "VideoClassifier",
     "X3DClassifier",

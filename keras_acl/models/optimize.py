@@ -72,9 +72,13 @@ def optimize(
 
 
 def _fold(stream: keras.Model, folded: keras.Model) -> None:
-    """W' = W · γ / √(σ² + ε) and b' = β - μ · γ / √(σ² + ε), in float64."""
+    """W' = W · γ / √(σ² + ε) and b' = β - μ · γ / √(σ² + ε), in float64.
+
+    A normalisation that stands behind a sum is no part of a convolution, and stays.
+    """
+    kept = {layer.name for layer in folded.layers}
     for layer in stream.layers:
-        if not layer.weights or isinstance(layer, ClipBatchNormalization):
+        if not layer.weights or layer.name not in kept:
             continue
         weights = [np.asarray(w, "float64") for w in layer.get_weights()]
         norm = _normalization(stream, layer)

@@ -14,7 +14,9 @@ from keras_acl.layers.normalization import (
 from keras_acl.system.keras_internals import first_output
 
 # A stream is cut behind these layers; what lies between two of them is computed twice.
-ENDS = re.compile(r"(stem_)?pool\d?|res\d_\d+_out|mixed\d\w_out")
+ENDS = re.compile(
+    r"(stem_)?pool\d?(_3x3_s2)?|res\d_\d+_out|mixed\d\w_out|inception_\d\w_output|res\d[ab]_add"
+)
 
 
 def rematerialized(stream: keras.Model, frames, batch_statistics: bool = True):

@@ -191,8 +191,8 @@ def model_card(
         'hf://USER/REPO")\nmodel.clip, model.labels, model.card\n```',
         f"* Network: `{architecture}`, {parameters:,} parameters, {multiply_adds / 1e9:.4g} billion"
         f" multiply-adds for one clip of {clip.frames} frames at {size}x{size}\n"
-        f"* Input: RGB clips (batch, {clip.frames}, height, width, 3), values 0-255: {clip.frames} "
-        f"frames spread over {clip.span} frames of video at {clip.fps:g} a second\n"
+        f"* Input: RGB clips (batch, {clip.frames}, height, width, 3), values 0-255: "
+        f"{_frames_text(clip)}\n"
         f"* Output: {'logits of ' + _label_text(labels) if labels else 'logits; no class names'}\n"
         f"* Trained on: {', '.join(card.datasets) or 'not said'}\n"
         f"* Licence of the weights: {card.licence}\n"
@@ -265,6 +265,12 @@ def _metric_table(card: Card) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
+
+
+def _frames_text(clip: ClipSpec) -> str:
+    if clip.segments:
+        return f"a frame of each of {clip.frames} equal parts of the video"
+    return f"{clip.frames} frames spread over {clip.span} frames of video at {clip.fps:g} a second"
 
 
 def _label_text(labels: Sequence[str]) -> str:

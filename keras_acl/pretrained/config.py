@@ -12,6 +12,8 @@ from keras_acl.layers import AttentionConsistency
 from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
+    ECOClassifier,
+    ECOLiteClassifier,
     I3DClassifier,
     InflatedResNetClassifier,
     R2Plus1DClassifier,
@@ -19,6 +21,7 @@ from keras_acl.models import (
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    TSNClassifier,
     TwoStreamClassifier,
     X3DClassifier,
 )
@@ -32,11 +35,14 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "SlowClassifier": SlowClassifier,
     "C3DClassifier": C3DClassifier,
     "CSNClassifier": CSNClassifier,
+    "ECOClassifier": ECOClassifier,
+    "ECOLiteClassifier": ECOLiteClassifier,
     "I3DClassifier": I3DClassifier,
     "InflatedResNetClassifier": InflatedResNetClassifier,
     "R2Plus1DClassifier": R2Plus1DClassifier,
     "R3DClassifier": R3DClassifier,
     "S3DClassifier": S3DClassifier,
+    "TSNClassifier": TSNClassifier,
     "X3DClassifier": X3DClassifier,
 }
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64")

@@ -4,7 +4,8 @@ Frame numbers count on a grid of `clip.fps` frames per second that starts with t
 frame: number n is the frame shown at second n / clip.fps, whatever the file's own rate. `total` is
 the length of a video on that grid, floor(seconds * clip.fps), at least 1.
 
-A clip that is longer than its video starts at the first frame and repeats the last one.
+A clip that is longer than its video starts at the first frame and repeats the last one. Clips of
+segments (`ClipSpec(segments=True)`) cover every video whole, and repeat frames of a short one.
 """
 
 import math
@@ -31,7 +32,8 @@ def frame_offsets(clip: ClipSpec) -> np.ndarray:
     """Frame numbers of a clip relative to its first one.
 
     Evenly spread over the span, both ends included and truncated to integers, as PySlowFast's
-    `temporal_sampling` does: 32 of 64 frames are 0, 2, 4, ..., 58, 60, 63.
+    `temporal_sampling` does: 32 of 64 frames are 0, 2, 4, ..., 58, 60, 63. Of segments: the middle
+    of each.
 
     Args:
         clip: Clip that the model takes.
@@ -39,13 +41,16 @@ def frame_offsets(clip: ClipSpec) -> np.ndarray:
     Returns:
         Integers, shape (frames,), from 0 to span - 1.
     """
+    if clip.segments:
+        return _in_segments(clip.span, clip, 0.5)
     return _truncated(np.linspace(0, clip.span - 1, clip.frames))
 
 
 def random_clip(total: int, clip: ClipSpec, rng: np.random.Generator) -> np.ndarray:
     """Frame numbers of one clip at a random place: training.
 
-    The start is uniform over every place where the whole span fits, both ends included.
+    The start is uniform over every place where the whole span fits, both ends included. Of segments
+    each frame is uniform over its own.
 
     Args:
         total: Number of frames of the video on the `clip.fps` grid.
@@ -59,6 +64,8 @@ def random_clip(total: int, clip: ClipSpec, rng: np.random.Generator) -> np.ndar
         ValueError: If `total` is not positive.
     """
     _check_total(total)
+    if clip.segments:
+        return _in_segments(total, clip, rng.random(clip.frames))
     start = int(rng.integers(0, max(total - clip.span, 0), endpoint=True))
     return np.minimum(start + frame_offsets(clip), total - 1)
 
@@ -68,7 +75,8 @@ def uniform_clips(total: int, clip: ClipSpec, count: int) -> np.ndarray:
 
     Clip i starts at delta * i / count with delta = max(total - span, 0), and its numbers are
     truncated last, as in PySlowFast's 10 test clips; so the very end of a video is not seen. A
-    single clip is the centre one, at delta / 2.
+    single clip is the centre one, at delta / 2. Of segments, clip i has the frames at
+    (i + 1/2) / count of each; a single clip the middle ones, as TSN's test.
 
     Args:
         total: Number of frames of the video on the `clip.fps` grid.
@@ -84,6 +92,8 @@ def uniform_clips(total: int, clip: ClipSpec, count: int) -> np.ndarray:
     _check_total(total)
     if count < 1:
         raise ValueError(f"A video has at least one clip. Received: count={count}")
+    if clip.segments:
+        return np.stack([_in_segments(total, clip, (i + 0.5) / count) for i in range(count)])
     delta = max(total - clip.span, 0)
     starts = np.array([delta / 2]) if count == 1 else delta * np.arange(count) / count
     offsets = np.linspace(0, clip.span - 1, clip.frames)
@@ -110,6 +120,12 @@ def record_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
             f"Received: seed={seed}, epoch={epoch}, index={index}"
         )
     return np.random.default_rng(np.random.SeedSequence((seed, epoch, index)))
+
+
+def _in_segments(total: int, clip: ClipSpec, place: float | np.ndarray) -> np.ndarray:
+    """Frame numbers at a place, from 0 to below 1, of each of `clip.frames` equal segments."""
+    numbers = _truncated((np.arange(clip.frames) + place) * (total / clip.frames))
+    return np.minimum(numbers, total - 1)
 
 
 def _truncated(numbers: np.ndarray) -> np.ndarray:

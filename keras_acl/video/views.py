@@ -1,13 +1,15 @@
 """The view grid of the literature: V = clips x crops views of a video.
 
 View v is crop v mod crops of clip v div crops. Clips are spread over the video, crops along the
-longer side of its frames (PySlowFast's `NUM_ENSEMBLE_VIEWS` and `NUM_SPATIAL_CROPS`).
+longer side of its frames (PySlowFast's `NUM_ENSEMBLE_VIEWS` and `NUM_SPATIAL_CROPS`), or they are
+the ten of TSN: corners, centre, and the same mirrored.
 """
 
 import contextlib
 import dataclasses
 import math
 from collections.abc import Generator
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from keras_acl.video.read import stream_squares
 from keras_acl.video.sampling import grid_length, uniform_clips
 from keras_acl.video.video import Video
 
+Crops = int | Literal["ten"]
+
 
 @dataclasses.dataclass(frozen=True)
 class ViewGrid:
@@ -27,29 +31,49 @@ class ViewGrid:
 
     Args:
         clips: Number of clips, spread over the video.
-        crops: Number of square crops along the longer side; 1 is the centre crop.
+        crops: Number of square crops along the longer side, of `clip.test_size`; 1 is the centre
+            crop. Or `"ten"`: four corners and the centre, of `clip.size`, and the same mirrored.
 
     Raises:
         ValueError: If a number is not positive.
     """
 
     clips: int = 10
-    crops: int = 3
+    crops: Crops = 3
 
     def __post_init__(self) -> None:
-        if min(self.clips, self.crops) < 1:
+        if self.clips < 1 or (
+            self.crops != "ten" and (isinstance(self.crops, str) or self.crops < 1)
+        ):
             raise ValueError(
-                "A video has at least one clip and one crop. "
-                f"Received: clips={self.clips}, crops={self.crops}"
+                'A video has at least one clip and one crop, or crops="ten". '
+                f"Received: clips={self.clips}, crops={self.crops!r}"
             )
 
     def __len__(self) -> int:
         """Number of views of a video (V)."""
-        return self.clips * self.crops
+        return self.clips * self.crops_of_a_clip
+
+    @property
+    def crops_of_a_clip(self) -> int:
+        """Number of crops of a clip."""
+        return 10 if isinstance(self.crops, str) else self.crops
+
+    def size(self, clip: ClipSpec) -> int:
+        """Height and width of a view in pixels."""
+        return clip.size if self.crops == "ten" else clip.test_size
+
+    def corners(self, height: int, width: int, size: int) -> list[tuple[int, int]]:
+        """(top, left) of the crops of a frame; of the ten crops the five that are not mirrored."""
+        if isinstance(self.crops, int):
+            return crop_corners(height, width, size, self.crops)
+        bottom, right = height - size, width - size
+        centre = centre_corner(height, width, size)
+        return [(0, 0), (0, right), (bottom, 0), (bottom, right), centre]
 
     def place(self, view: int) -> tuple[int, int]:
         """Numbers of the clip and the crop of a view, all counted from 0."""
-        return divmod(view, self.crops)
+        return divmod(view, self.crops_of_a_clip)
 
 
 def crop_corners(height: int, width: int, size: int, crops: int) -> list[tuple[int, int]]:
@@ -84,8 +108,9 @@ def iterate_views(
 ) -> Generator[np.ndarray, None, None]:
     """Yield the views of a video in order; it is decoded once.
 
-    The short side is `clip.test_size`, and so is each crop. Only the frames that a later clip needs
-    are held, at most `clip.span` of them, however many views there are.
+    The short side is `clip.test_size`, and so is each crop, but for the ten of TSN. Only the frames
+    that a later clip needs are held, at most `clip.span` of them, however many views there are; of
+    segments, all of them.
 
     Args:
         video: Video to read, from its `start` to its `end`.
@@ -93,7 +118,7 @@ def iterate_views(
         grid: Numbers of clips and crops.
 
     Yields:
-        V views, uint8 RGB, shape (frames, test_size, test_size, 3).
+        V views, uint8 RGB, shape (frames, size, size, 3), see `ViewGrid.size`.
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
@@ -103,13 +128,15 @@ def iterate_views(
     wanted = np.unique(numbers)
     times = start + wanted / clip.fps
     held: dict[int, list[np.ndarray]] = {}
-    size, done = clip.test_size, 0
-    cut = Squares(size, size, lambda height, width: crop_corners(height, width, size, grid.crops))
+    size, done = grid.size(clip), 0
+    cut = Squares(clip.test_size, size, lambda height, width: grid.corners(height, width, size))
     with contextlib.closing(stream_squares(video, times, cut)) as frames:
         for number, squares in zip(wanted.tolist(), frames, strict=True):
             held[number] = squares
+            if grid.crops == "ten":
+                held[number] = squares + [square[:, ::-1] for square in squares]
             while done < grid.clips and numbers[done, -1] <= number:
-                for crop in range(grid.crops):
+                for crop in range(grid.crops_of_a_clip):
                     yield np.stack([held[n][crop] for n in numbers[done].tolist()])
                 done += 1
                 first = numbers[done, 0] if done < grid.clips else number + 1

@@ -1,5 +1,6 @@
 """Evaluation as a plain loop, and a network whose every softmax shows a difference."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,8 +25,17 @@ def plain_views(video: Video, clip: ClipSpec, grid: ViewGrid) -> list[np.ndarray
     found = []
     for numbers in uniform_clips(grid_length(seconds, clip), clip, grid.clips):
         frames = read_frames(video.path, start + numbers / clip.fps, clip.test_size)
-        for top, left in crop_corners(*frames.shape[1:3], clip.test_size, grid.crops):
-            found.append(frames[:, top : top + clip.test_size, left : left + clip.test_size])
+        size = clip.size if grid.crops == "ten" else clip.test_size
+        if isinstance(grid.crops, int):
+            corners = crop_corners(*frames.shape[1:3], size, grid.crops)
+        else:
+            bottom, right = (side - size for side in frames.shape[1:3])
+            middle = math.ceil(bottom / 2), math.ceil(right / 2)
+            corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle]
+        crops = [frames[:, top : top + size, left : left + size] for top, left in corners]
+        found += crops
+        if grid.crops == "ten":
+            found += [crop[:, :, ::-1] for crop in crops]
     return found
 
 

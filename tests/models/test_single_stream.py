@@ -20,6 +20,7 @@ CHANGED = {
     "c3d": {"normalized": True},
     "i3d_resnet": {"inflated": False},
     "csn": {"epsilon": 1e-3},
+    "tsn": {"depth": 14},
 }
 pytestmark = pytest.mark.parametrize("name", list(SMALL))
 
@@ -63,8 +64,11 @@ def test_optimized_it_says_the_same(name):
     model = made(name)
     x = clips_for(model, 1)
     fast = optimize(model, "float32")
-    kinds = {type(layer) for stream in streams_of(fast) for layer in stream.layers}
-    assert ClipBatchNormalization not in kinds
+    (stream,) = streams_of(fast)
+    names = {layer.name for layer in stream.layers}
+    for layer in stream.layers:  # what stays stands behind a sum
+        if isinstance(layer, ClipBatchNormalization):
+            assert layer.name.removesuffix("_bn") + "_conv" not in names
     np.testing.assert_allclose(predict(fast, x), predict(model, x), rtol=1e-4, atol=1e-3)
     assert fast.count_params() <= model.count_params()
 

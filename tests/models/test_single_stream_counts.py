@@ -7,10 +7,15 @@ from keras_acl.clip import ClipSpec
 from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
+    ECOClassifier,
+    ECOLiteClassifier,
+    TSNClassifier,
     X3DClassifier,
 )
 from keras_acl.models.x3d import squeezed
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
+
+FRAME = ClipSpec(frames=1, span=64, segments=True)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +23,11 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
     [
         (C3DClassifier, {"num_classes": 101}, 112, 78_409_573, 38.55e9),
         (C3DClassifier, {"normalized": True}, 112, 64_957_264, 38.53e9),
+        # MMAction2's; the others without the biases that batch normalisation takes away.
+        (TSNClassifier, {"clip": FRAME}, 224, 24_327_632, 4.088e9),
+        (TSNClassifier, {"clip": FRAME, "backbone": "bn_inception"}, 224, 10_670_224, 2.03e9),
+        (ECOLiteClassifier, {}, 224, 37_503_856 - 5_728, 46.5e9),
+        (ECOClassifier, {}, 224, 47_502_128 - 14_240, 64.4e9),
         (X3DClassifier, {}, 256, 3_794_274, 6.18e9),  # the paper: 3.8 M and 6.2 G
     ],
 )

@@ -10,15 +10,18 @@ from keras_acl.clip import ClipSpec
 from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
+    ECOLiteClassifier,
     I3DClassifier,
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
     S3DClassifier,
+    TSNClassifier,
     X3DClassifier,
 )
 
 SHORT = ClipSpec(frames=8, span=8, size=32)
+SEGMENTS = ClipSpec(frames=8, span=16, size=32, segments=True)
 LONG = ClipSpec(frames=16, span=16, size=32)
 SMALL = {
     "r3d": (R3DClassifier, SHORT, {"depth": 10, "width": 8}),
@@ -30,6 +33,8 @@ SMALL = {
     "c3d_normalized": (C3DClassifier, LONG, {"width": 4, "hidden": 32, "normalized": True}),
     "i3d_resnet": (InflatedResNetClassifier, SHORT, {"depth": 11, "width": 8}),
     "csn": (CSNClassifier, SHORT, {"depth": 14, "width": 8}),
+    "tsn": (TSNClassifier, SEGMENTS, {"backbone": "bn_inception", "width": 8}),
+    "eco_lite": (ECOLiteClassifier, SEGMENTS, {"width": 8}),
     "x3d": (X3DClassifier, SHORT, {"width": 8, "depth_factor": 1.0, "hidden": 32}),
 }
 

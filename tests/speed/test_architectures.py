@@ -7,6 +7,8 @@ import pytest
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
     CSNClassifier,
+    ECOClassifier,
+    ECOLiteClassifier,
     I3DClassifier,
     InflatedResNetClassifier,
     R2Plus1DClassifier,
@@ -14,6 +16,7 @@ from keras_acl.models import (
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    TSNClassifier,
     X3DClassifier,
 )
 from keras_acl.models.x3d import CLIPS
@@ -38,6 +41,7 @@ NETWORKS = {name: of_preset(preset) for name, preset in PRESETS.items()}
 NETWORKS["SlowFast 4x16 R50 without fusion"] = lambda classes: SlowFastClassifier(
     classes, fusion="none"
 )
+SEGMENTS = ClipSpec(frames=25, span=64, segments=True)
 ZOO = {
     "C2D 8x8 R50": (InflatedResNetClassifier, {"inflated": False}),
     "I3D 8x8 R50": (InflatedResNetClassifier, {}),
@@ -52,6 +56,13 @@ ZOO = {
     ),
     "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
     "ir-CSN R152, 32 frames": (CSNClassifier, {}),
+    "TSN R50, 25 frames": (TSNClassifier, {"clip": SEGMENTS}),
+    "TSN BN-Inception, 25 frames": (
+        TSNClassifier,
+        {"clip": SEGMENTS, "backbone": "bn_inception"},
+    ),
+    "ECO Lite, 16 frames": (ECOLiteClassifier, {}),
+    "ECO, 16 frames": (ECOClassifier, {}),
     "X3D-S": (X3DClassifier, {"clip": CLIPS["S"]}),
     "X3D-M": (X3DClassifier, {}),
     "X3D-L": (X3DClassifier, {"clip": CLIPS["L"], "depth_factor": 5.0}),
@@ -98,6 +109,10 @@ def test_the_table_is_what_the_networks_count(name):
         ("I3D Inception, 64 frames", 224, 12.69e6, 111.2e9),
         ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's
         ("S3D, 64 frames", 224, 8.32e6, 71.9e9),  # torchvision's
+        ("TSN R50, 25 frames", 224, 24.33e6, 102.2e9),
+        ("TSN BN-Inception, 25 frames", 224, 10.67e6, 50.8e9),
+        ("ECO Lite, 16 frames", 224, 37.5e6, 46.5e9),
+        ("ECO, 16 frames", 224, 47.5e6, 64.4e9),
         # PySlowFast's, at the size that each is trained at
         ("X3D-S", 160, 3.79e6, 1.96e9),
         ("X3D-M", 224, 3.79e6, 4.73e9),

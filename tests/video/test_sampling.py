@@ -71,6 +71,33 @@ def test_random_clips_stay_inside_and_keep_their_offsets(total, clip, seed):
     assert numbers[0] <= max(total - clip.span, 0)
 
 
+def test_segments_are_those_of_tsn():
+    clip = ClipSpec(frames=3, span=3, segments=True)
+    # tick / 2 + tick * x with tick = 100 / 3, truncated
+    assert uniform_clips(100, clip, 1).tolist() == [[16, 50, 83]]
+    assert uniform_clips(100, clip, 2).tolist() == [[8, 41, 75], [25, 58, 91]]
+    assert frame_offsets(ClipSpec(frames=3, span=9, segments=True)).tolist() == [1, 4, 7]
+    draws = np.array([random_clip(9, clip, np.random.default_rng(i)) for i in range(300)])
+    for segment in range(3):
+        shares = np.bincount(draws[:, segment], minlength=9)[3 * segment : 3 * segment + 3] / 300
+        np.testing.assert_allclose(shares, 1 / 3, atol=0.1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(total=totals, frames=st.integers(1, 40), count=counts, seed=st.integers(0, 100))
+def test_segments_cover_every_video_in_order(total, frames, count, seed):
+    clip = ClipSpec(frames=frames, span=frames, segments=True)
+    numbers = uniform_clips(total, clip, count)
+    drawn = random_clip(total, clip, np.random.default_rng(seed))[None]
+    for rows in (numbers, drawn):
+        assert rows.shape[1] == frames
+        assert 0 <= rows.min() <= rows.max() <= total - 1
+        assert np.all(np.diff(rows, axis=1) >= 0)
+        edges = np.arange(frames + 1) * total / frames
+        assert np.all(rows > edges[:-1] - 1)
+        assert np.all(rows < edges[1:] + 1e-3)
+
+
 @settings(deadline=None, max_examples=50)
 @given(total=totals, clip=clips(), count=counts)
 def test_uniform_clips_follow_pyslowfasts_formula(total, clip, count):

@@ -51,9 +51,19 @@ def test_grid_counts_crops_first():
     assert len(ViewGrid()) == 30
 
 
-@pytest.mark.parametrize("wrong", [{"clips": 0}, {"crops": 0}, {"clips": -1}])
+def test_the_ten_crops_are_corners_and_centre_and_mirrored():
+    grid = ViewGrid(2, "ten")
+    assert len(grid) == 20
+    assert grid.place(13) == (1, 3)
+    assert grid.size(CLIP) == 28
+    assert grid.corners(32, 43, 28) == [(0, 0), (0, 15), (4, 0), (4, 15), (2, 8)]
+
+
+@pytest.mark.parametrize("wrong", [{"clips": 0}, {"crops": 0}, {"clips": -1}, {"crops": "five"}])
 def test_a_grid_without_views_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"at least one clip and one crop\. Received: clips="):
+    with pytest.raises(
+        ValueError, match=r'one clip and one crop, or crops="ten"\. Received: clips='
+    ):
         ViewGrid(**wrong)
 
 
@@ -83,10 +93,13 @@ def test_views_are_those_of_a_plain_loop(noise, clips, crops):
         ClipSpec(frames=4, span=8, fps=12.5, size=28),
         ClipSpec(frames=8, span=16, fps=60, size=28),  # frames are shown twice
         ClipSpec(frames=8, span=300, size=28),  # longer than the video: the last frame stands still
+        ClipSpec(frames=7, span=8, size=28, segments=True),
+        ClipSpec(frames=140, span=140, size=28, segments=True),  # more segments than frames
     ],
 )
-def test_views_of_other_clips(noise, clip):
-    grid = ViewGrid(3, 2)
+@pytest.mark.parametrize("crops", [2, "ten"])
+def test_views_of_other_clips(noise, clip, crops):
+    grid = ViewGrid(3, crops)
     np.testing.assert_array_equal(
         list(iterate_views(Video(noise), clip, grid)), plain_views(Video(noise), clip, grid)
     )

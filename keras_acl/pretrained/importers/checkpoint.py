@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
-from keras_acl.models.single_stream import SingleStreamClassifier
+from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
 from keras_acl.pretrained.importers.import_report import ImportReport, Source
 from keras_acl.pretrained.importers.network import Network, recognise
@@ -28,7 +28,7 @@ def import_checkpoint(
     labels: Sequence[str] | None = None,
     speed_ratio: int | None = None,
     clip: ClipSpec | None = None,
-) -> tuple[SlowFastClassifier | SlowClassifier | SingleStreamClassifier, ImportReport]:
+) -> tuple[VideoClassifier, ImportReport]:
     """Open a checkpoint of another implementation, with its outputs.
 
     Formats of SlowFast and Slow: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`),
@@ -128,7 +128,7 @@ def warm_start(
 
 def _single_stream(
     network: Network, labels, speed_ratio: int | None, clip: ClipSpec | None
-) -> tuple[SingleStreamClassifier, ImportReport]:
+) -> tuple[VideoClassifier, ImportReport]:
     if speed_ratio is not None:
         raise ValueError(
             f"{network.path} is {network.format.network}, which has no speed ratio. "

@@ -191,10 +191,14 @@ TWO_PATHWAYS = (PYTORCHVIDEO, PYSLOWFAST, CAFFE2, MMACTION2)
 
 
 def to_keras_layout(name: str, value: np.ndarray) -> np.ndarray:
-    """Kernels from (O, I, T, H, W) to (T, H, W, I, O), dense ones transposed, the rest as it is."""
+    """Kernels from (O, I, T, H, W) to (T, H, W, I, O), dense ones transposed, the rest as it is.
+
+    Kernels of 2D networks, (O, I, H, W), become those of one frame.
+    """
     if not name.endswith("/kernel"):
         return value
     if name.endswith("_conv/kernel"):
+        value = value[:, :, None] if value.ndim == 4 else value
         return value.transpose(2, 3, 4, 1, 0) if value.ndim == 5 else value
     # Some keep a dense layer as a 1x1x1 convolution.
     is_dense = value.ndim >= 2 and value.size == np.prod(value.shape[:2])

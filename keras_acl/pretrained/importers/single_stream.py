@@ -1,14 +1,15 @@
-"""All networks of one stream that are imported: their formats, and what builds them."""
+"""All networks of the zoo that are imported: their formats, and what builds them."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from keras_acl.models.single_stream import SingleStreamClassifier
+from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers import (
     c3d_networks,
     pytorchvideo_networks,
+    segment_networks,
     torchvision_networks,
 )
 
@@ -16,9 +17,10 @@ _ALL = (
     *torchvision_networks.BUILDERS,
     *pytorchvideo_networks.BUILDERS,
     *c3d_networks.BUILDERS,
+    *segment_networks.BUILDERS,
 )
 FORMATS = tuple(format_ for format_, _ in _ALL)
 # By the format's name: a function of its tensors, which it may bring into the layout here, and of
 # the arguments that they do not show.
-Builder = Callable[[dict[str, np.ndarray], dict[str, Any]], SingleStreamClassifier]
+Builder = Callable[[dict[str, np.ndarray], dict[str, Any]], VideoClassifier]
 BUILDERS: dict[str, Builder] = {format_.name: build for format_, build in _ALL}

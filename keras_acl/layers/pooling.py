@@ -1,0 +1,127 @@
+"""Pools over space and time, padded as the reference implementations do."""
+
+import functools
+
+import keras
+from keras import ops
+
+Size = tuple[int, int, int]
+
+
+class _PaddedPooling3D(keras.layers.Layer):
+    """What both pools share: padding, and frames folded into the batch, so that pooling is 2D."""
+
+    def __init__(
+        self,
+        pool_size: Size = (1, 3, 3),
+        strides: Size = (1, 2, 2),
+        padding: Size | None = None,
+        ceil_mode: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.pool_size, self.strides = tuple(pool_size), tuple(strides)
+        self.padding = tuple(padding or (size // 2 for size in pool_size))
+        self.ceil_mode = ceil_mode
+
+    def pool_frames(self, x):
+        """Pool (B, H, W, C)."""
+        raise NotImplementedError
+
+    def join(self, frames: list):
+        """Make one frame of those that a window holds."""
+        raise NotImplementedError
+
+    def _pads(self) -> list[tuple[int, int]]:
+        """Zeros before and behind, (T, H, W)."""
+        more = [stride - 1 if self.ceil_mode else 0 for stride in self.strides]
+        return [(pad, pad + extra) for pad, extra in zip(self.padding, more, strict=True)]
+
+    def call(self, inputs):
+        """Pool every frame, then the frames."""
+        taps, stride = self.pool_size[0], self.strides[0]
+        in_time, *in_space = self._pads()
+        _, frames, height, width, channels = ops.shape(inputs)
+        x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
+        if any(map(any, in_space)):
+            x = ops.pad(x, [(0, 0), *in_space, (0, 0)])
+        if self.pool_size[1:] != (1, 1) or self.strides[1:] != (1, 1):
+            x = self.pool_frames(x)
+        _, height, width, _ = ops.shape(x)
+        x = ops.reshape(x, (-1, frames, height, width, channels))
+        if any(in_time):
+            x = ops.pad(x, [(0, 0), in_time, (0, 0), (0, 0), (0, 0)])
+        last = frames + sum(in_time) - taps + 1
+        return self.join([x[:, tap : tap + last : stride] for tap in range(taps)])
+
+    def compute_output_shape(self, input_shape):
+        """Sizes of what the windows that fit make."""
+        batch, *sizes, channels = input_shape
+        pooled = [
+            None if size is None else (size + sum(pads) - window) // stride + 1
+            for size, pads, window, stride in zip(
+                sizes, self._pads(), self.pool_size, self.strides, strict=True
+            )
+        ]
+        return (batch, *pooled, channels)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "ceil_mode": self.ceil_mode,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class PaddedMaxPooling3D(_PaddedPooling3D):
+    """Max pooling, padded on both sides as the reference implementations do.
+
+    By default the pool of a ResNet stem, 1×3×3 with stride (1, 2, 2), padded by one pixel. Frames
+    are folded into the batch: pooling is 2D, and over time it is a maximum of shifted frames.
+    Inputs follow a ReLU, so padding with zeros equals the padding with −∞ of the references.
+
+    Args:
+        pool_size: Sizes (T, H, W).
+        strides: Strides (T, H, W).
+        padding: Zeros (T, H, W) on each side; `None` for half of each size, rounded down.
+        ceil_mode: Whether a window may stand over the far edge, as torch's and Caffe's `ceil_mode`.
+        **kwargs: Name, dtype and the other arguments of every Keras layer.
+
+    Input shape:
+        `(batch, time, height, width, channels)`, values ≥ 0.
+
+    Output shape:
+        `(batch, new_time, new_height, new_width, channels)`, sizes rounded as in torch.
+    """
+
+    def pool_frames(self, x):
+        """Pool (B, H, W, C)."""
+        return ops.max_pool(
+            x, self.pool_size[1:], self.strides[1:], padding="valid", data_format="channels_last"
+        )
+
+    def join(self, frames: list):
+        """The maximum of the frames of a window."""
+        return functools.reduce(ops.maximum, frames)
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class PaddedAveragePooling3D(_PaddedPooling3D):
+    """Average pooling; zeros of the padding count, as in torch and Caffe.
+
+    Arguments and shapes are those of `PaddedMaxPooling3D`; values may be any.
+    """
+
+    def pool_frames(self, x):
+        """Pool (B, H, W, C)."""
+        return ops.average_pool(
+            x, self.pool_size[1:], self.strides[1:], padding="valid", data_format="channels_last"
+        )
+
+    def join(self, frames: list):
+        """The mean of the frames of a window."""
+        return functools.reduce(ops.add, frames) / len(frames) if len(frames) > 1 else frames[0]
