@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_acl.attention.along_video import VideoAttention, parts_of
-from keras_acl.attention.overlay import STREAMS, Section, save_sections
+from keras_acl.attention.overlay import Section, save_sections, stream_names
 from keras_acl.attention.panels import PANEL, check_ending, overlay_writer, panels, strip
 from keras_acl.clip import ClipSpec
 from keras_acl.engines.naming import model_name
@@ -215,8 +215,9 @@ def _write_sheet(file: Path, name: str, titles: list[str], shown: list) -> None:
     sections = []
     for index, title in enumerate(titles):
         pictures = [rows[index] for _, rows in shown]
+        names = ("frames", *stream_names(len(pictures[0]) - 1))
         rows: dict[str, Sequence[np.ndarray]] = dict(
-            zip(("frames", *STREAMS), zip(*pictures, strict=True), strict=False)
+            zip(names, zip(*pictures, strict=True), strict=True)
         )
         if index:  # the frames stand above
             del rows["frames"]

@@ -142,7 +142,7 @@ def _of_class(maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def _of_every_frame(maps: np.ndarray, frames: int) -> np.ndarray:
-    """(B, t, H, W) -> (B, T, H, W): networks that stride in time have one map for several frames."""
+    """(B, t, H, W) -> (B, T, H, W), as a network that strides in time has a map for several."""
     return maps[:, np.arange(frames) * maps.shape[1] // frames]
 
 

@@ -20,6 +20,11 @@ CELL, GAP, LEFT, TITLE, LINE = 1.6, 0.05, 0.25, 0.3, 0.14
 STREAMS = ("spatial stream", "temporal stream")
 
 
+def stream_names(count: int) -> tuple[str, ...]:
+    """What the maps of so many streams are called."""
+    return STREAMS if count > 1 else ("class map",)
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
     """Pictures of one clip in a contact sheet.
@@ -88,7 +93,7 @@ def save_contact_sheet(
             len(clip), None if maps.temporal is None else maps.temporal[index], columns
         )
         rows = {"frames": clip[shown]}
-        for name, stream in zip(STREAMS, streams, strict=False):
+        for name, stream in zip(stream_names(len(streams)), streams, strict=True):
             stream = stream[index] if stream.ndim == 3 else stream[index, shown]
             rows[name] = overlay(clip[shown], np.broadcast_to(stream, rows["frames"].shape[:3]))
         sections.append(

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from keras_acl.attention.overlay import STREAMS, overlay
+from keras_acl.attention.overlay import overlay, stream_names
 from keras_acl.video.encode import video_writer
 
 ENDINGS = (".mp4", ".gif")
@@ -52,7 +52,7 @@ def strip(pictures: list[np.ndarray], columns: int, left: str, right: str) -> np
     Returns:
         uint8 (BAND + PANEL, width, 3), height and width even.
     """
-    names = ("frame", *STREAMS)[: len(pictures)]
+    names = ("frame", *stream_names(len(pictures) - 1))
     band = _text(columns * (PANEL + GAP) - GAP, left, right, names)
     whole = np.full((BAND + PANEL, band.shape[1], 3), BACKGROUND, np.uint8)
     whole[:BAND] = band

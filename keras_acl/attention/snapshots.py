@@ -11,7 +11,13 @@ import numpy as np
 
 from keras_acl.attention.maps import AttentionMaps, attention_maps, stretch
 from keras_acl.attention.measures import measure
-from keras_acl.attention.overlay import STREAMS, Section, overlay, save_contact_sheet, save_sections
+from keras_acl.attention.overlay import (
+    Section,
+    overlay,
+    save_contact_sheet,
+    save_sections,
+    stream_names,
+)
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.distribution import is_first
 
@@ -150,7 +156,7 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
         streams = len(shown[0][1]["maps"])
         rows: dict[str, Sequence[np.ndarray]] = {
             name: [overlay(frame, one["maps"][stream, index] / 255) for _, one in shown]
-            for stream, name in enumerate(STREAMS[:streams])
+            for stream, name in enumerate(stream_names(streams))
         }
         columns = []
         for epoch, one in shown:

@@ -116,15 +116,22 @@ def publish(
 
 
 def presets(
+    task: Annotated[
+        str | None, typer.Option(help="Data set whose classes they know.", show_default="any")
+    ] = None,
+    min_top1: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="Least top-1 in %.", show_default="any"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the weights that load_pretrained knows by name.
 
-    Example: keras-acl presets
+    Example: keras-acl presets --task kinetics400 --min-top1 75
     """
     from keras_acl.pretrained import list_presets
 
-    rows = list_presets()
+    rows = list_presets(task, min_top1)
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return

@@ -66,10 +66,8 @@ def evaluate_views(
         model: A classifier of this package, also an exported one.
         videos: A `VideoList` in the model's class order, or `Video`s or paths.
         clips: Clips per video.
-        crops: Crops per clip; 1 is the centre crop, `"ten"` four corners and the centre, of
-            `model.clip.size`, and the same mirrored, as TSN is tested.
-        fully_convolutional: Average the scores over positions, too, as PySlowFast does; see
-            `ViewScorer`.
+        crops: Crops per clip; 1 is the centre crop, `"ten"` TSN's, see `ViewGrid`.
+        fully_convolutional: Average over positions, too, as PySlowFast does; see `ViewScorer`.
         output: Folder for `scores.npz` and `metrics.json`. An interrupted evaluation goes on from
             what is in it; only files that could not be read are read again.
         dataset: Name of the data set, for reports and cards.
@@ -94,8 +92,7 @@ def evaluate_views(
     records, nothing_done = _begin(model, videos, protocol, dataset)
     scorer, batch_size = scorer_of(model, grid.size(model.clip), fully_convolutional, batch_size)
     journal = Journal(nothing_done, None if output is None else Path(output), shard)
-    pending = journal.pending
-    total = len(records[shard[0] :: shard[1]]) * len(grid)
+    pending, total = journal.pending, len(records[shard[0] :: shard[1]]) * len(grid)
     before = total - len(pending) * len(grid)
     report = None if progress is None else lambda views: progress(before + views, total)
     todo = [records[index] for index in pending]

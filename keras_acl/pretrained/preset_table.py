@@ -1,6 +1,7 @@
 """The table of presets: what there is to load by name."""
 
 import dataclasses
+import re
 
 from keras_acl.pretrained.find_folder import shipped_folder
 from keras_acl.pretrained.metadata import read_metadata
@@ -16,6 +17,7 @@ class PresetRow:
     Args:
         name: Name for `load_pretrained`.
         alias: Short name, or `None`.
+        task: The data set whose classes it knows, such as "kinetics-400".
         top1: Top-1 accuracy in per cent; `None` if nobody measured it.
         top5: Top-5 accuracy in per cent, or `None`.
         protocol: How the accuracy was measured.
@@ -28,6 +30,7 @@ class PresetRow:
 
     name: str
     alias: str | None
+    task: str
     top1: float | None
     top5: float | None
     protocol: str | None
@@ -67,9 +70,34 @@ class PresetTable(list[PresetRow]):
         return html.table(COLUMNS, [row.cells() for row in self])
 
 
-def list_presets() -> PresetTable:
-    """Every preset, with accuracy, protocol, cost, licence and source."""
-    return PresetTable(_row(preset) for preset in PRESETS)
+def list_presets(task: str | None = None, min_top1: float | None = None) -> PresetTable:
+    """Presets, with accuracy, protocol, cost, licence and source.
+
+    Args:
+        task: Data set whose classes they know, such as `"Kinetics-400"` or `"kinetics400"`; `None`
+            for all.
+        min_top1: Least top-1 accuracy in per cent. Each is that of its own protocol; presets that
+            nobody measured are left out.
+
+    Raises:
+        ValueError: If no preset knows the classes of `task`.
+
+    Example:
+        >>> list_presets("kinetics400", min_top1=75)
+    """
+    rows = PresetTable(_row(preset) for preset in PRESETS)
+    if task is not None:
+        tasks = dict.fromkeys(row.task for row in rows)
+        rows = PresetTable(row for row in rows if _plain(row.task) == _plain(task))
+        if not rows:
+            raise ValueError(f"Expected a task of {', '.join(tasks)}. Received: task={task!r}")
+    if min_top1 is not None:
+        rows = PresetTable(row for row in rows if row.top1 is not None and row.top1 >= min_top1)
+    return rows
+
+
+def _plain(task: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", task.lower())
 
 
 def _row(preset: Preset) -> PresetRow:
@@ -79,6 +107,7 @@ def _row(preset: Preset) -> PresetRow:
     return PresetRow(
         name=preset.name,
         alias=next((alias for alias, name in ALIASES.items() if name == preset.name), None),
+        task=card.datasets[-1].split(",")[0] if card.datasets else "",
         top1=None if metric is None else metric.top1,
         top5=None if metric is None else metric.top5,
         protocol=None if metric is None else metric.protocol,

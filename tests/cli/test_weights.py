@@ -97,6 +97,11 @@ def test_presets_are_listed(call):
     assert "10 clips x 3 crops of 256" in out
     code, out, _ = call("presets", "--json")
     assert [row["name"] for row in json.loads(out)] == [preset.name for preset in PRESETS]
+    code, out, _ = call("presets", "--task", "kinetics400", "--min-top1", 77.5, "--json")
+    assert [row["name"] for row in json.loads(out)] == ["slowfast_r101_8x8_k400"]
+    code, _, err = call("presets", "--task", "cats")
+    assert code == 1
+    assert "Received: task='cats'" in err
 
 
 def test_publish_checks_before_it_talks_to_anybody(call, tmp_path):

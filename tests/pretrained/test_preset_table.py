@@ -1,3 +1,5 @@
+import pytest
+
 from keras_acl.evaluation import Scores, card_metric
 from keras_acl.pretrained import list_presets
 from keras_acl.pretrained.find_folder import shipped_folder
@@ -17,6 +19,15 @@ def test_a_row_for_every_preset():
     assert rows["ucf101"].top1 is None
     command = "python examples/finetune_ucf101.py --videos UCF-101 --splits ucfTrainTestlist"
     assert rows["ucf101"].source == f"not published: {command}"
+
+
+def test_rows_are_chosen_by_task_and_accuracy():
+    names = {row.name for row in list_presets("Kinetics400", min_top1=77)}
+    assert names == {"slowfast_r101_8x8_k400", "csn_r101_32x2_k400", "x3d_l_k400"}
+    assert [row.name for row in list_presets("moving figures")] == ["demo"]
+    assert all(row.top1 is not None for row in list_presets(min_top1=0))  # k400: nobody measured it
+    with pytest.raises(ValueError, match=r"task of kinetics-400, .*Received: task='cats'"):
+        list_presets("cats")
 
 
 def test_shipped_weights_are_listed_with_what_they_were_measured_with():

@@ -1,0 +1,251 @@
+"""The systems that the paper compares with, as a page, and the presets as a picture.
+
+Writes examples/tables.md and examples/pictures/presets.png. Costs are counted; accuracies are
+those that others published, each with its source; none was measured here.
+
+    python examples/tables.py
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from keras_acl.pretrained import list_presets
+from keras_acl.speed.architectures import architecture_costs
+from keras_acl.system.figures import save_figure
+
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+OWN = "its own code"
+ANEW = "code written anew in the tests"
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """A system and what is known of it.
+
+    Args:
+        name: As the literature calls it.
+        network: Class of `keras_acl.models`.
+        cost: Its row of `keras-acl costs`.
+        published: Accuracies, and whose.
+        files: Checkpoints that `import_checkpoint` reads.
+        parity: What the logits were compared with; "" where there is nothing to compare with.
+    """
+
+    name: str
+    network: str
+    cost: str
+    published: str
+    files: str = ""
+    parity: str = ""
+
+
+SYSTEMS = (
+    System(
+        "AC + SCAM (the paper's)",
+        "TwoStreamClassifier",
+        "AC + SCAM 4x16 R50 (the paper's)",
+        "K400 75.7, UCF101 95.7 (the paper)",
+        "started from SlowFast's and Slow's",
+    ),
+    System(
+        "SlowFast 4x16 R50",
+        "SlowFastClassifier",
+        "SlowFast 4x16 R50",
+        "K400 75.6, UCF101 95.0 (the paper); 75.34 (PyTorchVideo)",
+        "PyTorchVideo, PySlowFast, MMAction2",
+        OWN,
+    ),
+    System(
+        "SlowFast without fusion",
+        "SlowFastClassifier",
+        "SlowFast 4x16 R50 without fusion",
+        "K400 73.5 (the paper)",
+    ),
+    System(
+        "Slow 4x16 R50",
+        "SlowClassifier",
+        "Slow 4x16 R50",
+        "K400 73.1 (the paper); 72.40 (PyTorchVideo)",
+        "PyTorchVideo, PySlowFast, MMAction2",
+        OWN,
+    ),
+    System(
+        "I3D, RGB",
+        "I3DClassifier",
+        "I3D Inception, 64 frames",
+        "K400 71.1 on the test set (kinetics-i3d); UCF101 94.8, split 1 (MMAction)",
+    ),
+    System(
+        "I3D on ResNet-50",
+        "InflatedResNetClassifier",
+        "I3D 8x8 R50",
+        "K400 73.27 (PyTorchVideo)",
+        "PyTorchVideo",
+        OWN,
+    ),
+    System(
+        "R(2+1)D-34",
+        "R2Plus1DClassifier",
+        "R(2+1)D-34, 32 frames",
+        "K400 72.0, two streams 73.9 (its paper); 80.0 from IG-65M (VMZ)",
+        "torchvision (18), ig65m",
+        "torchvision's code",
+    ),
+    System(
+        "S3D",
+        "S3DClassifier",
+        "S3D, 64 frames",
+        "K400 68.37 (torchvision); 72.08 (kylemin)",
+        "torchvision, kylemin",
+        "torchvision's code",
+    ),
+    System(
+        "C3D",
+        "C3DClassifier",
+        "",
+        "UCF101 82.26 (MMAction), 83.08 (MMAction2)",
+        "MMAction2, DavideA",
+        ANEW,
+    ),
+    System(
+        "TSN, BN-Inception",
+        "TSNClassifier",
+        "TSN BN-Inception, 25 frames",
+        "UCF101 86.4, RGB (MMAction)",
+        "tsn-pytorch, MMAction",
+        ANEW,
+    ),
+    System(
+        "TSN, ResNet-50",
+        "TSNClassifier",
+        "TSN R50, 25 frames",
+        "K400 72.83 (MMAction2)",
+        "MMAction2",
+        ANEW,
+    ),
+    System(
+        "ECO Lite",
+        "ECOLiteClassifier",
+        "ECO Lite, 16 frames",
+        "",
+        "ECO-pytorch",
+        ANEW,
+    ),
+    System(
+        "ECO",
+        "ECOClassifier",
+        "ECO, 16 frames",
+        "an ensemble of networks K400 70.0, UCF101 94.8 (its paper)",
+        "ECO-pytorch",
+        ANEW,
+    ),
+    System(
+        "ir-CSN-152",
+        "CSNClassifier",
+        "ir-CSN R152, 32 frames",
+        "K400 82.87 from IG-65M, 76.53 from scratch (MMAction2)",
+        "PyTorchVideo (R101)",
+        "PyTorchVideo's code",
+    ),
+    System(
+        "X3D-M",
+        "X3DClassifier",
+        "X3D-M",
+        "K400 75.94 (PyTorchVideo)",
+        "PyTorchVideo",
+        OWN,
+    ),
+)
+HEAD = (
+    "# The systems that the paper compares with\n\n"
+    "Those of its Tables 3 and 4, and some more. Multiply-adds are counted on the network that the "
+    "class builds, for one view at the size that it is tested at, with 400 classes (`keras-acl "
+    "costs`). Accuracies were published by others, in per cent, under protocols of their own; "
+    "**none was measured here**. *Files* are the checkpoints that `import_checkpoint` reads; "
+    "*logits as* says what they were compared with, with random weights, within 1e-4 of the "
+    "largest ([tests](../tests/README.md)).\n\n"
+    "| system | class | GMACs | parameters | published | files | logits as |\n"
+    "|---|---|---|---|---|---|---|\n"
+)
+FOOT = (
+    "\n![Accuracy against multiply-adds of the presets](pictures/presets.png)\n\n"
+    "The presets for Kinetics-400 whose accuracy somebody measured; multiply-adds of one view "
+    "(`keras-acl presets --task kinetics400`).\n\n"
+    "Written by `python examples/tables.py`.\n"
+)
+
+
+def page() -> str:
+    """The page."""
+    costs = {row.name: row for row in architecture_costs()}
+    lines = []
+    for one in SYSTEMS:
+        cost = costs.get(one.cost)
+        size = "" if cost is None else f" @{cost.size}"
+        adds = "" if cost is None else f"{cost.multiply_adds / 1e9:.1f}{size}"
+        weights = "" if cost is None else f"{cost.parameters / 1e6:.2f} M"
+        cells = (
+            one.name,
+            f"`{one.network}`",
+            adds,
+            weights,
+            one.published,
+            one.files,
+            one.parity,
+        )
+        lines.append("| " + " | ".join(cell or "–" for cell in cells) + " |\n")
+    return HEAD + "".join(lines) + FOOT
+
+
+def picture(file: Path) -> None:
+    """Accuracy against multiply-adds of the presets, each under its own protocol."""
+    rows = list_presets("kinetics-400", min_top1=0)
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for source in dict.fromkeys(row.measured_by for row in rows):
+        own = [row for row in rows if row.measured_by == source]
+        sizes = [4 * row.parameters / 1e6 for row in own]
+        axes.scatter(
+            [row.multiply_adds / 1e9 for row in own],
+            [row.top1 for row in own],
+            sizes,
+            alpha=0.6,
+            label=f"measured by {source}",
+        )
+    named: list[tuple[float, float]] = []
+    for row in rows:
+        place = row.multiply_adds / 1e9, row.top1 or 0.0
+        crowded = any(0.5 < place[0] / x < 2 and abs(place[1] - y) < 0.6 for x, y in named)
+        axes.annotate(
+            row.name.removesuffix("_k400"),
+            place,
+            xytext=(0, -14 if crowded else 9),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
+        named.append(place)
+    axes.set_xscale("log")
+    axes.set_xlabel("multiply-adds of one view, in billions (areas: parameters)")
+    axes.set_ylabel("top-1 on Kinetics-400 in %")
+    axes.margins(0.12)
+    axes.legend(loc="lower left", fontsize=8)
+    axes.grid(alpha=0.3)
+    save_figure(figure, file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=HERE, help="folder for both")
+    output = parser.parse_args().output
+    (output / "pictures").mkdir(parents=True, exist_ok=True)
+    (output / "tables.md").write_text(page(), encoding="utf-8")
+    picture(output / "pictures" / "presets.png")
+    print(f"Written: {output / 'tables.md'} {output / 'pictures' / 'presets.png'}")
+
+
+if __name__ == "__main__":
+    main()
