@@ -11,6 +11,7 @@ from keras_acl.pretrained.importers import (
     kinetics_i3d,
     pytorchvideo_networks,
     torchvision_networks,
+    vmz_networks,
 )
 
 _ALL = (
@@ -18,6 +19,7 @@ _ALL = (
     *pytorchvideo_networks.BUILDERS,
     *c3d_networks.BUILDERS,
     *kinetics_i3d.BUILDERS,
+    *vmz_networks.BUILDERS,
 )
 FORMATS = tuple(format_ for format_, _ in _ALL)
 # By the format's name: a function of its tensors, which it may bring into the layout here, and of
