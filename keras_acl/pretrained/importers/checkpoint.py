@@ -12,6 +12,7 @@ from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassi
 from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
 from keras_acl.pretrained.importers.import_report import ImportReport, Source
+from keras_acl.pretrained.importers.import_single_stream import import_single_stream
 from keras_acl.pretrained.importers.network import Network, recognise
 from keras_acl.pretrained.importers.single_stream import BUILDERS
 from keras_acl.pretrained.importers.tensorflow_files import bundle_of, read_bundle
@@ -34,10 +35,10 @@ def import_checkpoint(
 
     Formats of SlowFast and Slow: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`),
     MMAction2 (`.pth`). Of R3D, MC3, R(2+1)D and S3D: torchvision (`.pth`), ig65m (R(2+1)D), kylemin
-    (S3D). Of R(2+1)D, CSN and C3D: VMZ (caffe2's `.pkl`; CSN's `.pth`, too). Of I3D: kinetics-i3d
-    (TensorFlow's `model.ckpt`). Depth, widths, fusion and classes are read from the tensors;
-    normalisation and choice of slow frames are those of the implementation. Nothing in the file is
-    run, and torch is not needed.
+    (S3D). Of R(2+1)D, CSN and C3D: VMZ (caffe2's `.pkl`; CSN's `.pth`, too), MMAction2. Of I3D:
+    kinetics-i3d (TensorFlow's `model.ckpt`), PyTorchVideo, MMAction2 (on ResNet-50). Depth, widths,
+    fusion and classes are read from the tensors; normalisation and choice of slow frames are those
+    of the implementation. Nothing in the file is run, and torch is not needed.
 
     Args:
         file: The checkpoint; of TensorFlow's, which are several files, `model.ckpt` or one of them.
@@ -61,7 +62,7 @@ def import_checkpoint(
     """
     network = recognise(_read(file))
     if network.format.name in BUILDERS:
-        return _single_stream(network, labels, speed_ratio, clip)
+        return import_single_stream(network, labels, speed_ratio, clip)
     clip = clip or ClipSpec()
     alpha, notes = _speed_ratio((network,), speed_ratio, clip)
     shared = _shared_arguments(network, alpha, clip, labels)
@@ -131,46 +132,6 @@ def warm_start(
 def _read(file) -> RawCheckpoint:
     bundle = bundle_of(file)
     return read_checkpoint(file) if bundle is None else read_bundle(bundle)
-
-
-def _single_stream(
-    network: Network, labels, speed_ratio: int | None, clip: ClipSpec | None
-) -> tuple[SingleStreamClassifier, ImportReport]:
-    if speed_ratio is not None:
-        raise ValueError(
-            f"{network.path} is {network.format.network}, which has no speed ratio. "
-            f"Received: speed_ratio={speed_ratio}"
-        )
-    _check_colours(network)
-    arguments: dict[str, Any] = {
-        "num_classes": network.num_classes,
-        "labels": labels,
-        "mean": network.format.mean,
-        "std": network.format.std,
-        **({} if clip is None else {"clip": clip}),
-    }
-    try:
-        model = BUILDERS[network.format.name](network.tensors, arguments)
-    except ValueError as error:  # of the depth, or of labels
-        raise ValueError(f"{network.path}: {error}") from error
-    except KeyError as error:
-        raise ValueError(
-            f"{network.path} lacks {error.args[0]}: part of the network is missing"
-        ) from error
-    fill(model, network.tensors, network.path)
-    words = f"{type(model).__name__}: {network.num_classes} classes"
-    return model, ImportReport(words, (network.source(),), ())
-
-
-def _check_colours(network: Network) -> None:
-    """Refuse a network of optical flow, which is told by its first kernel (T, H, W, I, O)."""
-    for name in ("stem_conv/kernel", "stem_spatial_conv/kernel", "conv1_conv/kernel"):
-        kernel = network.tensors.get(name)
-        if kernel is not None and kernel.ndim == 5 and kernel.shape[-2] == 2:
-            raise ValueError(
-                f"{network.path} takes 2 channels, which is optical flow: that is not supported "
-                "yet. Expected a network of RGB frames, with 3."
-            )
 
 
 def _fill_from_one(model, slowfast: Network) -> tuple[tuple[Source, ...], str]:

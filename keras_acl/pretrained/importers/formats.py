@@ -53,6 +53,8 @@ class CheckpointFormat:
         to_layout: Brings a tensor, by its name here, into Keras' layout; torch's by default.
         fast_first: Whether the dense layer's inputs are [fast | slow].
         frame_indices: How the slow frames are chosen, see `keras_acl.layers.slow_frame_indices`.
+        configured_colours: Whether a file's configuration says mean and deviation, of 0-255; those
+            below are then of files without one.
         mean: Mean that its normalisation subtracts.
         std: Deviation that its normalisation divides by.
     """
@@ -67,6 +69,7 @@ class CheckpointFormat:
     to_layout: Callable[[str, np.ndarray], np.ndarray] = to_keras_layout
     fast_first: bool = False
     frame_indices: str = "linspace"
+    configured_colours: bool = False
     mean: float | tuple[float, ...] = 0.45
     std: float | tuple[float, ...] = 0.225
 

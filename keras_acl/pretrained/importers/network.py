@@ -106,6 +106,15 @@ class Network:
                     return int(match[1])
         return None
 
+    def find_colours(self, name: str) -> tuple[float, ...] | None:
+        """Three numbers of 0-255 in the file's configurations, as a list of that name, over 255."""
+        for text in self.texts:
+            for found in re.findall(rf"\b{name}=\[([\d.,\s]+)\]", text):
+                numbers = re.findall(r"\d+(?:\.\d+)?", found)
+                if len(numbers) == 3:
+                    return tuple(float(number) / 255 for number in numbers)
+        return None
+
     def source(self, dropped: str = r"(?!)", why: str = "") -> Source:
         """The file's part of an import's report.
 

@@ -9,6 +9,7 @@ from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.pretrained.importers import (
     c3d_networks,
     kinetics_i3d,
+    mmaction2_networks,
     pytorchvideo_networks,
     torchvision_networks,
     vmz_networks,
@@ -20,6 +21,7 @@ _ALL = (
     *c3d_networks.BUILDERS,
     *kinetics_i3d.BUILDERS,
     *vmz_networks.BUILDERS,
+    *mmaction2_networks.BUILDERS,
 )
 FORMATS = tuple(format_ for format_, _ in _ALL)
 # By the format's name: a function of its tensors, which it may bring into the layout here, and of
