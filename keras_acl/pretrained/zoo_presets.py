@@ -185,6 +185,15 @@ ZOO = (
         {"depth": 101},
     ),
     _pytorchvideo(
+        "R2Plus1D R50 16x4",
+        "BottleneckR2Plus1DClassifier",
+        (76.01, 92.23),
+        28_107_600,
+        75_145_969_664,
+        "R2PLUS1D_16x4_R50.pyth",
+        {},
+    ),
+    _pytorchvideo(
         "X3D XS",
         "X3DClassifier",
         (69.12, 88.63),

@@ -61,6 +61,7 @@ def test_parameters_are_those_that_others_published():
         "c2d_r50_8x8_k400": 24.33,
         "i3d_r50_8x8_k400": 28.04,
         "csn_r101_32x2_k400": 22.21,
+        "r2plus1d_r50_16x4_k400": 28.11,
         "x3d_m_k400": 3.79,
         "x3d_l_k400": 6.15,
     }
