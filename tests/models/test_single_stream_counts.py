@@ -7,6 +7,7 @@ from keras_acl.clip import ClipSpec
 from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
+    InflatedResNetClassifier,
     X3DClassifier,
 )
 from keras_acl.models.x3d import squeezed
@@ -19,6 +20,15 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
         (C3DClassifier, {"num_classes": 101}, 112, 78_409_573, 38.55e9),
         (C3DClassifier, {"normalized": True}, 112, 64_957_264, 38.53e9),
         (X3DClassifier, {}, 256, 3_794_274, 6.18e9),  # the paper: 3.8 M and 6.2 G
+        # VMZ's and MMAction2's parameters
+        pytest.param(
+            *(CSNClassifier, {"preserved": True}, 256, 33_016_592, 108.8e9), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *(InflatedResNetClassifier, {"temporal_stride": 2, "clip": ClipSpec()}, 256),
+            *(28_043_472, 43.27e9),  # 43.56 with what else MMAction2 counts
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_counts_are_the_published_ones(network, arguments, size, parameters, multiply_adds):
@@ -36,5 +46,7 @@ def test_wrong_arguments():
         C3DClassifier(3, clip=ClipSpec(frames=8, span=8, size=32))
     with pytest.raises(ValueError, match=r"one of \[14, 50, 101, 152\]\. Received: depth=18"):
         CSNClassifier(3, clip=SHORT, depth=18)
+    with pytest.raises(ValueError, match=r"1 or 2\. Received: temporal_stride=3"):
+        InflatedResNetClassifier(3, clip=SHORT, temporal_stride=3)
     with pytest.raises(ValueError, match="multiple of 8"):
         X3DClassifier(3, clip=SHORT, width=12)
