@@ -16,7 +16,7 @@ from keras_acl.cli.terminal import no_startup_noise, screen
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="A .pyth, .pth or .pkl file of another implementation.")
+        Path, typer.Argument(help="A .pyth, .pth, .pkl or model.ckpt file of another project.")
     ],
     to: Annotated[Path, typer.Option(help="Folder for the model.")],
     two_stream: Annotated[
@@ -42,8 +42,8 @@ def import_(
 ) -> None:
     """Make a model of another project's public checkpoint.
 
-    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2, torchvision, ig65m; kylemin's S3D
-    and DavideA's C3D.
+    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2, torchvision, ig65m, VMZ (also
+    caffe2); kinetics-i3d's I3D (TensorFlow), kylemin's S3D and DavideA's C3D.
 
     Example: keras-acl import SLOWFAST_8x8_R50.pyth --to weights/slowfast --speed-ratio 4
     """

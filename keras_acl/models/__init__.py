@@ -7,6 +7,7 @@ from keras_acl.models.inception3d import I3DClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
 from keras_acl.models.optimize import optimize
 from keras_acl.models.r2plus1d import R2Plus1DClassifier
+from keras_acl.models.r2plus1d_bottleneck import BottleneckR2Plus1DClassifier
 from keras_acl.models.resnet3d import R3DClassifier
 from keras_acl.models.s3d import S3DClassifier
 from keras_acl.models.slow import SlowClassifier
@@ -17,6 +18,7 @@ from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.models.x3d import X3DClassifier
 
 __all__ = [
+    "BottleneckR2Plus1DClassifier",
     "C3DClassifier",
     "CSNClassifier",
     "ECOClassifier",

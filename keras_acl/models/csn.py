@@ -18,12 +18,12 @@ BLOCKS = {depth: RESNET_BLOCKS[depth] for depth in (14, 50, 101)} | {152: (3, 8,
 
 @keras.saving.register_keras_serializable(package="keras_acl")
 class CSNClassifier(SingleStreamClassifier):
-    """ir-CSN, the interaction-reduced channel-separated network.
+    """ir-CSN, the interaction-reduced channel-separated network, and ip-CSN.
 
     Reference: Tran et al., "Video Classification with Channel-Separated Convolutional Networks",
     ICCV 2019; VMZ's, PyTorchVideo's and MMAction2's code. Every bottleneck is 1x1x1, a depthwise
     3x3x3 with the stride, and 1x1x1. With `num_classes` alone 29,703,568 parameters and 96.7
-    billion multiply-adds a 256² clip of 32 frames.
+    billion multiply-adds a 256² clip of 32 frames. `preserved=True` is ip-CSN-152: 33,016,592.
 
     Args:
         num_classes: Number of classes (L).
@@ -31,6 +31,8 @@ class CSNClassifier(SingleStreamClassifier):
         depth: 50, 101, 152, or 14 for a small network.
         width: Channels of the stem.
         epsilon: Of batch normalisation: 1e-5 in PyTorchVideo, 1e-3 in VMZ and MMAction2.
+        preserved: Whether channels interact before each depthwise convolution, in a 1x1x1 one
+            without a ReLU: ip-CSN, interaction-preserved.
         **options: What all classifiers take: labels, mean, std, dropout, form, folded,
             clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
@@ -52,11 +54,13 @@ class CSNClassifier(SingleStreamClassifier):
         depth: int = 152,
         width: int = 64,
         epsilon: float = 1e-5,
+        preserved: bool = False,
         **options: Unpack[ClassifierOptions],
     ):
         blocks = blocks_of(depth, BLOCKS)
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width, self.epsilon = depth, width, epsilon
+        self.preserved = preserved
         convolutions: ConvolutionOptions = {**self.convolutions, "epsilon": epsilon}
         with self.own_precision():
             inputs = keras.Input((clip.frames, None, None, 3), name="frames")
@@ -66,20 +70,35 @@ class CSNClassifier(SingleStreamClassifier):
                 for block in range(count):
                     stride = 2 if stage and not block else 1
                     name = f"res{stage + 2}_{block}"
-                    x = _block(x, width * 2**stage, stride, name=name, **convolutions)
+                    x = _block(x, width * 2**stage, stride, preserved, name=name, **convolutions)
             self.take_stream(keras.Model(inputs, x, name="stream"))
 
     def get_config(self):
         """Arguments of the constructor."""
-        config = {"depth": self.depth, "width": self.width, "epsilon": self.epsilon}
-        return {**super().get_config(), **config}
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width": self.width,
+            "epsilon": self.epsilon,
+            "preserved": self.preserved,
+        }
 
 
-def _block(x, filters: int, stride: int, *, name: str, **options: Unpack[ConvolutionOptions]):
+def _block(
+    x,
+    filters: int,
+    stride: int,
+    preserved: bool,
+    *,
+    name: str,
+    **options: Unpack[ConvolutionOptions],
+):
     """1x1x1, depthwise 3x3x3, 1x1x1 with 4 times the channels, and the shortcut."""
     strides = (stride, stride, stride)
     shortcut = projected(x, 4 * filters, strides, name=name, **options)
     x = conv_norm(x, filters, (1, 1, 1), name=f"{name}_a", **options)
+    if preserved:
+        x = conv_norm(x, filters, (1, 1, 1), name=f"{name}_b_mix", activation=None, **options)
     x = depthwise_norm(x, (3, 3, 3), strides, name=f"{name}_b", **options)
     x = conv_norm(
         x, 4 * filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True, **options

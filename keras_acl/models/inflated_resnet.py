@@ -1,4 +1,4 @@
-"""C2D and I3D on ResNet-50, as PyTorchVideo has them."""
+"""C2D and I3D on ResNet-50, as PyTorchVideo and MMAction2 have them."""
 
 from typing import Unpack
 
@@ -29,6 +29,8 @@ class InflatedResNetClassifier(SingleStreamClassifier):
         width: Channels of the stem.
         inflated: Whether there are temporal convolutions: 5 in the stem, 3 in every other block.
             `False` is C2D.
+        temporal_stride: Stride in time of the stem and of the pool behind it: 2 in MMAction2's I3D,
+            for 32 frames.
         **options: What all classifiers take: labels, mean, std, dropout, form, folded,
             clips_per_group, name, dtype and trainable; see `ClassifierOptions`.
 
@@ -39,7 +41,7 @@ class InflatedResNetClassifier(SingleStreamClassifier):
         Logits `(batch, L)`, float32.
 
     Raises:
-        ValueError: For a depth or number of labels that does not fit.
+        ValueError: For a depth, stride or number of labels that does not fit.
     """
 
     def __init__(
@@ -50,16 +52,24 @@ class InflatedResNetClassifier(SingleStreamClassifier):
         depth: int = 50,
         width: int = 64,
         inflated: bool = True,
+        temporal_stride: int = 1,
         **options: Unpack[ClassifierOptions],
     ):
         check_memory(num_classes, depth, width)
+        if temporal_stride not in (1, 2):
+            raise ValueError(
+                "Expected `temporal_stride` to be 1 or 2. "
+                f"Received: temporal_stride={temporal_stride}"
+            )
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width, self.inflated = depth, width, inflated
+        self.temporal_stride = temporal_stride
         with self.own_precision():
             inputs = keras.Input((clip.frames, None, None, 3), name="frames")
             kernel = (5 if inflated else 1, 7, 7)
-            x = conv_norm(inputs, width, kernel, (1, 2, 2), name="stem", **self.convolutions)
-            x = PaddedMaxPooling3D(name="stem_pool")(x)
+            strides = (temporal_stride, 2, 2)
+            x = conv_norm(inputs, width, kernel, strides, name="stem", **self.convolutions)
+            x = PaddedMaxPooling3D((1, 3, 3), strides, name="stem_pool")(x)
             for stage, count in enumerate(blocks_of(depth)):
                 for block in range(count):
                     x = bottleneck(
@@ -70,12 +80,17 @@ class InflatedResNetClassifier(SingleStreamClassifier):
                         name=f"res{stage + 2}_{block}",
                         **self.convolutions,
                     )
-                if stage == 0 and clip.frames > 1:
+                if stage == 0 and x.shape[1] > 1:
                     pairs = (2, 1, 1)
                     x = PaddedMaxPooling3D(pairs, pairs, (0, 0, 0), name="pairs")(x)
             self.take_stream(keras.Model(inputs, x, name="stream"))
 
     def get_config(self):
         """Arguments of the constructor."""
-        config = {"depth": self.depth, "width": self.width, "inflated": self.inflated}
-        return {**super().get_config(), **config}
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width": self.width,
+            "inflated": self.inflated,
+            "temporal_stride": self.temporal_stride,
+        }

@@ -10,6 +10,7 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import (
+    BottleneckR2Plus1DClassifier,
     C3DClassifier,
     CSNClassifier,
     ECOClassifier,
@@ -33,6 +34,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "TwoStreamClassifier": TwoStreamClassifier,
     "SlowFastClassifier": SlowFastClassifier,
     "SlowClassifier": SlowClassifier,
+    "BottleneckR2Plus1DClassifier": BottleneckR2Plus1DClassifier,
     "C3DClassifier": C3DClassifier,
     "CSNClassifier": CSNClassifier,
     "ECOClassifier": ECOClassifier,

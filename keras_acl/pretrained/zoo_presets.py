@@ -15,6 +15,7 @@ from keras_acl.pretrained.preset import (
 )
 
 TORCHVISION = "https://download.pytorch.org/models"
+IG65M = "https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0"
 
 
 def _pytorchvideo(
@@ -108,6 +109,51 @@ def _torchvision(
     )
 
 
+def _ig65m(frames: int, accuracy: tuple[float, float], multiply_adds: int, file: str) -> Preset:
+    """VMZ's R(2+1)D-34, trained on videos of Instagram first, in ig65m-pytorch's torch form."""
+    name, url = f"r2plus1d_34_{frames}_k400", f"{IG65M}/{file}"
+    top1, top5 = accuracy
+    arguments = {
+        "clip": ClipSpec(frames=frames, span=frames, size=112),
+        "depth": 34,
+        "midplanes": "convolution",
+        "epsilon": 1e-3,
+    }
+    return Preset(
+        card=Card(
+            name=name,
+            description=(
+                f"R(2+1)D-34 of {frames} frames, trained by VMZ on 65 million public videos "
+                "(IG-65M) and then on Kinetics-400: its weights as ig65m-pytorch converted them."
+            ),
+            licence="MIT",
+            source=url,
+            datasets=("kinetics-400",),
+            metrics=(
+                Metric(
+                    dataset="Kinetics-400 validation",
+                    top1=top1,
+                    top5=top5,
+                    protocol="accuracy of whole videos; the page does not say of how many views",
+                    measured_by="VMZ's model zoo, with its weights before they were converted",
+                ),
+            ),
+            notes=(
+                "The licence is ig65m-pytorch's; VMZ's own is Apache-2.0. The videos of IG-65M "
+                "are not public. VMZ reads consecutive frames of videos of 30 a second and resizes "
+                "them to 128 x 171; here the ratio of a frame's sides is kept."
+            ),
+        ),
+        network="R2Plus1DClassifier",
+        arguments=MappingProxyType(arguments),
+        parameters=63_697_175,
+        multiply_adds=multiply_adds,
+        labels="kinetics400",
+        hub=f"{ORGANISATION}/{name}",
+        checkpoints=(Checkpoint(url),),
+    )
+
+
 FIVE_CLIPS = "5 clips of 16 frames at 15 fps, centre 112 of 128 x 171, softmax averaged"
 ONE_CLIP = "1 clip of 128 frames at 15 fps, centre 224 of 256 x 256"
 ZOO = (
@@ -137,6 +183,15 @@ ZOO = (
         73_754_116_096,
         "CSN_32x2_R101.pyth",
         {"depth": 101},
+    ),
+    _pytorchvideo(
+        "R2Plus1D R50 16x4",
+        "BottleneckR2Plus1DClassifier",
+        (76.01, 92.23),
+        28_107_600,
+        75_145_969_664,
+        "R2PLUS1D_16x4_R50.pyth",
+        {},
     ),
     _pytorchvideo(
         "X3D XS",
@@ -210,5 +265,17 @@ ZOO = (
         "s3d-d76dad2f.pth",
         {},
         ONE_CLIP,
+    ),
+    _ig65m(
+        8,
+        (74.9, 91.8),
+        49_748_942_848,
+        "r2plus1d_34_clip8_ft_kinetics_from_ig65m-0aa0550b.pth",
+    ),
+    _ig65m(
+        32,
+        (80.0, 94.2),
+        198_995_156_992,
+        "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1.pth",
     ),
 )

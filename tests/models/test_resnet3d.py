@@ -3,6 +3,7 @@
 import pytest
 from models.zoo import SHORT, make
 
+from keras_acl.clip import ClipSpec
 from keras_acl.models import R2Plus1DClassifier, R3DClassifier
 from keras_acl.models.r2plus1d import midplanes_of
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
@@ -25,15 +26,20 @@ def test_counts_are_the_published_ones(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arguments", "parameters"),
+    ("arguments", "size", "parameters", "multiply_adds"),
     [
-        # ig65m's and VMZ's
-        ({"depth": 34, "midplanes": "convolution"}, 63_697_175),
-        ({"depth": 152, "midplanes": "convolution"}, 118_226_785),
+        # VMZ counts at 128, fully convolutional.
+        ({"depth": 34}, 128, 63_697_175, 199.0e9),
+        ({"depth": 152}, 128, 118_226_785, 329.1e9),
+        # MMAction2's own, with what else it counts
+        ({"depth": 34, "stem_pool": True, "split_all": True}, 256, 63_759_281, 212.7e9),
     ],
 )
-def test_parameters_of_the_deep_ones(arguments, parameters):
-    assert count_parameters(R2Plus1DClassifier(**arguments)) == parameters
+def test_counts_of_the_deep_ones(arguments, size, parameters, multiply_adds):
+    clip = ClipSpec(frames=32, span=32, size=112)
+    model = R2Plus1DClassifier(clip=clip, midplanes="convolution", **arguments)
+    assert count_parameters(model) == parameters
+    assert count_multiply_adds(model, size) == pytest.approx(multiply_adds, rel=4e-3)
 
 
 def test_midplanes_keep_the_number_of_parameters():

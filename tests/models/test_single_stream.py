@@ -16,10 +16,10 @@ from keras_acl.models.compile_and_fit import streams_of
 # Arguments that the small network leaves at their defaults.
 CHANGED = {
     "r3d": {"mixed": True},
-    "r2plus1d": {"midplanes": "convolution", "epsilon": 1e-3},
+    "r2plus1d": {"midplanes": "convolution", "epsilon": 1e-3, "stem_pool": True, "split_all": True},
     "c3d": {"normalized": True},
-    "i3d_resnet": {"inflated": False},
-    "csn": {"epsilon": 1e-3},
+    "i3d_resnet": {"inflated": False, "temporal_stride": 2},
+    "csn": {"epsilon": 1e-3, "preserved": True},
     "tsn": {"depth": 14},
 }
 pytestmark = pytest.mark.parametrize("name", list(SMALL))

@@ -9,6 +9,7 @@ from keras_acl.models import (
     CSNClassifier,
     ECOClassifier,
     ECOLiteClassifier,
+    InflatedResNetClassifier,
     TSNClassifier,
     X3DClassifier,
 )
@@ -29,6 +30,15 @@ FRAME = ClipSpec(frames=1, span=64, segments=True)
         (ECOLiteClassifier, {}, 224, 37_503_856 - 5_728, 46.5e9),
         (ECOClassifier, {}, 224, 47_502_128 - 14_240, 64.4e9),
         (X3DClassifier, {}, 256, 3_794_274, 6.18e9),  # the paper: 3.8 M and 6.2 G
+        # VMZ's and MMAction2's parameters
+        pytest.param(
+            *(CSNClassifier, {"preserved": True}, 256, 33_016_592, 108.8e9), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *(InflatedResNetClassifier, {"temporal_stride": 2, "clip": ClipSpec()}, 256),
+            *(28_043_472, 43.27e9),  # 43.56 with what else MMAction2 counts
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_counts_are_the_published_ones(network, arguments, size, parameters, multiply_adds):
@@ -46,5 +56,7 @@ def test_wrong_arguments():
         C3DClassifier(3, clip=ClipSpec(frames=8, span=8, size=32))
     with pytest.raises(ValueError, match=r"one of \[14, 50, 101, 152\]\. Received: depth=18"):
         CSNClassifier(3, clip=SHORT, depth=18)
+    with pytest.raises(ValueError, match=r"1 or 2\. Received: temporal_stride=3"):
+        InflatedResNetClassifier(3, clip=SHORT, temporal_stride=3)
     with pytest.raises(ValueError, match="multiple of 8"):
         X3DClassifier(3, clip=SHORT, width=12)

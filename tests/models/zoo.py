@@ -8,6 +8,7 @@ from tiny_network import LABELS, randomize
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    BottleneckR2Plus1DClassifier,
     C3DClassifier,
     CSNClassifier,
     ECOLiteClassifier,
@@ -27,6 +28,7 @@ SMALL = {
     "r3d": (R3DClassifier, SHORT, {"depth": 10, "width": 8}),
     "mc3": (R3DClassifier, SHORT, {"depth": 10, "width": 8, "mixed": True}),
     "r2plus1d": (R2Plus1DClassifier, SHORT, {"depth": 10, "width": 8}),
+    "r2plus1d_bottleneck": (BottleneckR2Plus1DClassifier, SHORT, {"depth": 14, "width": 8}),
     "i3d": (I3DClassifier, LONG, {"width": 8}),
     "s3d": (S3DClassifier, LONG, {"width": 8}),
     "c3d": (C3DClassifier, LONG, {"width": 4, "hidden": 32}),

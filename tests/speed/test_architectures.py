@@ -6,6 +6,7 @@ import pytest
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    BottleneckR2Plus1DClassifier,
     CSNClassifier,
     ECOClassifier,
     ECOLiteClassifier,
@@ -54,6 +55,7 @@ ZOO = {
         R2Plus1DClassifier,
         {"clip": ClipSpec(frames=32, span=32), "depth": 34, "midplanes": "convolution"},
     ),
+    "R(2+1)D R50 16x4": (BottleneckR2Plus1DClassifier, {}),
     "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
     "ir-CSN R152, 32 frames": (CSNClassifier, {}),
     "TSN R50, 25 frames": (TSNClassifier, {"clip": SEGMENTS}),
@@ -105,6 +107,7 @@ def test_the_table_is_what_the_networks_count(name):
         # PyTorchVideo's own parameters, in millions; multiply-adds without what fvcore adds.
         ("C2D 8x8 R50", 256, 24.33e6, 25.46e9),
         ("I3D 8x8 R50", 256, 28.04e6, 37.10e9),
+        ("R(2+1)D R50 16x4", 256, 28.11e6, 75.15e9),
         ("ir-CSN R152, 32 frames", 256, 29.70e6, 96.7e9),  # VMZ's
         ("I3D Inception, 64 frames", 224, 12.69e6, 111.2e9),
         ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's

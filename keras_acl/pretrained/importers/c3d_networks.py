@@ -34,15 +34,23 @@ DAVIDEA = CheckpointFormat(
 )
 
 
-def _c3d(tensors: dict, arguments: dict[str, Any]) -> C3DClassifier:
-    """Its dense layers are convolutions here; they see (C, T, H, W) there."""
+def with_dense_as_convolutions(tensors: dict) -> None:
+    """fc6 and fc7 as they are here, convolutions; they see (C, T, H, W) there."""
     filters = tensors["conv5b_conv/kernel"].shape[-1]
     side = math.isqrt(tensors["fc6/kernel"].shape[0] // filters)
     hidden = tensors["fc6/kernel"].shape[-1]
     fc6 = tensors["fc6/kernel"].reshape(filters, 1, side, side, hidden)
     tensors["fc6/kernel"] = fc6.transpose(1, 2, 3, 0, 4)
     tensors["fc7/kernel"] = tensors["fc7/kernel"][None, None, None]
-    return C3DClassifier(width=tensors["conv1_conv/kernel"].shape[-1], hidden=hidden, **arguments)
+
+
+def _c3d(tensors: dict, arguments: dict[str, Any]) -> C3DClassifier:
+    with_dense_as_convolutions(tensors)
+    return C3DClassifier(
+        width=tensors["conv1_conv/kernel"].shape[-1],
+        hidden=tensors["fc6/kernel"].shape[-1],
+        **arguments,
+    )
 
 
 def _davidea(tensors: dict, arguments: dict[str, Any]) -> C3DClassifier:

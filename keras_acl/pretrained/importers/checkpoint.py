@@ -12,9 +12,11 @@ from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassi
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers.fill import fill, variables_by_name
 from keras_acl.pretrained.importers.import_report import ImportReport, Source
+from keras_acl.pretrained.importers.import_single_stream import import_single_stream
 from keras_acl.pretrained.importers.network import Network, recognise
 from keras_acl.pretrained.importers.single_stream import BUILDERS
-from keras_acl.pretrained.importers.torch_files import read_checkpoint
+from keras_acl.pretrained.importers.tensorflow_files import bundle_of, read_bundle
+from keras_acl.pretrained.importers.torch_files import RawCheckpoint, read_checkpoint
 
 # Frames of the slow pathway, as the projects name their files: of 32, every 8th or every 4th.
 SAMPLING = re.compile(r"(?<!\d)(4x16|8x8)(?!\d)")
@@ -33,12 +35,13 @@ def import_checkpoint(
 
     Formats of SlowFast and Slow: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`),
     MMAction2 (`.pth`). Of R3D, MC3, R(2+1)D and S3D: torchvision (`.pth`), ig65m (R(2+1)D), kylemin
-    (S3D). Depth, widths, fusion and classes are read from the tensors; normalisation and choice of
-    slow frames are those of the implementation. Nothing in the file is run, and torch is not
-    needed.
+    (S3D). Of R(2+1)D, CSN and C3D: VMZ (caffe2's `.pkl`; CSN's `.pth`, too), MMAction2. Of I3D:
+    kinetics-i3d (TensorFlow's `model.ckpt`), PyTorchVideo, MMAction2 (on ResNet-50). Depth, widths,
+    fusion and classes are read from the tensors; normalisation and choice of slow frames are those
+    of the implementation. Nothing in the file is run, and torch is not needed.
 
     Args:
-        file: The checkpoint.
+        file: The checkpoint; of TensorFlow's, which are several files, `model.ckpt` or one of them.
         labels: Class names in its order.
         speed_ratio: α, which no tensor shows: 8 in 4x16 networks, 4 in 8x8 ones. `None` reads it
             from a configuration in the file, or else from 4x16 or 8x8 in the file's name. Not for
@@ -57,9 +60,9 @@ def import_checkpoint(
         >>> model, report = import_checkpoint("SLOWFAST_8x8_R50.pyth", speed_ratio=4)
         >>> print(report)
     """
-    network = recognise(read_checkpoint(file))
+    network = recognise(_read(file))
     if network.format.name in BUILDERS:
-        return _single_stream(network, labels, speed_ratio, clip)
+        return import_single_stream(network, labels, speed_ratio, clip)
     clip = clip or ClipSpec()
     alpha, notes = _speed_ratio((network,), speed_ratio, clip)
     shared = _shared_arguments(network, alpha, clip, labels)
@@ -109,10 +112,10 @@ def warm_start(
         FileNotFoundError: If a file is missing.
         ValueError: As in `import_checkpoint`, or if the two do not fit each other.
     """
-    fast = recognise(read_checkpoint(slowfast))
+    fast = recognise(_read(slowfast))
     if fast.format.name in BUILDERS or not fast.has_fast_pathway:
         raise ValueError(f"{fast.path} has one pathway. Expected a SlowFast checkpoint with two.")
-    spatial = fast if slow is None else recognise(read_checkpoint(slow))
+    spatial = fast if slow is None else recognise(_read(slow))
     if slow is not None:
         _check_pair(spatial, fast, clip)
     alpha, notes = _speed_ratio((fast, spatial), speed_ratio, clip)
@@ -126,32 +129,9 @@ def warm_start(
     return model, ImportReport(_in_words(model), sources, (*notes, note))
 
 
-def _single_stream(
-    network: Network, labels, speed_ratio: int | None, clip: ClipSpec | None
-) -> tuple[VideoClassifier, ImportReport]:
-    if speed_ratio is not None:
-        raise ValueError(
-            f"{network.path} is {network.format.network}, which has no speed ratio. "
-            f"Received: speed_ratio={speed_ratio}"
-        )
-    arguments: dict[str, Any] = {
-        "num_classes": network.num_classes,
-        "labels": labels,
-        "mean": network.format.mean,
-        "std": network.format.std,
-        **({} if clip is None else {"clip": clip}),
-    }
-    try:
-        model = BUILDERS[network.format.name](network.tensors, arguments)
-    except ValueError as error:  # of the depth, or of labels
-        raise ValueError(f"{network.path}: {error}") from error
-    except KeyError as error:
-        raise ValueError(
-            f"{network.path} lacks {error.args[0]}: part of the network is missing"
-        ) from error
-    fill(model, network.tensors, network.path)
-    words = f"{type(model).__name__}: {network.num_classes} classes"
-    return model, ImportReport(words, (network.source(),), ())
+def _read(file) -> RawCheckpoint:
+    bundle = bundle_of(file)
+    return read_checkpoint(file) if bundle is None else read_bundle(bundle)
 
 
 def _fill_from_one(model, slowfast: Network) -> tuple[tuple[Source, ...], str]:

@@ -7,7 +7,7 @@ A rule is a pattern for the foreign name and the name it gets here. The names he
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -24,6 +24,21 @@ WEIGHTS = {
 }
 
 
+def to_keras_layout(name: str, value: np.ndarray) -> np.ndarray:
+    """Kernels from (O, I, T, H, W) to (T, H, W, I, O), dense ones transposed, the rest as it is.
+
+    Kernels of 2D networks, (O, I, H, W), become those of one frame.
+    """
+    if not name.endswith("/kernel"):
+        return value
+    if name.endswith("_conv/kernel"):
+        value = value[:, :, None] if value.ndim == 4 else value
+        return value.transpose(2, 3, 4, 1, 0) if value.ndim == 5 else value
+    # Some keep a dense layer as a 1x1x1 convolution.
+    is_dense = value.ndim >= 2 and value.size == np.prod(value.shape[:2])
+    return value.reshape(value.shape[:2]).T if is_dense else value
+
+
 @dataclasses.dataclass(frozen=True)
 class CheckpointFormat:
     """Names and habits of one implementation.
@@ -35,10 +50,15 @@ class CheckpointFormat:
         words: For each group, what its text becomes; a group without an entry stays as it is.
         ignored: From a pattern to the reason why such tensors are not needed.
         network: What its networks are, in words.
+        renamed: Gives all names of a file those that the rules are for, where one alone does not
+            tell its place. `None`: they are the same.
         fits: Whether tensors, by their foreign names, are of these networks, where names alone do
             not tell.
+        to_layout: Brings a tensor, by its name here, into Keras' layout; torch's by default.
         fast_first: Whether the dense layer's inputs are [fast | slow].
         frame_indices: How the slow frames are chosen, see `keras_acl.layers.slow_frame_indices`.
+        configured_colours: Whether a file's configuration says mean and deviation, of 0-255; those
+            below are then of files without one.
         mean: Mean that its normalisation subtracts.
         std: Deviation that its normalisation divides by.
     """
@@ -48,9 +68,12 @@ class CheckpointFormat:
     words: dict[str, dict[str, str]]
     ignored: dict[str, str] = dataclasses.field(default_factory=dict)
     network: str = "a SlowFast or Slow network"
+    renamed: Callable[[Iterable[str]], Mapping[str, str]] | None = None
     fits: Callable[[Tensors], bool] = lambda _: True
+    to_layout: Callable[[str, np.ndarray], np.ndarray] = to_keras_layout
     fast_first: bool = False
     frame_indices: str = "linspace"
+    configured_colours: bool = False
     mean: float | tuple[float, ...] = 0.45
     std: float | tuple[float, ...] = 0.225
 
@@ -128,6 +151,13 @@ PYSLOWFAST = CheckpointFormat(
     ignored=BATCHES_TRACKED,
 )
 
+CAFFE2_WEIGHTS = {
+    "w": "weight",
+    "s": "weight",
+    "b": "bias",
+    "rm": "running_mean",
+    "riv": "running_var",
+}
 _CAFFE2_WEIGHT = r"(?P<kind>|_bn)_(?P<weight>w|s|b|rm|riv)"
 CAFFE2 = CheckpointFormat(
     name="PySlowFast (caffe2)",
@@ -146,13 +176,7 @@ CAFFE2 = CheckpointFormat(
         "fuse": {"pool1": "fuse1", "res2": "fuse2", "res3": "fuse3", "res4": "fuse4"},
         "part": {"1": "shortcut", "2a": "a", "2b": "b", "2c": "c"},
         "kind": {"": "conv", "_bn": "bn"},
-        "weight": {
-            "w": "weight",
-            "s": "weight",
-            "b": "bias",
-            "rm": "running_mean",
-            "riv": "running_var",
-        },
+        "weight": CAFFE2_WEIGHTS,
         "dense": {"w": "weight", "b": "bias"},
     },
     ignored={
@@ -188,18 +212,3 @@ MMACTION2 = CheckpointFormat(
 )
 
 TWO_PATHWAYS = (PYTORCHVIDEO, PYSLOWFAST, CAFFE2, MMACTION2)
-
-
-def to_keras_layout(name: str, value: np.ndarray) -> np.ndarray:
-    """Kernels from (O, I, T, H, W) to (T, H, W, I, O), dense ones transposed, the rest as it is.
-
-    Kernels of 2D networks, (O, I, H, W), become those of one frame.
-    """
-    if not name.endswith("/kernel"):
-        return value
-    if name.endswith("_conv/kernel"):
-        value = value[:, :, None] if value.ndim == 4 else value
-        return value.transpose(2, 3, 4, 1, 0) if value.ndim == 5 else value
-    # Some keep a dense layer as a 1x1x1 convolution.
-    is_dense = value.ndim >= 2 and value.size == np.prod(value.shape[:2])
-    return value.reshape(value.shape[:2]).T if is_dense else value

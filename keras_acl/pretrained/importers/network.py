@@ -12,7 +12,6 @@ from keras_acl.pretrained.importers.formats import (
     IGNORED,
     TWO_PATHWAYS,
     CheckpointFormat,
-    to_keras_layout,
 )
 from keras_acl.pretrained.importers.import_report import Source
 from keras_acl.pretrained.importers.torch_files import RawCheckpoint
@@ -107,6 +106,15 @@ class Network:
                     return int(match[1])
         return None
 
+    def find_colours(self, name: str) -> tuple[float, ...] | None:
+        """Three numbers of 0-255 in the file's configurations, as a list of that name, over 255."""
+        for text in self.texts:
+            for found in re.findall(rf"\b{name}=\[([\d.,\s]+)\]", text):
+                numbers = re.findall(r"\d+(?:\.\d+)?", found)
+                if len(numbers) == 3:
+                    return tuple(float(number) / 255 for number in numbers)
+        return None
+
     def source(self, dropped: str = r"(?!)", why: str = "") -> Source:
         """The file's part of an import's report.
 
@@ -147,17 +155,17 @@ def recognise(raw: RawCheckpoint) -> Network:
     ignored = dict.fromkeys(raw.not_tensors, "no tensor")
     ignored |= dict.fromkeys(raw.beside, "beside the network's state")
     unknown = []
-    for name, value in raw.tensors.items():
-        ours = format_.translate(name.removeprefix(prefix))
+    for name, known in _names(raw, format_, prefix).items():
+        value, ours = raw.tensors[name], format_.translate(known)
         if ours is None:
             unknown.append(name)
         elif ours == IGNORED:
-            ignored[name] = str(format_.reason(name.removeprefix(prefix)))
+            ignored[name] = str(format_.reason(known))
         elif ours in tensors:
             raise ValueError(f"{raw.path}: {foreign[ours]} and {name} are both {ours}")
         else:
             foreign[ours] = name
-            tensors[ours] = _checked(raw, name, to_keras_layout(ours, value))
+            tensors[ours] = _checked(raw, name, format_.to_layout(ours, value))
     if unknown:
         raise ValueError(
             f"{raw.path} looks like {format_.name}, but {len(unknown)} of its {len(raw.tensors)} "
@@ -171,14 +179,22 @@ def recognise(raw: RawCheckpoint) -> Network:
     return network
 
 
+def _names(raw: RawCheckpoint, format_: CheckpointFormat, prefix: str) -> dict[str, str]:
+    """By a tensor's name in the file the one that the format's rules are for."""
+    bare = {name: name.removeprefix(prefix) for name in raw.tensors}
+    if format_.renamed is None:
+        return bare
+    renamed = format_.renamed(bare.values())
+    return {name: renamed[short] for name, short in bare.items()}
+
+
 def _known(raw: RawCheckpoint, format_: CheckpointFormat, prefix: str) -> int:
     """How many tensors a format names; those it ignores count for none."""
     if not format_.fits({name.removeprefix(prefix): raw.tensors[name] for name in raw.tensors}):
         return 0
     return sum(
-        name.startswith(prefix)
-        and format_.translate(name.removeprefix(prefix)) not in (None, IGNORED)
-        for name in raw.tensors
+        name.startswith(prefix) and format_.translate(known) not in (None, IGNORED)
+        for name, known in _names(raw, format_, prefix).items()
     )
 
 

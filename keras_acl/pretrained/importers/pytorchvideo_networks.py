@@ -1,10 +1,12 @@
-"""C2D, I3D on ResNets, CSN and X3D as PyTorchVideo names them."""
+"""C2D, I3D on ResNets, CSN, X3D and R(2+1)D as PyTorchVideo names them."""
 
 from typing import Any
 
 from keras_acl.models.csn import BLOCKS as CSN_BLOCKS
 from keras_acl.models.csn import CSNClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
+from keras_acl.models.r2plus1d_bottleneck import BLOCKS as R2PLUS1D_BLOCKS
+from keras_acl.models.r2plus1d_bottleneck import BottleneckR2Plus1DClassifier
 from keras_acl.models.resnet_streams import BLOCKS
 from keras_acl.models.x3d import STAGES, X3DClassifier
 from keras_acl.pretrained.importers.depths import blocks_of_stages, depth_of
@@ -74,6 +76,27 @@ X3D = CheckpointFormat(
 )
 
 
+R2PLUS1D = CheckpointFormat(
+    name="PyTorchVideo's R(2+1)D",
+    network="an R(2+1)D of bottleneck blocks",
+    rules={
+        rf"{_RESIDUAL}\.branch2\.conv_b\.conv_(?P<axes>t|xy)\.(?P<weight>\w+)": (
+            "{stage}_{block}_b_{axes}_conv/{weight}"
+        ),
+        # The normalisation inside follows the convolution over time.
+        rf"{_RESIDUAL}\.branch2\.conv_b\.norm\.(?P<weight>\w+)": (
+            "{stage}_{block}_b_temporal_bn/{weight}"
+        ),
+        rf"{_RESIDUAL}\.branch2\.norm_b\.(?P<weight>\w+)": "{stage}_{block}_b_spatial_bn/{weight}",
+        **_RULES,
+        **_HEAD,
+    },
+    words={"stage": _STAGES, "kind": _KIND, "axes": {"t": "temporal", "xy": "spatial"}},
+    ignored=BATCHES_TRACKED,
+    fits=lambda tensors: any(".branch2.conv_b.conv_t." in name for name in tensors),
+)
+
+
 def _inflated(tensors: Tensors, arguments: dict[str, Any]) -> InflatedResNetClassifier:
     return InflatedResNetClassifier(
         depth=depth_of(tensors, BLOCKS),
@@ -102,4 +125,12 @@ def _x3d(tensors: Tensors, arguments: dict[str, Any]) -> X3DClassifier:
     )
 
 
-BUILDERS = ((INFLATED, _inflated), (CSN, _csn), (X3D, _x3d))
+def _r2plus1d(tensors: Tensors, arguments: dict[str, Any]) -> BottleneckR2Plus1DClassifier:
+    return BottleneckR2Plus1DClassifier(
+        depth=depth_of(tensors, R2PLUS1D_BLOCKS),
+        width=tensors["stem_conv/kernel"].shape[-1],
+        **arguments,
+    )
+
+
+BUILDERS = ((INFLATED, _inflated), (CSN, _csn), (X3D, _x3d), (R2PLUS1D, _r2plus1d))

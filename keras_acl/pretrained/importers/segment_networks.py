@@ -1,5 +1,6 @@
 """TSN and ECO as MMAction2, MMAction, tsn-pytorch and ECO-pytorch name them."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,28 +12,14 @@ from keras_acl.models.eco import ECOClassifier, ECOLiteClassifier
 from keras_acl.models.resnet_streams import BLOCKS
 from keras_acl.models.tsn import TSNClassifier
 from keras_acl.pretrained.importers.depths import depth_of
-from keras_acl.pretrained.importers.formats import (
-    BATCHES_TRACKED,
-    MMACTION2,
-    CheckpointFormat,
-    Tensors,
-)
+from keras_acl.pretrained.importers.formats import BATCHES_TRACKED, CheckpointFormat, Tensors
+from keras_acl.pretrained.importers.mmaction2_networks import I3D
 
-_MODULE = r"(?P<kind>conv|bn)\.(?P<weight>\w+)"
-RESNET = CheckpointFormat(
+RESNET = dataclasses.replace(
+    I3D,
     name="MMAction2's TSN",
     network="a TSN",
-    rules={
-        rf"backbone\.conv1\.{_MODULE}": "stem_{kind}/{weight}",
-        rf"backbone\.(?P<stage>layer[1-4])\.(?P<block>\d+)\.(?P<part>conv[123]|downsample)"
-        rf"\.{_MODULE}": "{stage}_{block}_{part}_{kind}/{weight}",
-        r"cls_head\.fc_cls\.(?P<weight>\w+)": "classifier/{weight}",
-    },
-    words=MMACTION2.words,
-    ignored=BATCHES_TRACKED,
     fits=lambda tensors: getattr(tensors.get("backbone.conv1.conv.weight"), "ndim", 0) == 4,
-    mean=MMACTION2.mean,
-    std=MMACTION2.std,
 )
 _LAYERS = {
     r"(?:base_model|backbone)\.(?P<layer>(?:conv|inception|res)\w+?)(?P<kind>|_bn)"

@@ -8,9 +8,12 @@ import numpy as np
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers import (
     c3d_networks,
+    kinetics_i3d,
+    mmaction2_networks,
     pytorchvideo_networks,
     segment_networks,
     torchvision_networks,
+    vmz_networks,
 )
 
 _ALL = (
@@ -18,6 +21,9 @@ _ALL = (
     *pytorchvideo_networks.BUILDERS,
     *c3d_networks.BUILDERS,
     *segment_networks.BUILDERS,
+    *kinetics_i3d.BUILDERS,
+    *vmz_networks.BUILDERS,
+    *mmaction2_networks.BUILDERS,
 )
 FORMATS = tuple(format_ for format_, _ in _ALL)
 # By the format's name: a function of its tensors, which it may bring into the layout here, and of

@@ -29,6 +29,11 @@ NETWORKS = {
         },
         8,
     ),
+    "r2plus1d_r50": (
+        hub.r2plus1d_r50,
+        {"head_pool_kernel_size": (2, 2, 2), "stem_dim_out": 16, "head_activation": None},
+        8,
+    ),
     "x3d_m": (
         hub.x3d_m,
         {"head_activation": None},

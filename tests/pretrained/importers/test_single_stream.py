@@ -13,6 +13,7 @@ from pretrained.importers.parity import FOLDER, assert_close
 
 from keras_acl import ClipSpec
 from keras_acl.models import (
+    BottleneckR2Plus1DClassifier,
     C3DClassifier,
     CSNClassifier,
     InflatedResNetClassifier,
@@ -34,8 +35,10 @@ NETWORKS = {
     "c2d_r50": InflatedResNetClassifier,
     "i3d_r50": InflatedResNetClassifier,
     "csn_r50": CSNClassifier,
+    "r2plus1d_r50": BottleneckR2Plus1DClassifier,
     "x3d_m": X3DClassifier,
 }
+PYTORCHVIDEO = json.loads((FOLDER / "pytorchvideo.json").read_text(encoding="utf-8"))
 RECORDS = {
     name: record
     for source in ("torchvision", "pytorchvideo")
@@ -83,7 +86,7 @@ def test_every_tensor_is_used_or_named(imported):
     assert len(source.used) == len(model.weights)
     assert all(why.startswith("torch's count") for why in source.ignored.values())
     assert model.num_classes == CLASSES
-    assert model.mean == (0.45 if name[:3] in ("c2d", "i3d", "csn", "x3d") else MEAN)
+    assert model.mean == (0.45 if name in PYTORCHVIDEO else MEAN)
     assert getattr(model, "mixed", False) == (name == "mc3_18")
     if name in ("r2plus1d_18", "ig65m"):
         its_own = ("convolution", 1e-3) if name == "ig65m" else ("block", 1e-5)

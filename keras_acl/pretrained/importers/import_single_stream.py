@@ -1,0 +1,70 @@
+"""A checkpoint of a network of the zoo as a model of this package."""
+
+from typing import Any
+
+from keras_acl.clip import ClipSpec
+from keras_acl.models.video_classifier import VideoClassifier
+from keras_acl.pretrained.importers.fill import fill
+from keras_acl.pretrained.importers.import_report import ImportReport
+from keras_acl.pretrained.importers.network import Network
+from keras_acl.pretrained.importers.single_stream import BUILDERS
+
+FIRST = ("stem", "stem_spatial", "conv1", "conv1_7x7_s2")  # a network's first layer
+FLOW = (2, 10)  # channels: a field, or five of them
+
+
+def import_single_stream(
+    network: Network, labels, speed_ratio: int | None, clip: ClipSpec | None
+) -> tuple[VideoClassifier, ImportReport]:
+    """The model and a report; arguments and errors are those of `import_checkpoint`."""
+    if speed_ratio is not None:
+        raise ValueError(
+            f"{network.path} is {network.format.network}, which has no speed ratio. "
+            f"Received: speed_ratio={speed_ratio}"
+        )
+    _check_channels(network)
+    mean, std, notes = _colours(network)
+    arguments: dict[str, Any] = {
+        "num_classes": network.num_classes,
+        "labels": labels,
+        "mean": mean,
+        "std": std,
+        **({} if clip is None else {"clip": clip}),
+    }
+    try:
+        model = BUILDERS[network.format.name](network.tensors, arguments)
+    except ValueError as error:  # of the depth, or of labels
+        raise ValueError(f"{network.path}: {error}") from error
+    except KeyError as error:
+        raise ValueError(
+            f"{network.path} lacks {error.args[0]}: part of the network is missing"
+        ) from error
+    fill(model, network.tensors, network.path)
+    words = f"{type(model).__name__}: {network.num_classes} classes"
+    return model, ImportReport(words, (network.source(),), notes)
+
+
+def _colours(network: Network) -> tuple[Any, Any, tuple[str, ...]]:
+    """Mean and deviation, and a note where the file should say them and does not."""
+    mean, std = network.format.mean, network.format.std
+    if not network.format.configured_colours:
+        return mean, std, ()
+    found = network.find_colours("mean"), network.find_colours("std")
+    if None not in found:
+        return *found, ()
+    note = (
+        f"No configuration in {network.path} says how frames are normalised: the mean and "
+        "deviation are those of VMZ, from which such files were converted."
+    )
+    return mean, std, (note,)
+
+
+def _check_channels(network: Network) -> None:
+    """Refuse a network of optical flow, which is told by its first kernel (T, H, W, I, O)."""
+    for name in FIRST:
+        kernel = network.tensors.get(f"{name}_conv/kernel")
+        if kernel is not None and kernel.ndim == 5 and kernel.shape[-2] in FLOW:
+            raise ValueError(
+                f"{network.path} takes {kernel.shape[-2]} channels, which is optical flow: that is not supported "
+                "yet. Expected a network of RGB frames, with 3."
+            )
