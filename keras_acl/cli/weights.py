@@ -42,8 +42,8 @@ def import_(
 ) -> None:
     """Make a model of another project's public checkpoint.
 
-    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2, torchvision, ig65m; kylemin's S3D
-    and DavideA's C3D.
+    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2, torchvision, ig65m; kylemin's S3D,
+    DavideA's C3D and 3D-ResNets-PyTorch's ResNeXt.
 
     Example: keras-acl import SLOWFAST_8x8_R50.pyth --to weights/slowfast --speed-ratio 4
     """

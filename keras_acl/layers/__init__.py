@@ -2,11 +2,12 @@
 
 from keras_acl.layers.class_activation import SCAM, ClassActivationMaps
 from keras_acl.layers.consistency import AttentionConsistency, AttentionConsistencyLoss
-from keras_acl.layers.convolution import PaddedConv3D, PaddedMaxPooling3D
+from keras_acl.layers.convolution import PaddedConv3D
 from keras_acl.layers.depthwise_convolution import DepthwiseConv3D
 from keras_acl.layers.lateral_fusion import lateral_fusion
 from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.pathways import PackPathways, slow_frame_indices
+from keras_acl.layers.pooling import PaddedMaxPooling3D
 from keras_acl.layers.residual import bottleneck, conv_norm, depthwise_norm
 
 __all__ = [

@@ -24,6 +24,7 @@ class ConvolutionOptions(TypedDict, total=False):
         epsilon: Of batch normalisation; 1e-5 by default.
         scale: Whether batch normalisation has a gamma; it does by default.
         padding: Of the convolution, see `PaddedConv3D`; `"symmetric"` by default.
+        groups: Of the convolution, see `PaddedConv3D`; 1 by default.
     """
 
     form: str
@@ -32,6 +33,7 @@ class ConvolutionOptions(TypedDict, total=False):
     epsilon: float
     scale: bool
     padding: str
+    groups: int
 
 
 def conv_norm(
@@ -56,6 +58,7 @@ def conv_norm(
         options.get("folded", False),
         options.get("form", "auto"),
         padding=options.get("padding", "symmetric"),
+        groups=options.get("groups", 1),
         name=f"{name}_conv",
     )(x)
     return _normalized(x, activation, zero_gamma, name, options)

@@ -7,6 +7,7 @@ from keras_acl.models.inflated_resnet import InflatedResNetClassifier
 from keras_acl.models.optimize import optimize
 from keras_acl.models.r2plus1d import R2Plus1DClassifier
 from keras_acl.models.resnet3d import R3DClassifier
+from keras_acl.models.resnext3d import ResNeXt3DClassifier
 from keras_acl.models.s3d import S3DClassifier
 from keras_acl.models.slow import SlowClassifier
 from keras_acl.models.slowfast import SlowFastClassifier
@@ -21,6 +22,7 @@ __all__ = [
     "InflatedResNetClassifier",
     "R2Plus1DClassifier",
     "R3DClassifier",
+    "ResNeXt3DClassifier",
     "S3DClassifier",
     "SlowClassifier",
     "SlowFastClassifier",

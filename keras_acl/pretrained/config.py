@@ -16,6 +16,7 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
@@ -36,6 +37,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "InflatedResNetClassifier": InflatedResNetClassifier,
     "R2Plus1DClassifier": R2Plus1DClassifier,
     "R3DClassifier": R3DClassifier,
+    "ResNeXt3DClassifier": ResNeXt3DClassifier,
     "S3DClassifier": S3DClassifier,
     "X3DClassifier": X3DClassifier,
 }

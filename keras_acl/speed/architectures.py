@@ -64,6 +64,7 @@ def _by_stride(*counts: int) -> dict[int, int]:
     return {2**power: count for power, count in enumerate(counts, 1)}
 
 
+RESNEXT = _by_stride(1_053_696, 2_363_392, 6_127_616, 60_506_112, 15_237_120)
 # 4x16 or 8x8 says how many frames the slow pathway sees, and how far apart.
 SLOW_4X16 = {2: 37_632, 4: 983_040, 8: 6_291_456, 16: 44_564_480, 32: 74_448_896}
 SLOW_8X8 = {stride: 2 * count for stride, count in SLOW_4X16.items()}
@@ -107,6 +108,10 @@ ARCHITECTURES = {
     ),
     "R(2+1)D-34, 32 frames": _Network(
         63_491_975, 512, _by_stride(21_721_824, 55_328_768, 167_280_640, 164_716_544), size=112
+    ),
+    "ResNeXt-101, 16 frames": _Network(47_521_216, 2048, RESNEXT, size=112),
+    "ResNeXt-101, 64 frames": _Network(
+        47_521_216, 2048, {stride: 4 * count for stride, count in RESNEXT.items()}, size=112
     ),
     "ir-CSN R101, 32 frames": _Network(
         21_394_176, 2048, _by_stride(903_168, 4_491_264, 11_755_520, 104_032_256, 29_526_016)

@@ -107,6 +107,45 @@ def test_sizes_shrink_by_the_strides_alone(kernel_size, size):
     assert layer.compute_output_shape((None, 4, None, None, 3)) == (None, 4, None, None, 2)
 
 
+@pytest.mark.parametrize("strides", [(1, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize("kernel_size", [(3, 3, 3), (1, 3, 3), (3, 1, 1)])
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_groups_are_a_dense_kernel_with_zeros(form, kernel_size, strides):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 5, 6, 6)).astype("float32")
+    kernel = rng.normal(size=(*kernel_size, 2, 9)).astype("float32")
+    dense = np.zeros((*kernel_size, 6, 9))
+    for group in range(3):
+        filters = slice(3 * group, 3 * group + 3)
+        dense[..., 2 * group : 2 * group + 2, filters] = kernel[..., filters]
+    layer = PaddedConv3D(9, kernel_size, strides, form=form, groups=3)
+    layer.build(x.shape)
+    layer.set_weights([kernel])
+    np.testing.assert_allclose(
+        to_numpy(layer(x)), convolve(x, dense, strides, form), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_gradients_through_groups():
+    layer = PaddedConv3D(4, (3, 1, 1), form="native", groups=2)
+    x = np.ones((1, 3, 1, 1, 4), "float32")
+    x[..., 2:] = 2  # the second group
+    layer.build(x.shape)
+
+    def total(kernel, x):
+        return ops.sum(layer.stateless_call([kernel], [], x)[0])
+
+    kernel = np.ones((3, 1, 1, 2, 4), "float32")
+    kernel[..., 2:] = 3
+    by_kernel, by_input = gradients(total, kernel, x)
+    taps = np.broadcast_to(np.reshape([2, 3, 2], (3, 1, 1, 1)), (3, 1, 1, 2))  # frames it meets
+    for filters, value in ((0, 1), (1, 1), (2, 2), (3, 2)):
+        np.testing.assert_array_equal(by_kernel[..., filters], value * taps)
+    # Two filters of its group, through as many taps as meet the frame.
+    np.testing.assert_array_equal(by_input[0, :, 0, 0, 0], [4, 6, 4])
+    np.testing.assert_array_equal(by_input[0, :, 0, 0, 3], [12, 18, 12])
+
+
 def test_kernel_starts_as_kaiming_normal_over_the_outputs():
     layer = PaddedConv3D(64, (1, 3, 3))
     layer.build((None, 4, 8, 8, 16))
@@ -151,8 +190,9 @@ def test_config():
         form="2d",
         kernel_initializer="ones",
         padding="same",
+        groups=2,
     )
-    check_layer(layer, GRID)
+    check_layer(layer, np.concatenate([GRID, 2 * GRID], axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -165,6 +205,7 @@ def test_config():
             r"use form='native'.*strides=\(2, 1, 1\)",
         ),
         (((1, 3, 3), (1, 1, 1), False, "2d", None, "valid"), "'same'.*Received: padding='valid'"),
+        (((1, 3, 3), (1, 1, 1), False, "2d", None, "same", 3), "the 4 filters.*groups=3"),
     ],
 )
 def test_errors(arguments, message):
@@ -172,46 +213,9 @@ def test_errors(arguments, message):
         PaddedConv3D(4, *arguments)
 
 
-def test_pooling_windows_start_one_pixel_outside():
-    second = GRID[:, :, ::-1]
-    out = to_numpy(PaddedMaxPooling3D()(np.concatenate([GRID, second], axis=1)))
-    np.testing.assert_array_equal(out[0, 0, ..., 0], [[6, 8], [14, 16]])
-    np.testing.assert_array_equal(out[0, 1, ..., 0], [[14, 16], [10, 12]])
-
-
-def test_pooling_odd_sizes_and_channels():
-    x = np.arange(1, 10, dtype="float32").reshape(1, 1, 3, 3, 1)
-    layer = PaddedMaxPooling3D()
-    out = to_numpy(layer(np.concatenate([x, 10 * x], axis=-1)))
-    np.testing.assert_array_equal(out[0, 0, ..., 0], [[5, 6], [8, 9]])
-    np.testing.assert_array_equal(out[0, 0, ..., 1], [[50, 60], [80, 90]])
-    assert layer.compute_output_shape((None, 1, 3, None, 2)) == (None, 1, 2, None, 2)
-
-
-def test_pooling_config():
-    check_layer(PaddedMaxPooling3D((1, 2, 2), (1, 1, 1), (0, 0, 0), name="pool"), GRID)
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_pooling_over_time(stride):
-    x = np.array([5, 1, 2, 9, 3, 4], "float32").reshape(1, 6, 1, 1, 1)
-    layer = PaddedMaxPooling3D((3, 1, 1), (stride, 1, 1))
-    expected = [5, 5, 9, 9, 9, 4][::stride]
-    np.testing.assert_array_equal(to_numpy(layer(x)).ravel(), expected)
-    assert layer.compute_output_shape(x.shape) == (1, 6 // stride, 1, 1, 1)
-    pairs = PaddedMaxPooling3D((2, 1, 1), (2, 1, 1), (0, 0, 0))
-    np.testing.assert_array_equal(to_numpy(pairs(x)).ravel(), [5, 9, 4])
-
-
-def test_pooling_in_three_dimensions_is_torchs():
-    torch = pytest.importorskip("torch")
-    x = np.random.default_rng(0).random((1, 5, 7, 6, 2)).astype("float32")
-    for window, stride, pad in ((3, 2, 1), (3, 1, 1), (2, 2, 0)):
-        layer = PaddedMaxPooling3D((window,) * 3, (stride,) * 3, (pad,) * 3)
-        theirs = torch.nn.MaxPool3d(window, stride, pad)(torch.tensor(x.transpose(0, 4, 1, 2, 3)))
-        ours = to_numpy(layer(x))
-        np.testing.assert_array_equal(ours, theirs.numpy().transpose(0, 2, 3, 4, 1))
-        assert layer.compute_output_shape(x.shape) == ours.shape
+def test_groups_that_do_not_divide_the_channels():
+    with pytest.raises(ValueError, match=r"divide the 3 channels\. Received: groups=2"):
+        PaddedConv3D(4, (1, 3, 3), groups=2).build((None, 4, 8, 8, 3))
 
 
 def test_global_image_format_is_ignored():

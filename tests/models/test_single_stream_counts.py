@@ -7,6 +7,7 @@ from keras_acl.clip import ClipSpec
 from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
+    ResNeXt3DClassifier,
     X3DClassifier,
 )
 from keras_acl.models.x3d import squeezed
@@ -18,6 +19,10 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
     [
         (C3DClassifier, {"num_classes": 101}, 112, 78_409_573, 38.55e9),
         (C3DClassifier, {"normalized": True}, 112, 64_957_264, 38.53e9),
+        pytest.param(
+            *(ResNeXt3DClassifier, {"num_classes": 101}, 112, 47_728_165, 9.57e9),
+            marks=pytest.mark.slow,
+        ),
         (X3DClassifier, {}, 256, 3_794_274, 6.18e9),  # the paper: 3.8 M and 6.2 G
     ],
 )
@@ -36,5 +41,7 @@ def test_wrong_arguments():
         C3DClassifier(3, clip=ClipSpec(frames=8, span=8, size=32))
     with pytest.raises(ValueError, match=r"one of \[14, 50, 101, 152\]\. Received: depth=18"):
         CSNClassifier(3, clip=SHORT, depth=18)
+    with pytest.raises(ValueError, match=r"divide the 16 filters\. Received: groups=32"):
+        ResNeXt3DClassifier(3, clip=SHORT, depth=14, width=8)
     with pytest.raises(ValueError, match="multiple of 8"):
         X3DClassifier(3, clip=SHORT, width=12)

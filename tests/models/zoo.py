@@ -14,6 +14,7 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
     X3DClassifier,
 )
@@ -30,6 +31,7 @@ SMALL = {
     "c3d_normalized": (C3DClassifier, LONG, {"width": 4, "hidden": 32, "normalized": True}),
     "i3d_resnet": (InflatedResNetClassifier, SHORT, {"depth": 11, "width": 8}),
     "csn": (CSNClassifier, SHORT, {"depth": 14, "width": 8}),
+    "resnext3d": (ResNeXt3DClassifier, SHORT, {"depth": 14, "width": 8, "groups": 4}),
     "x3d": (X3DClassifier, SHORT, {"width": 8, "depth_factor": 1.0, "hidden": 32}),
 }
 

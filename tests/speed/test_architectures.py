@@ -11,6 +11,7 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
@@ -50,6 +51,8 @@ ZOO = {
         R2Plus1DClassifier,
         {"clip": ClipSpec(frames=32, span=32), "depth": 34, "midplanes": "convolution"},
     ),
+    "ResNeXt-101, 16 frames": (ResNeXt3DClassifier, {}),
+    "ResNeXt-101, 64 frames": (ResNeXt3DClassifier, {"clip": ClipSpec(frames=64, span=64)}),
     "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
     "ir-CSN R152, 32 frames": (CSNClassifier, {}),
     "X3D-S": (X3DClassifier, {"clip": CLIPS["S"]}),
@@ -97,6 +100,8 @@ def test_the_table_is_what_the_networks_count(name):
         ("ir-CSN R152, 32 frames", 256, 29.70e6, 96.7e9),  # VMZ's
         ("I3D Inception, 64 frames", 224, 12.69e6, 111.2e9),
         ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's
+        ("ResNeXt-101, 16 frames", 112, 48_340_816, 9.57e9),
+        ("ResNeXt-101, 64 frames", 112, 48_340_816, 38.27e9),
         ("S3D, 64 frames", 224, 8.32e6, 71.9e9),  # torchvision's
         # PySlowFast's, at the size that each is trained at
         ("X3D-S", 160, 3.79e6, 1.96e9),

@@ -33,9 +33,9 @@ def import_checkpoint(
 
     Formats of SlowFast and Slow: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`),
     MMAction2 (`.pth`). Of R3D, MC3, R(2+1)D and S3D: torchvision (`.pth`), ig65m (R(2+1)D), kylemin
-    (S3D). Depth, widths, fusion and classes are read from the tensors; normalisation and choice of
-    slow frames are those of the implementation. Nothing in the file is run, and torch is not
-    needed.
+    (S3D). Of 3D ResNeXt: 3D-ResNets-PyTorch (`.pth` of its branch CVPR2018). Depth, widths, fusion
+    and classes are read from the tensors; normalisation and choice of slow frames are those of the
+    implementation. Nothing in the file is run, and torch is not needed.
 
     Args:
         file: The checkpoint.

@@ -9,6 +9,7 @@ from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.pretrained.importers import (
     c3d_networks,
     pytorchvideo_networks,
+    resnext_networks,
     torchvision_networks,
 )
 
@@ -16,6 +17,7 @@ _ALL = (
     *torchvision_networks.BUILDERS,
     *pytorchvideo_networks.BUILDERS,
     *c3d_networks.BUILDERS,
+    *resnext_networks.BUILDERS,
 )
 FORMATS = tuple(format_ for format_, _ in _ALL)
 # By the format's name: a function of its tensors, which it may bring into the layout here, and of

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from harness import check_layer, to_numpy
+
+from keras_acl.layers import PaddedMaxPooling3D
+
+pytestmark = pytest.mark.backends
+
+GRID = np.arange(1, 17, dtype="float32").reshape(1, 1, 4, 4, 1)  # 1 … 16, one frame
+
+
+def test_pooling_windows_start_one_pixel_outside():
+    second = GRID[:, :, ::-1]
+    out = to_numpy(PaddedMaxPooling3D()(np.concatenate([GRID, second], axis=1)))
+    np.testing.assert_array_equal(out[0, 0, ..., 0], [[6, 8], [14, 16]])
+    np.testing.assert_array_equal(out[0, 1, ..., 0], [[14, 16], [10, 12]])
+
+
+def test_pooling_odd_sizes_and_channels():
+    x = np.arange(1, 10, dtype="float32").reshape(1, 1, 3, 3, 1)
+    layer = PaddedMaxPooling3D()
+    out = to_numpy(layer(np.concatenate([x, 10 * x], axis=-1)))
+    np.testing.assert_array_equal(out[0, 0, ..., 0], [[5, 6], [8, 9]])
+    np.testing.assert_array_equal(out[0, 0, ..., 1], [[50, 60], [80, 90]])
+    assert layer.compute_output_shape((None, 1, 3, None, 2)) == (None, 1, 2, None, 2)
+
+
+def test_pooling_config():
+    check_layer(PaddedMaxPooling3D((1, 2, 2), (1, 1, 1), (0, 0, 0), name="pool"), GRID)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pooling_over_time(stride):
+    x = np.array([5, 1, 2, 9, 3, 4], "float32").reshape(1, 6, 1, 1, 1)
+    layer = PaddedMaxPooling3D((3, 1, 1), (stride, 1, 1))
+    expected = [5, 5, 9, 9, 9, 4][::stride]
+    np.testing.assert_array_equal(to_numpy(layer(x)).ravel(), expected)
+    assert layer.compute_output_shape(x.shape) == (1, 6 // stride, 1, 1, 1)
+    pairs = PaddedMaxPooling3D((2, 1, 1), (2, 1, 1), (0, 0, 0))
+    np.testing.assert_array_equal(to_numpy(pairs(x)).ravel(), [5, 9, 4])
+
+
+def test_pooling_in_three_dimensions_is_torchs():
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).random((1, 5, 7, 6, 2)).astype("float32")
+    for window, stride, pad in ((3, 2, 1), (3, 1, 1), (2, 2, 0)):
+        layer = PaddedMaxPooling3D((window,) * 3, (stride,) * 3, (pad,) * 3)
+        theirs = torch.nn.MaxPool3d(window, stride, pad)(torch.tensor(x.transpose(0, 4, 1, 2, 3)))
+        ours = to_numpy(layer(x))
+        np.testing.assert_array_equal(ours, theirs.numpy().transpose(0, 2, 3, 4, 1))
+        assert layer.compute_output_shape(x.shape) == ours.shape
