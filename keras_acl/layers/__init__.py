@@ -8,7 +8,7 @@ from keras_acl.layers.lateral_fusion import lateral_fusion
 from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.pathways import PackPathways, slow_frame_indices
 from keras_acl.layers.pooling import PaddedMaxPooling3D
-from keras_acl.layers.residual import bottleneck, conv_norm, depthwise_norm
+from keras_acl.layers.residual import bottleneck, conv_norm, depthwise_norm, normalized
 
 __all__ = [
     "SCAM",
@@ -24,5 +24,6 @@ __all__ = [
     "conv_norm",
     "depthwise_norm",
     "lateral_fusion",
+    "normalized",
     "slow_frame_indices",
 ]

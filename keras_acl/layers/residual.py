@@ -61,7 +61,7 @@ def conv_norm(
         groups=options.get("groups", 1),
         name=f"{name}_conv",
     )(x)
-    return _normalized(x, activation, zero_gamma, name, options)
+    return _end(x, activation, zero_gamma, name, options)
 
 
 def depthwise_norm(
@@ -76,20 +76,38 @@ def depthwise_norm(
     """The same with a convolution of each channel by itself."""
     folded = options.get("folded", False)
     x = DepthwiseConv3D(kernel_size, strides, folded, name=f"{name}_conv")(x)
-    return _normalized(x, activation, False, name, options)
+    return _end(x, activation, False, name, options)
 
 
-def _normalized(
-    x, activation: str | None, zero_gamma: bool, name: str, options: ConvolutionOptions
+def _end(x, activation: str | None, zero_gamma: bool, name: str, options: ConvolutionOptions):
+    if options.get("folded", False):
+        return _activated(x, activation, name)
+    return normalized(x, name=name, activation=activation, zero_gamma=zero_gamma, **options)
+
+
+def normalized(
+    x,
+    *,
+    name: str,
+    activation: str | None = "relu",
+    zero_gamma: bool = False,
+    **options: Unpack[ConvolutionOptions],
 ):
-    if not options.get("folded", False):
-        x = ClipBatchNormalization(
-            options.get("clips_per_group"),
-            epsilon=options.get("epsilon", 1e-5),
-            scale=options.get("scale", True),
-            gamma_initializer="zeros" if zero_gamma else "ones",
-            name=f"{name}_bn",
-        )(x)
+    """Batch normalisation and, unless `activation` is `None`, the activation.
+
+    By itself behind a sum or a concatenation, where there is no convolution to fold it into.
+    """
+    x = ClipBatchNormalization(
+        options.get("clips_per_group"),
+        epsilon=options.get("epsilon", 1e-5),
+        scale=options.get("scale", True),
+        gamma_initializer="zeros" if zero_gamma else "ones",
+        name=f"{name}_bn",
+    )(x)
+    return _activated(x, activation, name)
+
+
+def _activated(x, activation: str | None, name: str):
     return x if activation is None else keras.layers.Activation(activation, name=f"{name}_relu")(x)
 
 

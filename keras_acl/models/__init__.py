@@ -1,5 +1,6 @@
 """The paper's network and its baselines, R50 4x16 with `num_classes` alone, and the zoo."""
 
+from keras_acl.models.artnet import ARTNetClassifier
 from keras_acl.models.c3d import C3DClassifier
 from keras_acl.models.csn import CSNClassifier
 from keras_acl.models.inception3d import I3DClassifier
@@ -16,6 +17,7 @@ from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.models.x3d import X3DClassifier
 
 __all__ = [
+    "ARTNetClassifier",
     "C3DClassifier",
     "CSNClassifier",
     "I3DClassifier",

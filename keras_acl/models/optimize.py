@@ -73,8 +73,10 @@ def optimize(
 
 def _fold(stream: keras.Model, folded: keras.Model) -> None:
     """W' = W · γ / √(σ² + ε) and b' = β - μ · γ / √(σ² + ε), in float64."""
+    names = {layer.name for layer in folded.layers}
     for layer in stream.layers:
-        if not layer.weights or isinstance(layer, ClipBatchNormalization):
+        # Normalisation that is in no convolution's place stays as it is.
+        if not layer.weights or layer.name not in names:
             continue
         weights = [np.asarray(w, "float64") for w in layer.get_weights()]
         norm = _normalization(stream, layer)

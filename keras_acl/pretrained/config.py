@@ -10,6 +10,7 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import (
+    ARTNetClassifier,
     C3DClassifier,
     CSNClassifier,
     I3DClassifier,
@@ -31,6 +32,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "TwoStreamClassifier": TwoStreamClassifier,
     "SlowFastClassifier": SlowFastClassifier,
     "SlowClassifier": SlowClassifier,
+    "ARTNetClassifier": ARTNetClassifier,
     "C3DClassifier": C3DClassifier,
     "CSNClassifier": CSNClassifier,
     "I3DClassifier": I3DClassifier,

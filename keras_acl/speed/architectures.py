@@ -113,6 +113,9 @@ ARCHITECTURES = {
     "ResNeXt-101, 64 frames": _Network(
         47_521_216, 2048, {stride: 4 * count for stride, count in RESNEXT.items()}, size=112
     ),
+    "ARTNet-18, 16 frames": _Network(
+        39_464_000, 512, _by_stride(4_577_280, 8_454_144, 16_908_288, 28_311_552), size=112
+    ),
     "ir-CSN R101, 32 frames": _Network(
         21_394_176, 2048, _by_stride(903_168, 4_491_264, 11_755_520, 104_032_256, 29_526_016)
     ),

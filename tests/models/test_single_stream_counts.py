@@ -5,6 +5,7 @@ from models.zoo import SHORT
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    ARTNetClassifier,
     C3DClassifier,
     CSNClassifier,
     ResNeXt3DClassifier,
@@ -19,6 +20,11 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
     [
         (C3DClassifier, {"num_classes": 101}, 112, 78_409_573, 38.55e9),
         (C3DClassifier, {"normalized": True}, 112, 64_957_264, 38.53e9),
+        # Without the prototxt's 960 fixed weights and 6,016 biases, and 5.8 million of the former.
+        pytest.param(
+            *(ARTNetClassifier, {}, 112, 39_676_176 - 960 - 6_016, 25.6897e9 - 0.0058e9),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *(ResNeXt3DClassifier, {"num_classes": 101}, 112, 47_728_165, 9.57e9),
             marks=pytest.mark.slow,
@@ -37,6 +43,8 @@ def test_the_squeeze_has_a_sixteenth_in_eights():
 
 
 def test_wrong_arguments():
+    with pytest.raises(ValueError, match="Received: width=9"):
+        ARTNetClassifier(3, clip=SHORT, width=9)
     with pytest.raises(ValueError, match="at least 16 frames of 32 x 32"):
         C3DClassifier(3, clip=ClipSpec(frames=8, span=8, size=32))
     with pytest.raises(ValueError, match=r"one of \[14, 50, 101, 152\]\. Received: depth=18"):

@@ -8,6 +8,7 @@ from tiny_network import LABELS, randomize
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    ARTNetClassifier,
     C3DClassifier,
     CSNClassifier,
     I3DClassifier,
@@ -21,6 +22,7 @@ from keras_acl.models import (
 
 SHORT = ClipSpec(frames=8, span=8, size=32)
 LONG = ClipSpec(frames=16, span=16, size=32)
+PIXELS = {"mean": 0.45, "std": 0.225}  # of about one: squares of squares of a hundred overflow
 SMALL = {
     "r3d": (R3DClassifier, SHORT, {"depth": 10, "width": 8}),
     "mc3": (R3DClassifier, SHORT, {"depth": 10, "width": 8, "mixed": True}),
@@ -32,6 +34,7 @@ SMALL = {
     "i3d_resnet": (InflatedResNetClassifier, SHORT, {"depth": 11, "width": 8}),
     "csn": (CSNClassifier, SHORT, {"depth": 14, "width": 8}),
     "resnext3d": (ResNeXt3DClassifier, SHORT, {"depth": 14, "width": 8, "groups": 4}),
+    "artnet": (ARTNetClassifier, SHORT, {"depth": 10, "width": 8, **PIXELS}),
     "x3d": (X3DClassifier, SHORT, {"width": 8, "depth_factor": 1.0, "hidden": 32}),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    ARTNetClassifier,
     CSNClassifier,
     I3DClassifier,
     InflatedResNetClassifier,
@@ -53,6 +54,7 @@ ZOO = {
     ),
     "ResNeXt-101, 16 frames": (ResNeXt3DClassifier, {}),
     "ResNeXt-101, 64 frames": (ResNeXt3DClassifier, {"clip": ClipSpec(frames=64, span=64)}),
+    "ARTNet-18, 16 frames": (ARTNetClassifier, {}),
     "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
     "ir-CSN R152, 32 frames": (CSNClassifier, {}),
     "X3D-S": (X3DClassifier, {"clip": CLIPS["S"]}),
@@ -102,6 +104,7 @@ def test_the_table_is_what_the_networks_count(name):
         ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's
         ("ResNeXt-101, 16 frames", 112, 48_340_816, 9.57e9),
         ("ResNeXt-101, 64 frames", 112, 48_340_816, 38.27e9),
+        ("ARTNet-18, 16 frames", 112, 39_676_176, 25.69e9),  # with fixed weights and biases
         ("S3D, 64 frames", 224, 8.32e6, 71.9e9),  # torchvision's
         # PySlowFast's, at the size that each is trained at
         ("X3D-S", 160, 3.79e6, 1.96e9),
