@@ -37,7 +37,7 @@ class PaddedConv3D(keras.layers.Layer):
 
     Args:
         filters: Number of output channels.
-        kernel_size: Odd kernel sizes (T, H, W).
+        kernel_size: Kernel sizes (T, H, W), odd unless the padding is `"same"`.
         strides: Strides (T, H, W).
         use_bias: Whether to add a bias. Off, as batch normalisation follows.
         form: `"native"` (3D), `"2d"`, or `"auto"`: separable kernels in 2D on the JAX backend and
@@ -87,7 +87,7 @@ class PaddedConv3D(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if any(k % 2 == 0 for k in kernel_size):
+        if padding == "symmetric" and any(k % 2 == 0 for k in kernel_size):
             raise ValueError(f"Expected odd kernel sizes. Received: kernel_size={kernel_size}")
         if form not in _FORMS:
             raise ValueError(f"Expected `form` to be one of {_FORMS}. Received: form={form!r}")
@@ -192,8 +192,8 @@ class PaddedConv3D(keras.layers.Layer):
         x = self._convolve_padded(x, kernel, self.strides[1:])
         _, height, width, _ = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height, width, taps * filters))
-        before = explicit_padding(taps)
-        x = ops.pad(x, [(0, 0), (before, before), (0, 0), (0, 0), (0, 0)])
+        outside = ((taps - 1) // 2, taps // 2)  # an even kernel, padded as "same", looks ahead
+        x = ops.pad(x, [(0, 0), outside, (0, 0), (0, 0), (0, 0)])
         parts = [slice(i * filters, (i + 1) * filters) for i in range(taps)]
         stride = self.strides[0]
         return sum(x[:, i : i + frames : stride, ..., part] for i, part in enumerate(parts))

@@ -21,6 +21,7 @@ from keras_acl.models import (
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    T3DClassifier,
     TwoStreamClassifier,
     X3DClassifier,
 )
@@ -41,6 +42,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "R3DClassifier": R3DClassifier,
     "ResNeXt3DClassifier": ResNeXt3DClassifier,
     "S3DClassifier": S3DClassifier,
+    "T3DClassifier": T3DClassifier,
     "X3DClassifier": X3DClassifier,
 }
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64")

@@ -126,6 +126,17 @@ def test_groups_are_a_dense_kernel_with_zeros(form, kernel_size, strides):
     )
 
 
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_even_kernels_look_ahead(form):
+    x = np.arange(1, 5, dtype="float32").reshape(1, 4, 1, 1, 1)
+    layer = PaddedConv3D(1, (4, 3, 3), form=form, padding="same")
+    layer.build(x.shape)
+    kernel = np.zeros((4, 3, 3, 1, 1), "float32")
+    kernel[:, 1, 1, 0, 0] = 1, 10, 100, 1000
+    layer.set_weights([kernel])
+    np.testing.assert_array_equal(to_numpy(layer(x)).ravel(), [3210, 4321, 432, 43])
+
+
 def test_gradients_through_groups():
     layer = PaddedConv3D(4, (3, 1, 1), form="native", groups=2)
     x = np.ones((1, 3, 1, 1, 4), "float32")

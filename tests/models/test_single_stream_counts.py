@@ -9,6 +9,7 @@ from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
     ResNeXt3DClassifier,
+    T3DClassifier,
     X3DClassifier,
 )
 from keras_acl.models.x3d import squeezed
@@ -27,6 +28,14 @@ from keras_acl.speed.cost import count_multiply_adds, count_parameters
         ),
         pytest.param(
             *(ResNeXt3DClassifier, {"num_classes": 101}, 112, 47_728_165, 9.57e9),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            # The plain DenseNet3D-121 of its authors. 16.97 billion without the last block, which
+            # their pools leave no frame of 16.
+            T3DClassifier,
+            {"clip": ClipSpec(frames=16, span=16), "temporal_depths": ()},
+            *(224, 11_658_896, 16.97e9 + 0.1624e9),
             marks=pytest.mark.slow,
         ),
         (X3DClassifier, {}, 256, 3_794_274, 6.18e9),  # the paper: 3.8 M and 6.2 G
@@ -51,5 +60,7 @@ def test_wrong_arguments():
         CSNClassifier(3, clip=SHORT, depth=18)
     with pytest.raises(ValueError, match=r"divide the 16 filters\. Received: groups=32"):
         ResNeXt3DClassifier(3, clip=SHORT, depth=14, width=8)
+    with pytest.raises(ValueError, match=r"Received: temporal_depths=\(1, 0\)"):
+        T3DClassifier(3, clip=SHORT, depth=13, growth=4, temporal_depths=(1, 0))
     with pytest.raises(ValueError, match="multiple of 8"):
         X3DClassifier(3, clip=SHORT, width=12)
