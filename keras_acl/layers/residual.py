@@ -147,3 +147,15 @@ def joined(shortcut, x, *, name: str):
     """The end of a block: shortcut and branch added, and a ReLU."""
     x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return keras.layers.Activation("relu", name=f"{name}_out")(x)
+
+
+def gates(values, hidden: int, *, name: str):
+    """A gate from 0 to 1 for each value of the last axis, which sees all of them: two dense layers.
+
+    Args:
+        values: Such as the means of the channels.
+        hidden: Outputs of the first layer.
+        name: Of the two layers, with `_a` and `_b` behind it.
+    """
+    x = keras.layers.Dense(hidden, "relu", name=f"{name}_a")(values)
+    return keras.layers.Dense(values.shape[-1], "sigmoid", name=f"{name}_b")(x)

@@ -12,6 +12,7 @@ from keras_acl.models.resnext3d import ResNeXt3DClassifier
 from keras_acl.models.s3d import S3DClassifier
 from keras_acl.models.slow import SlowClassifier
 from keras_acl.models.slowfast import SlowFastClassifier
+from keras_acl.models.stc import STCClassifier
 from keras_acl.models.t3d import T3DClassifier
 from keras_acl.models.two_stream import TwoStreamClassifier
 from keras_acl.models.video_classifier import VideoClassifier
@@ -27,6 +28,7 @@ __all__ = [
     "R3DClassifier",
     "ResNeXt3DClassifier",
     "S3DClassifier",
+    "STCClassifier",
     "SlowClassifier",
     "SlowFastClassifier",
     "T3DClassifier",

@@ -1,5 +1,6 @@
 """3D ResNeXt: a ResNet whose 3x3x3 convolutions see their channels in groups."""
 
+from collections.abc import Callable
 from typing import Unpack
 
 import keras
@@ -60,20 +61,11 @@ class ResNeXt3DClassifier(SingleStreamClassifier):
         groups: int = 32,
         **options: Unpack[ClassifierOptions],
     ):
-        blocks = blocks_of(depth, BLOCKS)
         super().__init__(num_classes, clip=clip, **{"mean": MEAN, "std": STD, **options})
         self.depth, self.width, self.groups = depth, width, groups
         grouped: ConvolutionOptions = {**self.convolutions, "groups": groups}
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
-            x = conv_norm(inputs, width, (7, 7, 7), (1, 2, 2), name="stem", **self.convolutions)
-            x = PaddedMaxPooling3D((3, 3, 3), (2, 2, 2), name="stem_pool")(x)
-            for stage, count in enumerate(blocks):
-                for block in range(count):
-                    stride = 2 if stage and not block else 1
-                    name = f"res{stage + 2}_{block}"
-                    x = _block(x, 2 * width * 2**stage, stride, name=name, **grouped)
-            self.take_stream(keras.Model(inputs, x, name="stream"))
+            self.take_stream(resnext(clip.frames, depth, width, **grouped))
 
     def get_config(self):
         """Arguments of the constructor."""
@@ -81,8 +73,52 @@ class ResNeXt3DClassifier(SingleStreamClassifier):
         return {**super().get_config(), **config}
 
 
-def _block(x, filters: int, stride: int, *, name: str, **grouped: Unpack[ConvolutionOptions]):
-    """1x1x1, 3x3x3 in groups, 1x1x1 with twice the channels, and the shortcut."""
+def resnext(
+    frames: int,
+    depth: int,
+    width: int,
+    gated: Callable | None = None,
+    **grouped: Unpack[ConvolutionOptions],
+) -> keras.Model:
+    """Build a 3D ResNeXt without its head.
+
+    Args:
+        frames: Frames of its input.
+        depth: 50, 101, or 14 for a small one.
+        width: Channels of the stem.
+        gated: Function of what leaves a block's last convolution, and of the block's name: what is
+            added to the shortcut. `None` adds it as it is.
+        **grouped: How the convolutions are computed, and the groups of the 3x3x3 ones.
+
+    Returns:
+        A model from normalised frames (B, frames, H, W, 3) to (B, frames / 16, H / 32, W / 32,
+        32 · width), sizes rounded up.
+
+    Raises:
+        ValueError: For an unknown depth, or groups that do not divide the channels.
+    """
+    options: ConvolutionOptions = {**grouped, "groups": 1}
+    inputs = keras.Input((frames, None, None, 3), name="frames")
+    x = conv_norm(inputs, width, (7, 7, 7), (1, 2, 2), name="stem", **options)
+    x = PaddedMaxPooling3D((3, 3, 3), (2, 2, 2), name="stem_pool")(x)
+    for stage, count in enumerate(blocks_of(depth, BLOCKS)):
+        for block in range(count):
+            stride = 2 if stage and not block else 1
+            name = f"res{stage + 2}_{block}"
+            x = _block(x, 2 * width * 2**stage, stride, gated, name=name, **grouped)
+    return keras.Model(inputs, x, name="stream")
+
+
+def _block(
+    x,
+    filters: int,
+    stride: int,
+    gated: Callable | None,
+    *,
+    name: str,
+    **grouped: Unpack[ConvolutionOptions],
+):
+    """1x1x1, 3x3x3 in groups, 1x1x1 with twice the channels, the gate, and the shortcut."""
     strides = (stride, stride, stride)
     options: ConvolutionOptions = {**grouped, "groups": 1}
     shortcut = projected(x, 2 * filters, strides, name=name, **options)
@@ -91,4 +127,4 @@ def _block(x, filters: int, stride: int, *, name: str, **grouped: Unpack[Convolu
     x = conv_norm(
         x, 2 * filters, (1, 1, 1), name=f"{name}_c", activation=None, zero_gamma=True, **options
     )
-    return joined(shortcut, x, name=name)
+    return joined(shortcut, x if gated is None else gated(x, name), name=name)

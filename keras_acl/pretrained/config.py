@@ -21,6 +21,7 @@ from keras_acl.models import (
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    STCClassifier,
     T3DClassifier,
     TwoStreamClassifier,
     X3DClassifier,
@@ -42,6 +43,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "R3DClassifier": R3DClassifier,
     "ResNeXt3DClassifier": ResNeXt3DClassifier,
     "S3DClassifier": S3DClassifier,
+    "STCClassifier": STCClassifier,
     "T3DClassifier": T3DClassifier,
     "X3DClassifier": X3DClassifier,
 }

@@ -116,6 +116,7 @@ ARCHITECTURES = {
     "ARTNet-18, 16 frames": _Network(
         39_464_000, 512, _by_stride(4_577_280, 8_454_144, 16_908_288, 28_311_552), size=112
     ),
+    "STC-ResNeXt-101, 16 frames": _Network(69_672_240, 2048, RESNEXT, once=22_044_672, size=112),
     "T3D-121, 32 frames": _Network(
         33_933_056,
         896,

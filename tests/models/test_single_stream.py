@@ -19,6 +19,7 @@ CHANGED = {
     "c3d": {"normalized": True},
     "i3d_resnet": {"inflated": False},
     "csn": {"epsilon": 1e-3},
+    "stc": {"reduction": 8},
     "t3d": {"temporal_depths": [1, 3]},
 }
 pytestmark = pytest.mark.parametrize("name", list(SMALL))

@@ -9,6 +9,7 @@ from keras_acl.models import (
     C3DClassifier,
     CSNClassifier,
     ResNeXt3DClassifier,
+    STCClassifier,
     T3DClassifier,
     X3DClassifier,
 )
@@ -60,6 +61,8 @@ def test_wrong_arguments():
         CSNClassifier(3, clip=SHORT, depth=18)
     with pytest.raises(ValueError, match=r"divide the 16 filters\. Received: groups=32"):
         ResNeXt3DClassifier(3, clip=SHORT, depth=14, width=8)
+    with pytest.raises(ValueError, match="Received: reduction=0, width=8"):
+        STCClassifier(3, clip=SHORT, depth=14, width=8, groups=4, reduction=0)
     with pytest.raises(ValueError, match=r"Received: temporal_depths=\(1, 0\)"):
         T3DClassifier(3, clip=SHORT, depth=13, growth=4, temporal_depths=(1, 0))
     with pytest.raises(ValueError, match="multiple of 8"):

@@ -17,6 +17,7 @@ from keras_acl.models import (
     R3DClassifier,
     ResNeXt3DClassifier,
     S3DClassifier,
+    STCClassifier,
     T3DClassifier,
     X3DClassifier,
 )
@@ -36,6 +37,7 @@ SMALL = {
     "csn": (CSNClassifier, SHORT, {"depth": 14, "width": 8}),
     "resnext3d": (ResNeXt3DClassifier, SHORT, {"depth": 14, "width": 8, "groups": 4}),
     "artnet": (ARTNetClassifier, SHORT, {"depth": 10, "width": 8, **PIXELS}),
+    "stc": (STCClassifier, SHORT, {"depth": 14, "width": 8, "groups": 4}),
     "t3d": (T3DClassifier, SHORT, {"depth": 13, "growth": 4}),
     "x3d": (X3DClassifier, SHORT, {"width": 8, "depth_factor": 1.0, "hidden": 32}),
 }

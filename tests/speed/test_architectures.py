@@ -16,6 +16,7 @@ from keras_acl.models import (
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    STCClassifier,
     T3DClassifier,
     X3DClassifier,
 )
@@ -56,6 +57,7 @@ ZOO = {
     "ResNeXt-101, 16 frames": (ResNeXt3DClassifier, {}),
     "ResNeXt-101, 64 frames": (ResNeXt3DClassifier, {"clip": ClipSpec(frames=64, span=64)}),
     "ARTNet-18, 16 frames": (ARTNetClassifier, {}),
+    "STC-ResNeXt-101, 16 frames": (STCClassifier, {}),
     "T3D-121, 32 frames": (T3DClassifier, {}),
     "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
     "ir-CSN R152, 32 frames": (CSNClassifier, {}),
