@@ -42,8 +42,9 @@ def import_(
 ) -> None:
     """Make a model of another project's public checkpoint.
 
-    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction2, torchvision, ig65m, VMZ (also
-    caffe2); kinetics-i3d's I3D (TensorFlow), kylemin's S3D and DavideA's C3D.
+    Formats: PyTorchVideo, PySlowFast (also caffe2), MMAction and MMAction2, torchvision, ig65m,
+    VMZ (also caffe2), 3D-ResNets-PyTorch, tsn-pytorch, ECO-pytorch; kinetics-i3d's I3D
+    (TensorFlow), kylemin's S3D and DavideA's C3D.
 
     Example: keras-acl import SLOWFAST_8x8_R50.pyth --to weights/slowfast --speed-ratio 4
     """

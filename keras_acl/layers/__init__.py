@@ -7,13 +7,14 @@ from keras_acl.layers.depthwise_convolution import DepthwiseConv3D
 from keras_acl.layers.lateral_fusion import lateral_fusion
 from keras_acl.layers.normalization import ClipBatchNormalization
 from keras_acl.layers.pathways import PackPathways, slow_frame_indices
-from keras_acl.layers.pooling import PaddedAveragePooling3D, PaddedMaxPooling3D
-from keras_acl.layers.residual import bottleneck, conv_norm, depthwise_norm
+from keras_acl.layers.pooling import AveragePairs, PaddedAveragePooling3D, PaddedMaxPooling3D
+from keras_acl.layers.residual import bottleneck, conv_norm, depthwise_norm, normalized
 
 __all__ = [
     "SCAM",
     "AttentionConsistency",
     "AttentionConsistencyLoss",
+    "AveragePairs",
     "ClassActivationMaps",
     "ClipBatchNormalization",
     "DepthwiseConv3D",
@@ -25,5 +26,6 @@ __all__ = [
     "conv_norm",
     "depthwise_norm",
     "lateral_fusion",
+    "normalized",
     "slow_frame_indices",
 ]

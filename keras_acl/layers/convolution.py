@@ -6,7 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_acl.system.devices import compiles_random_draws, prefers_2d_convolutions, tensorflow
+from keras_acl.system.devices import (
+    compiles_random_draws,
+    convolves_in_groups,
+    prefers_2d_convolutions,
+    tensorflow,
+)
 
 _FORMS = ("auto", "native", "2d")
 _PADDINGS = ("symmetric", "same")
@@ -32,7 +37,7 @@ class PaddedConv3D(keras.layers.Layer):
 
     Args:
         filters: Number of output channels.
-        kernel_size: Odd kernel sizes (T, H, W).
+        kernel_size: Kernel sizes (T, H, W), odd unless the padding is `"same"`.
         strides: Strides (T, H, W).
         use_bias: Whether to add a bias. Off, as batch normalisation follows.
         form: `"native"` (3D), `"2d"`, or `"auto"`: separable kernels in 2D on the JAX backend and
@@ -40,6 +45,8 @@ class PaddedConv3D(keras.layers.Layer):
         kernel_initializer: Defaults to Kaiming normal, fan-out.
         padding: `"symmetric"`, `kernel // 2` on both sides; or `"same"`, TensorFlow's, whose sides
             depend on the size: for networks that were trained with it.
+        groups: Groups of channels that see nothing of each other. Where the backend's own grouped
+            convolutions fail or are slow, and in 2D, each group is convolved by itself.
         **kwargs: Name, dtype and the other arguments of every Keras layer.
 
     Input shape:
@@ -55,8 +62,9 @@ class PaddedConv3D(keras.layers.Layer):
             that its convolution wants once, a variable at every call. Not saved with the layer.
 
     Raises:
-        ValueError: For an even kernel, an unknown form or padding, or `form="2d"` with a k×k×k
-            kernel, a stride in time and `"same"` padding.
+        ValueError: For an even kernel, an unknown form or padding, filters or channels that the
+            groups do not divide, or `form="2d"` with a k×k×k kernel, a stride in time and `"same"`
+            padding.
 
     Example:
         >>> layer = PaddedConv3D(8, kernel_size=(1, 3, 3), strides=(1, 2, 2))
@@ -75,10 +83,11 @@ class PaddedConv3D(keras.layers.Layer):
         form: str = "auto",
         kernel_initializer=None,
         padding: str = "symmetric",
+        groups: int = 1,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if any(k % 2 == 0 for k in kernel_size):
+        if padding == "symmetric" and any(k % 2 == 0 for k in kernel_size):
             raise ValueError(f"Expected odd kernel sizes. Received: kernel_size={kernel_size}")
         if form not in _FORMS:
             raise ValueError(f"Expected `form` to be one of {_FORMS}. Received: form={form!r}")
@@ -86,6 +95,7 @@ class PaddedConv3D(keras.layers.Layer):
             raise ValueError(
                 f"Expected `padding` to be one of {_PADDINGS}. Received: padding={padding!r}"
             )
+        _check_groups(groups, filters=filters)
         separable = kernel_size[0] == 1 or tuple(kernel_size[1:]) == (1, 1)
         if form == "2d" and not separable and strides[0] != 1 and padding == "same":
             raise ValueError(
@@ -99,11 +109,13 @@ class PaddedConv3D(keras.layers.Layer):
         self.use_bias = use_bias
         self.form = form
         self.padding = padding
+        self.groups = groups
         self.kernel_initializer = keras.initializers.get(kernel_initializer or KaimingNormal())
         lowered = form == "2d" or (form == "auto" and separable and self._prefers_2d())
         self._convolve = self._convolve_native
         if lowered:
             self._convolve = self._convolve_2d if separable else self._convolve_slices
+        self._split = groups > 1 and (lowered or not convolves_in_groups())
 
     def _prefers_2d(self) -> bool:
         # TensorFlow's bfloat16 filter gradient of k×1×1 reads uninitialised memory on the CPU: NaN.
@@ -112,10 +124,11 @@ class PaddedConv3D(keras.layers.Layer):
         return prefers_2d_convolutions() or unsafe
 
     def build(self, input_shape):
-        """Create the kernel (T, H, W, in, out) and the bias."""
+        """Create the kernel (T, H, W, in / groups, out) and the bias."""
+        _check_groups(self.groups, channels=input_shape[-1])
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(*self.kernel_size, input_shape[-1], self.filters),
+            shape=(*self.kernel_size, input_shape[-1] // self.groups, self.filters),
             initializer=self.kernel_initializer,
         )
         self.bias = (
@@ -126,7 +139,13 @@ class PaddedConv3D(keras.layers.Layer):
 
     def call(self, inputs):
         """Convolve a batch of frame sequences."""
-        x = self._convolve(inputs)
+        kernel = self.read_kernel()
+        if self._split:
+            parts = (ops.split(each, self.groups, axis=-1) for each in (inputs, kernel))
+            convolved = [self._convolve(*part) for part in zip(*parts, strict=True)]
+            x = ops.concatenate(convolved, axis=-1)
+        else:
+            x = self._convolve(inputs, kernel)
         if self.bias is None:
             return x
         # By its own name TensorFlow makes one operation of it with the convolution before it and
@@ -143,11 +162,11 @@ class PaddedConv3D(keras.layers.Layer):
             value = keras.ops.convert_to_numpy(self.kernel)
         return tf.constant(value)
 
-    def _convolve_native(self, x):
-        return self._convolve_padded(x, self.read_kernel(), self.strides)
+    def _convolve_native(self, x, kernel):
+        return self._convolve_padded(x, kernel, self.strides)
 
-    def _convolve_2d(self, x):
-        kernel = self.read_kernel()
+    def _convolve_2d(self, x, kernel):
+        filters = kernel.shape[-1]
         temporal, *spatial = self.strides
         if self.kernel_size[0] == 1:
             x = x[:, ::temporal] if temporal > 1 else x
@@ -155,28 +174,29 @@ class PaddedConv3D(keras.layers.Layer):
             x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
             x = self._convolve_padded(x, kernel[0], tuple(spatial))
             _, height, width, _ = ops.shape(x)
-            return ops.reshape(x, (-1, frames, height, width, self.filters))
+            return ops.reshape(x, (-1, frames, height, width, filters))
         x = x[:, :, :: spatial[0], :: spatial[1]] if spatial != [1, 1] else x
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height * width, channels))  # (B, T, H·W, C)
         x = self._convolve_padded(x, kernel[:, 0], (temporal, 1))
-        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, self.filters))
+        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, filters))
 
-    def _convolve_slices(self, x):
+    def _convolve_slices(self, x, kernel):
         """Σ_i of kernel slice i on frame s·t + i - k // 2, all slices in one 2D convolution."""
         taps, *window = self.kernel_size
+        filters = kernel.shape[-1]
         _, frames, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (-1, height, width, channels))  # (B·T, H, W, C)
-        kernel = ops.transpose(self.read_kernel(), (1, 2, 3, 0, 4))
-        kernel = ops.reshape(kernel, (*window, channels, taps * self.filters))
+        kernel = ops.transpose(kernel, (1, 2, 3, 0, 4))
+        kernel = ops.reshape(kernel, (*window, channels, taps * filters))
         x = self._convolve_padded(x, kernel, self.strides[1:])
         _, height, width, _ = ops.shape(x)
-        x = ops.reshape(x, (-1, frames, height, width, taps * self.filters))
-        before = explicit_padding(taps)
-        x = ops.pad(x, [(0, 0), (before, before), (0, 0), (0, 0), (0, 0)])
-        filters = [slice(i * self.filters, (i + 1) * self.filters) for i in range(taps)]
+        x = ops.reshape(x, (-1, frames, height, width, taps * filters))
+        outside = ((taps - 1) // 2, taps // 2)  # an even kernel, padded as "same", looks ahead
+        x = ops.pad(x, [(0, 0), outside, (0, 0), (0, 0), (0, 0)])
+        parts = [slice(i * filters, (i + 1) * filters) for i in range(taps)]
         stride = self.strides[0]
-        return sum(x[:, i : i + frames : stride, ..., part] for i, part in enumerate(filters))
+        return sum(x[:, i : i + frames : stride, ..., part] for i, part in enumerate(parts))
 
     def _convolve_padded(self, x, kernel, strides: tuple[int, ...]):
         if self.padding == "same":
@@ -202,6 +222,7 @@ class PaddedConv3D(keras.layers.Layer):
             "form": self.form,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "padding": self.padding,
+            "groups": self.groups,
         }
 
 
@@ -227,6 +248,15 @@ class KaimingNormal(keras.initializers.VarianceScaling):
     def get_config(self):
         """Arguments of the constructor."""
         return {"seed": super().get_config()["seed"]}
+
+
+def _check_groups(groups: int, **channels: int) -> None:
+    """Refuse groups that do not divide channels."""
+    ((name, count),) = channels.items()
+    if groups < 1 or count % groups:
+        raise ValueError(
+            f"Expected `groups` to divide the {count} {name}. Received: groups={groups}"
+        )
 
 
 def _padded_conv(x, kernel, strides: tuple[int, ...]):

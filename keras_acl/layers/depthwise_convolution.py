@@ -51,14 +51,14 @@ class DepthwiseConv3D(PaddedConv3D):
         self.filters = input_shape[-1]
         super().build((*input_shape[:-1], 1))
 
-    def _convolve_channels(self, x):
+    def _convolve_channels(self, x, kernel):
         taps, height, width = self.kernel_size
         frames, channels = x.shape[1], self.filters
         x = ops.reshape(x, (-1, *ops.shape(x)[2:]))  # (B·T, H, W, C)
         pads = [explicit_padding(size) for size in (height, width)]
         if any(pads):
             x = ops.pad(x, [(0, 0), *[(pad, pad) for pad in pads], (0, 0)])
-        kernel = ops.transpose(self.read_kernel()[:, :, :, 0], (1, 2, 3, 0))  # (H, W, C, taps)
+        kernel = ops.transpose(kernel[:, :, :, 0], (1, 2, 3, 0))  # (H, W, C, taps)
         x = ops.depthwise_conv(
             x, kernel, self.strides[1], padding="valid", data_format="channels_last"
         )
@@ -76,6 +76,6 @@ class DepthwiseConv3D(PaddedConv3D):
     def get_config(self):
         """Arguments of the constructor."""
         config = super().get_config()
-        for name in ("filters", "form", "kernel_initializer", "padding"):
+        for name in ("filters", "form", "kernel_initializer", "padding", "groups"):
             del config[name]
         return config

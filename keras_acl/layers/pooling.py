@@ -125,3 +125,37 @@ class PaddedAveragePooling3D(_PaddedPooling3D):
     def join(self, frames: list):
         """The mean of the frames of a window."""
         return functools.reduce(ops.add, frames) / len(frames) if len(frames) > 1 else frames[0]
+
+
+@keras.saving.register_keras_serializable(package="keras_acl")
+class AveragePairs(keras.layers.Layer):
+    """Averages of two in each of time, height and width; the last of an odd size stays alone.
+
+    Frames are folded into the batch, as in `PaddedMaxPooling3D`.
+
+    Args:
+        **kwargs: Name, dtype and the other arguments of every Keras layer.
+
+    Input shape:
+        `(batch, time, height, width, channels)`; height and width may be `None`.
+
+    Output shape:
+        `(batch, time / 2, height / 2, width / 2, channels)`, sizes rounded up.
+    """
+
+    def call(self, inputs):
+        """Pool every frame, then the frames."""
+        _, frames, height, width, channels = ops.shape(inputs)
+        x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
+        x = ops.average_pool(x, 2, 2, padding="same", data_format="channels_last")
+        _, height, width, _ = ops.shape(x)
+        x = ops.reshape(x, (-1, frames, height, width, channels))
+        first, second = x[:, ::2], x[:, 1::2]
+        if frames % 2:
+            second = ops.concatenate([second, x[:, -1:]], axis=1)
+        return (first + second) / 2
+
+    def compute_output_shape(self, input_shape):
+        """Sizes are halved, rounded up."""
+        batch, *sizes, channels = input_shape
+        return (batch, *(None if size is None else -(-size // 2) for size in sizes), channels)

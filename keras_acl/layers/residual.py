@@ -24,6 +24,7 @@ class ConvolutionOptions(TypedDict, total=False):
         epsilon: Of batch normalisation; 1e-5 by default.
         scale: Whether batch normalisation has a gamma; it does by default.
         padding: Of the convolution, see `PaddedConv3D`; `"symmetric"` by default.
+        groups: Of the convolution, see `PaddedConv3D`; 1 by default.
     """
 
     form: str
@@ -32,6 +33,7 @@ class ConvolutionOptions(TypedDict, total=False):
     epsilon: float
     scale: bool
     padding: str
+    groups: int
 
 
 def conv_norm(
@@ -56,9 +58,10 @@ def conv_norm(
         options.get("folded", False),
         options.get("form", "auto"),
         padding=options.get("padding", "symmetric"),
+        groups=options.get("groups", 1),
         name=f"{name}_conv",
     )(x)
-    return _normalized(x, activation, zero_gamma, name, options)
+    return _end(x, activation, zero_gamma, name, options)
 
 
 def depthwise_norm(
@@ -73,7 +76,7 @@ def depthwise_norm(
     """The same with a convolution of each channel by itself."""
     folded = options.get("folded", False)
     x = DepthwiseConv3D(kernel_size, strides, folded, name=f"{name}_conv")(x)
-    return _normalized(x, activation, False, name, options)
+    return _end(x, activation, False, name, options)
 
 
 def convolution(
@@ -90,22 +93,35 @@ def convolution(
     return PaddedConv3D(filters, kernel_size, strides, form=form, name=f"{name}_conv")(x)
 
 
-def norm_relu(x, *, name: str, **options: Unpack[ConvolutionOptions]):
-    """Batch normalisation and a ReLU of what no convolution stands before, folded or not."""
-    return _normalized(x, "relu", False, name, {**options, "folded": False})
+def _end(x, activation: str | None, zero_gamma: bool, name: str, options: ConvolutionOptions):
+    if options.get("folded", False):
+        return _activated(x, activation, name)
+    return normalized(x, name=name, activation=activation, zero_gamma=zero_gamma, **options)
 
 
-def _normalized(
-    x, activation: str | None, zero_gamma: bool, name: str, options: ConvolutionOptions
+def normalized(
+    x,
+    *,
+    name: str,
+    activation: str | None = "relu",
+    zero_gamma: bool = False,
+    **options: Unpack[ConvolutionOptions],
 ):
-    if not options.get("folded", False):
-        x = ClipBatchNormalization(
-            options.get("clips_per_group"),
-            epsilon=options.get("epsilon", 1e-5),
-            scale=options.get("scale", True),
-            gamma_initializer="zeros" if zero_gamma else "ones",
-            name=f"{name}_bn",
-        )(x)
+    """Batch normalisation and, unless `activation` is `None`, the activation.
+
+    By itself behind a sum or a concatenation, where there is no convolution to fold it into.
+    """
+    x = ClipBatchNormalization(
+        options.get("clips_per_group"),
+        epsilon=options.get("epsilon", 1e-5),
+        scale=options.get("scale", True),
+        gamma_initializer="zeros" if zero_gamma else "ones",
+        name=f"{name}_bn",
+    )(x)
+    return _activated(x, activation, name)
+
+
+def _activated(x, activation: str | None, name: str):
     return x if activation is None else keras.layers.Activation(activation, name=f"{name}_relu")(x)
 
 
@@ -145,3 +161,15 @@ def joined(shortcut, x, *, name: str):
     """The end of a block: shortcut and branch added, and a ReLU."""
     x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return keras.layers.Activation("relu", name=f"{name}_out")(x)
+
+
+def gates(values, hidden: int, *, name: str):
+    """A gate from 0 to 1 for each value of the last axis, which sees all of them: two dense layers.
+
+    Args:
+        values: Such as the means of the channels.
+        hidden: Outputs of the first layer.
+        name: Of the two layers, with `_a` and `_b` behind it.
+    """
+    x = keras.layers.Dense(hidden, "relu", name=f"{name}_a")(values)
+    return keras.layers.Dense(values.shape[-1], "sigmoid", name=f"{name}_b")(x)

@@ -6,7 +6,7 @@ import keras
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import conv_norm
-from keras_acl.layers.residual import ConvolutionOptions, convolution, norm_relu
+from keras_acl.layers.residual import ConvolutionOptions, convolution, normalized
 from keras_acl.models.bn_inception import bn_inception
 from keras_acl.models.c3d import MEAN, STD
 from keras_acl.models.classifier_options import ClassifierOptions
@@ -139,7 +139,7 @@ def resnet18(x, filters: int, **options: Unpack[ConvolutionOptions]):
     Shortcuts carry sums that are not normalised yet.
     """
     sums = convolution(x, filters, (3, 3, 3), name="res3a_2", **options)
-    x = norm_relu(sums, name="res3a", **options)
+    x = normalized(sums, name="res3a", **options)
     sums, x = _branch(sums, x, "res3b", 1, **options)
     for stage in (4, 5):
         filters, strides = 2 * filters, (2, 2, 2)
@@ -155,4 +155,4 @@ def _branch(shortcut, x, name: str, stride: int, **options: Unpack[ConvolutionOp
     x = conv_norm(x, filters, (3, 3, 3), strides, name=f"{name}_1", **options)
     x = convolution(x, filters, (3, 3, 3), name=f"{name}_2", **options)
     sums = keras.layers.Add(name=f"{name}_add")([shortcut, x])
-    return sums, norm_relu(sums, name=name, **options)
+    return sums, normalized(sums, name=name, **options)

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import PaddedConv3D, conv_norm, depthwise_norm
-from keras_acl.layers.residual import ConvolutionOptions, joined, projected
+from keras_acl.layers.residual import ConvolutionOptions, gates, joined, projected
 from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.single_stream import SingleStreamClassifier
 
@@ -156,6 +156,5 @@ def _excited(x, channels: int, name: str):
     gate = keras.layers.GlobalAveragePooling3D(
         "channels_last", keepdims=True, name=f"{name}_squeeze"
     )(x)
-    gate = keras.layers.Dense(channels, "relu", name=f"{name}_se_a")(gate)
-    gate = keras.layers.Dense(x.shape[-1], "sigmoid", name=f"{name}_se_b")(gate)
+    gate = gates(gate, channels, name=f"{name}_se")
     return keras.layers.Multiply(name=f"{name}_excite")([x, gate])

@@ -10,6 +10,7 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import (
+    ARTNetClassifier,
     BottleneckR2Plus1DClassifier,
     C3DClassifier,
     CSNClassifier,
@@ -19,9 +20,12 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    STCClassifier,
+    T3DClassifier,
     TSNClassifier,
     TwoStreamClassifier,
     X3DClassifier,
@@ -34,6 +38,7 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "TwoStreamClassifier": TwoStreamClassifier,
     "SlowFastClassifier": SlowFastClassifier,
     "SlowClassifier": SlowClassifier,
+    "ARTNetClassifier": ARTNetClassifier,
     "BottleneckR2Plus1DClassifier": BottleneckR2Plus1DClassifier,
     "C3DClassifier": C3DClassifier,
     "CSNClassifier": CSNClassifier,
@@ -43,7 +48,10 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "InflatedResNetClassifier": InflatedResNetClassifier,
     "R2Plus1DClassifier": R2Plus1DClassifier,
     "R3DClassifier": R3DClassifier,
+    "ResNeXt3DClassifier": ResNeXt3DClassifier,
     "S3DClassifier": S3DClassifier,
+    "STCClassifier": STCClassifier,
+    "T3DClassifier": T3DClassifier,
     "TSNClassifier": TSNClassifier,
     "X3DClassifier": X3DClassifier,
 }

@@ -64,6 +64,7 @@ def _by_stride(*counts: int) -> dict[int, int]:
     return {2**power: count for power, count in enumerate(counts, 1)}
 
 
+RESNEXT = _by_stride(1_053_696, 2_363_392, 6_127_616, 60_506_112, 15_237_120)
 # 4x16 or 8x8 says how many frames the slow pathway sees, and how far apart.
 SLOW_4X16 = {2: 37_632, 4: 983_040, 8: 6_291_456, 16: 44_564_480, 32: 74_448_896}
 SLOW_8X8 = {stride: 2 * count for stride, count in SLOW_4X16.items()}
@@ -110,6 +111,20 @@ ARCHITECTURES = {
     ),
     "R(2+1)D R50 16x4": _Network(
         27_288_000, 2048, _by_stride(412_672, 5_046_272, 24_903_680, 70_778_880, 63_963_136)
+    ),
+    "ResNeXt-101, 16 frames": _Network(47_521_216, 2048, RESNEXT, size=112),
+    "ResNeXt-101, 64 frames": _Network(
+        47_521_216, 2048, {stride: 4 * count for stride, count in RESNEXT.items()}, size=112
+    ),
+    "ARTNet-18, 16 frames": _Network(
+        39_464_000, 512, _by_stride(4_577_280, 8_454_144, 16_908_288, 28_311_552), size=112
+    ),
+    "STC-ResNeXt-101, 16 frames": _Network(69_672_240, 2048, RESNEXT, once=22_044_672, size=112),
+    "T3D-121, 32 frames": _Network(
+        33_933_056,
+        896,
+        _by_stride(451_584, 27_688_960, 40_992_768, 34_111_488, 3_047_424),
+        size=224,
     ),
     "ir-CSN R101, 32 frames": _Network(
         21_394_176, 2048, _by_stride(903_168, 4_491_264, 11_755_520, 104_032_256, 29_526_016)

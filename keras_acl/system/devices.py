@@ -63,6 +63,15 @@ def prefers_2d_convolutions() -> bool:
     return backend_name() == "jax"
 
 
+def convolves_in_groups() -> bool:
+    """Whether the backend's own convolutions of groups of channels are to be used.
+
+    TensorFlow has no 3D ones on a CPU: Keras compiles them with XLA, many times slower than one
+    convolution a group, and files for other engines cannot have them.
+    """
+    return backend_name() != "tensorflow"
+
+
 def compiles_random_draws() -> bool:
     """Whether drawing random numbers of a new shape compiles: on JAX, about a second each."""
     return backend_name() == "jax"

@@ -107,6 +107,56 @@ def test_sizes_shrink_by_the_strides_alone(kernel_size, size):
     assert layer.compute_output_shape((None, 4, None, None, 3)) == (None, 4, None, None, 2)
 
 
+@pytest.mark.parametrize("strides", [(1, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize("kernel_size", [(3, 3, 3), (1, 3, 3), (3, 1, 1)])
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_groups_are_a_dense_kernel_with_zeros(form, kernel_size, strides):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 4, 5, 6, 6)).astype("float32")
+    kernel = rng.normal(size=(*kernel_size, 2, 9)).astype("float32")
+    dense = np.zeros((*kernel_size, 6, 9))
+    for group in range(3):
+        filters = slice(3 * group, 3 * group + 3)
+        dense[..., 2 * group : 2 * group + 2, filters] = kernel[..., filters]
+    layer = PaddedConv3D(9, kernel_size, strides, form=form, groups=3)
+    layer.build(x.shape)
+    layer.set_weights([kernel])
+    np.testing.assert_allclose(
+        to_numpy(layer(x)), convolve(x, dense, strides, form), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("form", ["native", "2d"])
+def test_even_kernels_look_ahead(form):
+    x = np.arange(1, 5, dtype="float32").reshape(1, 4, 1, 1, 1)
+    layer = PaddedConv3D(1, (4, 3, 3), form=form, padding="same")
+    layer.build(x.shape)
+    kernel = np.zeros((4, 3, 3, 1, 1), "float32")
+    kernel[:, 1, 1, 0, 0] = 1, 10, 100, 1000
+    layer.set_weights([kernel])
+    np.testing.assert_array_equal(to_numpy(layer(x)).ravel(), [3210, 4321, 432, 43])
+
+
+def test_gradients_through_groups():
+    layer = PaddedConv3D(4, (3, 1, 1), form="native", groups=2)
+    x = np.ones((1, 3, 1, 1, 4), "float32")
+    x[..., 2:] = 2  # the second group
+    layer.build(x.shape)
+
+    def total(kernel, x):
+        return ops.sum(layer.stateless_call([kernel], [], x)[0])
+
+    kernel = np.ones((3, 1, 1, 2, 4), "float32")
+    kernel[..., 2:] = 3
+    by_kernel, by_input = gradients(total, kernel, x)
+    taps = np.broadcast_to(np.reshape([2, 3, 2], (3, 1, 1, 1)), (3, 1, 1, 2))  # frames it meets
+    for filters, value in ((0, 1), (1, 1), (2, 2), (3, 2)):
+        np.testing.assert_array_equal(by_kernel[..., filters], value * taps)
+    # Two filters of its group, through as many taps as meet the frame.
+    np.testing.assert_array_equal(by_input[0, :, 0, 0, 0], [4, 6, 4])
+    np.testing.assert_array_equal(by_input[0, :, 0, 0, 3], [12, 18, 12])
+
+
 def test_kernel_starts_as_kaiming_normal_over_the_outputs():
     layer = PaddedConv3D(64, (1, 3, 3))
     layer.build((None, 4, 8, 8, 16))
@@ -151,8 +201,9 @@ def test_config():
         form="2d",
         kernel_initializer="ones",
         padding="same",
+        groups=2,
     )
-    check_layer(layer, GRID)
+    check_layer(layer, np.concatenate([GRID, 2 * GRID], axis=-1))
 
 
 @pytest.mark.parametrize(
@@ -165,11 +216,17 @@ def test_config():
             r"use form='native'.*strides=\(2, 1, 1\)",
         ),
         (((1, 3, 3), (1, 1, 1), False, "2d", None, "valid"), "'same'.*Received: padding='valid'"),
+        (((1, 3, 3), (1, 1, 1), False, "2d", None, "same", 3), "the 4 filters.*groups=3"),
     ],
 )
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         PaddedConv3D(4, *arguments)
+
+
+def test_groups_that_do_not_divide_the_channels():
+    with pytest.raises(ValueError, match=r"divide the 3 channels\. Received: groups=2"):
+        PaddedConv3D(4, (1, 3, 3), groups=2).build((None, 4, 8, 8, 3))
 
 
 def test_global_image_format_is_ignored():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from harness import check_layer, to_numpy
 
-from keras_acl.layers import PaddedAveragePooling3D, PaddedMaxPooling3D
+from keras_acl.layers import AveragePairs, PaddedAveragePooling3D, PaddedMaxPooling3D
 
 pytestmark = pytest.mark.backends
 
@@ -63,3 +63,14 @@ def test_windows_over_the_far_edge_are_torchs(sides):
     expected = theirs(torch.tensor(x.transpose(0, 4, 1, 2, 3))).numpy().transpose(0, 2, 3, 4, 1)
     np.testing.assert_array_equal(to_numpy(pool(x)), expected)
     assert pool.compute_output_shape(x.shape) == expected.shape
+
+
+def test_averages_of_pairs():
+    x = np.concatenate([GRID, 10 * GRID, 100 * GRID], axis=1)
+    out = to_numpy(AveragePairs()(x))
+    pairs = np.array([[3.5, 5.5], [11.5, 13.5]])  # of the grid's 2 x 2 windows
+    np.testing.assert_allclose(out[0, ..., 0], [5.5 * pairs, 100 * pairs], rtol=1e-6)
+    odd = to_numpy(AveragePairs()(GRID[:, :, :3, :3]))
+    np.testing.assert_allclose(odd[0, 0, ..., 0], [[3.5, 5], [9.5, 11]], rtol=1e-6)
+    assert AveragePairs().compute_output_shape((None, 3, None, 5, 2)) == (None, 2, None, 3, 2)
+    check_layer(AveragePairs(name="pairs"), GRID)

@@ -8,6 +8,7 @@ from tiny_network import LABELS, randomize
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    ARTNetClassifier,
     BottleneckR2Plus1DClassifier,
     C3DClassifier,
     CSNClassifier,
@@ -16,7 +17,10 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
+    STCClassifier,
+    T3DClassifier,
     TSNClassifier,
     X3DClassifier,
 )
@@ -24,6 +28,7 @@ from keras_acl.models import (
 SHORT = ClipSpec(frames=8, span=8, size=32)
 SEGMENTS = ClipSpec(frames=8, span=16, size=32, segments=True)
 LONG = ClipSpec(frames=16, span=16, size=32)
+PIXELS = {"mean": 0.45, "std": 0.225}  # of about one: squares of squares of a hundred overflow
 SMALL = {
     "r3d": (R3DClassifier, SHORT, {"depth": 10, "width": 8}),
     "mc3": (R3DClassifier, SHORT, {"depth": 10, "width": 8, "mixed": True}),
@@ -37,6 +42,10 @@ SMALL = {
     "csn": (CSNClassifier, SHORT, {"depth": 14, "width": 8}),
     "tsn": (TSNClassifier, SEGMENTS, {"backbone": "bn_inception", "width": 8}),
     "eco_lite": (ECOLiteClassifier, SEGMENTS, {"width": 8}),
+    "resnext3d": (ResNeXt3DClassifier, SHORT, {"depth": 14, "width": 8, "groups": 4}),
+    "artnet": (ARTNetClassifier, SHORT, {"depth": 10, "width": 8, **PIXELS}),
+    "stc": (STCClassifier, SHORT, {"depth": 14, "width": 8, "groups": 4}),
+    "t3d": (T3DClassifier, SHORT, {"depth": 13, "growth": 4}),
     "x3d": (X3DClassifier, SHORT, {"width": 8, "depth_factor": 1.0, "hidden": 32}),
 }
 

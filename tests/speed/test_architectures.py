@@ -6,6 +6,7 @@ import pytest
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
+    ARTNetClassifier,
     BottleneckR2Plus1DClassifier,
     CSNClassifier,
     ECOClassifier,
@@ -14,9 +15,12 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
+    STCClassifier,
+    T3DClassifier,
     TSNClassifier,
     X3DClassifier,
 )
@@ -56,6 +60,11 @@ ZOO = {
         {"clip": ClipSpec(frames=32, span=32), "depth": 34, "midplanes": "convolution"},
     ),
     "R(2+1)D R50 16x4": (BottleneckR2Plus1DClassifier, {}),
+    "ResNeXt-101, 16 frames": (ResNeXt3DClassifier, {}),
+    "ResNeXt-101, 64 frames": (ResNeXt3DClassifier, {"clip": ClipSpec(frames=64, span=64)}),
+    "ARTNet-18, 16 frames": (ARTNetClassifier, {}),
+    "STC-ResNeXt-101, 16 frames": (STCClassifier, {}),
+    "T3D-121, 32 frames": (T3DClassifier, {}),
     "ir-CSN R101, 32 frames": (CSNClassifier, {"depth": 101}),
     "ir-CSN R152, 32 frames": (CSNClassifier, {}),
     "TSN R50, 25 frames": (TSNClassifier, {"clip": SEGMENTS}),
@@ -111,6 +120,9 @@ def test_the_table_is_what_the_networks_count(name):
         ("ir-CSN R152, 32 frames", 256, 29.70e6, 96.7e9),  # VMZ's
         ("I3D Inception, 64 frames", 224, 12.69e6, 111.2e9),
         ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's
+        ("ResNeXt-101, 16 frames", 112, 48_340_816, 9.57e9),
+        ("ResNeXt-101, 64 frames", 112, 48_340_816, 38.27e9),
+        ("ARTNet-18, 16 frames", 112, 39_676_176, 25.69e9),  # with fixed weights and biases
         ("S3D, 64 frames", 224, 8.32e6, 71.9e9),  # torchvision's
         ("TSN R50, 25 frames", 224, 24.33e6, 102.2e9),
         ("TSN BN-Inception, 25 frames", 224, 10.67e6, 50.8e9),

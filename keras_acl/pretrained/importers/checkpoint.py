@@ -36,9 +36,11 @@ def import_checkpoint(
     Formats of SlowFast and Slow: PyTorchVideo (`.pyth`), PySlowFast (`.pyth`, and caffe2's `.pkl`),
     MMAction2 (`.pth`). Of R3D, MC3, R(2+1)D and S3D: torchvision (`.pth`), ig65m (R(2+1)D), kylemin
     (S3D). Of R(2+1)D, CSN and C3D: VMZ (caffe2's `.pkl`; CSN's `.pth`, too), MMAction2. Of I3D:
-    kinetics-i3d (TensorFlow's `model.ckpt`), PyTorchVideo, MMAction2 (on ResNet-50). Depth, widths,
-    fusion and classes are read from the tensors; normalisation and choice of slow frames are those
-    of the implementation. Nothing in the file is run, and torch is not needed.
+    kinetics-i3d (TensorFlow's `model.ckpt`), PyTorchVideo, MMAction2 (on ResNet-50). Of 3D ResNeXt:
+    3D-ResNets-PyTorch (`.pth` of its branch CVPR2018). Of TSN and ECO: MMAction, MMAction2,
+    tsn-pytorch, ECO-pytorch. Depth, widths, fusion and classes are read from the tensors;
+    normalisation and choice of slow frames are those of the implementation. Nothing in the file is
+    run, and torch is not needed.
 
     Args:
         file: The checkpoint; of TensorFlow's, which are several files, `model.ckpt` or one of them.

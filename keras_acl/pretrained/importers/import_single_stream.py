@@ -65,6 +65,6 @@ def _check_channels(network: Network) -> None:
         kernel = network.tensors.get(f"{name}_conv/kernel")
         if kernel is not None and kernel.ndim == 5 and kernel.shape[-2] in FLOW:
             raise ValueError(
-                f"{network.path} takes {kernel.shape[-2]} channels, which is optical flow: that is not supported "
-                "yet. Expected a network of RGB frames, with 3."
+                f"{network.path} takes {kernel.shape[-2]} channels, which is optical flow: that is "
+                "not supported yet. Expected a network of RGB frames, with 3."
             )

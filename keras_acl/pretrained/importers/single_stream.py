@@ -11,6 +11,7 @@ from keras_acl.pretrained.importers import (
     kinetics_i3d,
     mmaction2_networks,
     pytorchvideo_networks,
+    resnext_networks,
     segment_networks,
     torchvision_networks,
     vmz_networks,
@@ -24,6 +25,7 @@ _ALL = (
     *kinetics_i3d.BUILDERS,
     *vmz_networks.BUILDERS,
     *mmaction2_networks.BUILDERS,
+    *resnext_networks.BUILDERS,
 )
 FORMATS = tuple(format_ for format_, _ in _ALL)
 # By the format's name: a function of its tensors, which it may bring into the layout here, and of

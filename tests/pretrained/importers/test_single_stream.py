@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from pretrained.importers import c3d, kylemin_s3d
+from pretrained.importers import c3d, kylemin_s3d, resnext3d
 from pretrained.importers.drawn import clip_of, drawn
 from pretrained.importers.parity import FOLDER, assert_close
 
@@ -19,6 +19,7 @@ from keras_acl.models import (
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
+    ResNeXt3DClassifier,
     S3DClassifier,
     X3DClassifier,
 )
@@ -130,6 +131,40 @@ def test_logits_are_those_of_c3d(implementation, tmp_path):
     assert (model.width, model.hidden, model.clip.size) == (8, 32, 112)
     assert len(report.sources[0].used) == len(model.weights)
     assert_close(model(clip), expected)
+
+
+def resnext(blocks, groups: int) -> tuple[dict, np.ndarray]:
+    """Tensors of a small 3D ResNeXt, and its logits of a clip of 16 frames of 64²."""
+    network = resnext3d.ResNeXt(CLASSES, blocks, 16, 64, width=8, groups=groups).eval()
+    state = drawn({name: value.shape for name, value in network.state_dict().items()})
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+    frames = torch.from_numpy(clip_of(16, 64)).float()
+    frames = frames - torch.tensor([114.7748, 107.7354, 99.4750])
+    with torch.no_grad():
+        return state, network(frames.permute(0, 4, 1, 2, 3)).numpy()
+
+
+@pytest.mark.backends
+def test_logits_are_those_of_3d_resnext(tmp_path):
+    state, expected = resnext((1, 1, 1, 1), 4)
+    file = tmp_path / "resnext-14-kinetics.pth"
+    tensors = {f"module.{name}": torch.from_numpy(value) for name, value in state.items()}
+    # As its training writes it, from several GPUs.
+    torch.save({"arch": "resnext-14", "epoch": 150, "state_dict": tensors}, file)
+    model, report = import_checkpoint(file, clip=ClipSpec(frames=16, span=16, size=64))
+    assert type(model) is ResNeXt3DClassifier
+    assert (model.depth, model.width, model.groups) == (14, 8, 4)
+    assert len(report.sources[0].used) == len(model.weights)
+    assert_close(model(clip_of(16, 64)), expected)
+
+
+def test_a_resnext_that_is_none_is_refused(tmp_path):
+    state, _ = resnext((1, 1, 1, 2), 4)
+    with pytest.raises(ValueError, match=r"pth: it has stages of \(1, 1, 1, 2\) bottleneck"):
+        import_checkpoint(saved(state, tmp_path / "resnext.pth"))
+    state, _ = resnext((1, 1, 1, 1), 1)  # another ResNet with these names
+    with pytest.raises(ValueError, match=r"no place in an R3D or MC3: conv1\.weight"):
+        import_checkpoint(saved(state, tmp_path / "resnet.pth"))
 
 
 def test_the_clip_is_the_classes_own_unless_given(tmp_path):
