@@ -10,15 +10,18 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+from keras_acl.models import C3DClassifier
 from keras_acl.pretrained import list_presets
-from keras_acl.speed.architectures import architecture_costs
+from keras_acl.speed.architectures import ArchitectureCost, architecture_costs
+from keras_acl.speed.cost import count_multiply_adds, count_parameters
 from keras_acl.system.figures import save_figure
 
 from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
-OWN = "its own code"
+OWN = "the projects' own code"
 ANEW = "code written anew in the tests"
+OWN_AND_ANEW = "torchvision's or PyTorchVideo's own code; the others: code written anew"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +31,7 @@ class System:
     Args:
         name: As the literature calls it.
         network: Class of `keras_acl.models`.
-        cost: Its row of `keras-acl costs`.
+        cost: Its row of `keras-acl costs`, or "C3D".
         published: Accuracies, and whose.
         files: Checkpoints that `import_checkpoint` reads.
         parity: What the logits were compared with; "" where there is nothing to compare with.
@@ -77,22 +80,32 @@ SYSTEMS = (
         "I3DClassifier",
         "I3D Inception, 64 frames",
         "K400 71.1 on the test set (kinetics-i3d); UCF101 94.8, split 1 (MMAction)",
+        "kinetics-i3d",
+        ANEW,
     ),
     System(
         "I3D on ResNet-50",
         "InflatedResNetClassifier",
         "I3D 8x8 R50",
         "K400 73.27 (PyTorchVideo)",
-        "PyTorchVideo",
-        OWN,
+        "PyTorchVideo, MMAction2",
+        OWN_AND_ANEW,
     ),
     System(
         "R(2+1)D-34",
         "R2Plus1DClassifier",
         "R(2+1)D-34, 32 frames",
         "K400 72.0, two streams 73.9 (its paper); 80.0 from IG-65M (VMZ)",
-        "torchvision (18), ig65m",
-        "torchvision's code",
+        "torchvision (18), ig65m, VMZ, MMAction2",
+        OWN_AND_ANEW,
+    ),
+    System(
+        "R(2+1)D on ResNet-50",
+        "BottleneckR2Plus1DClassifier",
+        "R(2+1)D R50 16x4",
+        "K400 76.01 (PyTorchVideo)",
+        "PyTorchVideo",
+        OWN,
     ),
     System(
         "S3D",
@@ -100,14 +113,14 @@ SYSTEMS = (
         "S3D, 64 frames",
         "K400 68.37 (torchvision); 72.08 (kylemin)",
         "torchvision, kylemin",
-        "torchvision's code",
+        OWN_AND_ANEW,
     ),
     System(
         "C3D",
         "C3DClassifier",
-        "",
+        "C3D",
         "UCF101 82.26 (MMAction), 83.08 (MMAction2)",
-        "MMAction2, DavideA",
+        "MMAction2, DavideA, VMZ",
         ANEW,
     ),
     System(
@@ -143,12 +156,38 @@ SYSTEMS = (
         ANEW,
     ),
     System(
+        "3D ResNeXt-101",
+        "ResNeXt3DClassifier",
+        "ResNeXt-101, 64 frames",
+        "UCF101 94.5, 64 frames (its paper)",
+        "3D-ResNets-PyTorch",
+        ANEW,
+    ),
+    System(
+        "ARTNet-18",
+        "ARTNetClassifier",
+        "ARTNet-18, 16 frames",
+        "K400 69.2, with TSN 70.7; UCF101 93.5, with TSN 94.3 (its repository)",
+    ),
+    System(
+        "T3D",
+        "T3DClassifier",
+        "T3D-121, 32 frames",
+        "UCF101 91.7 (its paper)",
+    ),
+    System(
+        "STC-ResNeXt-101",
+        "STCClassifier",
+        "STC-ResNeXt-101, 16 frames",
+        "K400 68.7 (its paper)",
+    ),
+    System(
         "ir-CSN-152",
         "CSNClassifier",
         "ir-CSN R152, 32 frames",
         "K400 82.87 from IG-65M, 76.53 from scratch (MMAction2)",
-        "PyTorchVideo (R101)",
-        "PyTorchVideo's code",
+        "PyTorchVideo (R101), VMZ, MMAction2",
+        OWN_AND_ANEW,
     ),
     System(
         "X3D-M",
@@ -166,7 +205,8 @@ HEAD = (
     "costs`). Accuracies were published by others, in per cent, under protocols of their own; "
     "**none was measured here**. *Files* are the checkpoints that `import_checkpoint` reads; "
     "*logits as* says what they were compared with, with random weights, within 1e-4 of the "
-    "largest ([tests](../tests/README.md)).\n\n"
+    "largest ([tests](../tests/README.md)); where it is empty there is no code or file to compare "
+    "with, and the class is built from the paper or its description.\n\n"
     "| system | class | GMACs | parameters | published | files | logits as |\n"
     "|---|---|---|---|---|---|---|\n"
 )
@@ -178,20 +218,23 @@ FOOT = (
 )
 
 
+def c3d_cost() -> ArchitectureCost:
+    """Counted on the network: its fc6 sees a whole map of 112, which no table by strides tells."""
+    model, size = C3DClassifier(400), 112
+    return ArchitectureCost("C3D", count_multiply_adds(model, size), count_parameters(model), size)
+
+
 def page() -> str:
     """The page."""
-    costs = {row.name: row for row in architecture_costs()}
+    costs = {row.name: row for row in [*architecture_costs(), c3d_cost()]}
     lines = []
     for one in SYSTEMS:
-        cost = costs.get(one.cost)
-        size = "" if cost is None else f" @{cost.size}"
-        adds = "" if cost is None else f"{cost.multiply_adds / 1e9:.1f}{size}"
-        weights = "" if cost is None else f"{cost.parameters / 1e6:.2f} M"
+        cost = costs[one.cost]
         cells = (
             one.name,
             f"`{one.network}`",
-            adds,
-            weights,
+            f"{cost.multiply_adds / 1e9:.1f} @{cost.size}",
+            f"{cost.parameters / 1e6:.2f} M",
             one.published,
             one.files,
             one.parity,

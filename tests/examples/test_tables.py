@@ -23,7 +23,7 @@ def test_every_network_of_the_package_has_a_row():
         "VideoClassifier",
         "R3DClassifier",  # no system of the paper's
     }
-    assert {one.cost for one in tables.SYSTEMS} - {""} <= set(ARCHITECTURES)
+    assert {one.cost for one in tables.SYSTEMS} - {"C3D"} <= set(ARCHITECTURES)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
