@@ -16,6 +16,7 @@ from keras_acl.models.single_stream import SingleStreamClassifier
 
 BLOCKS = BASIC_BLOCKS | {152: (3, 8, 36, 3)}
 MIDPLANES = ("block", "convolution")
+OPTIONS = ("depth", "width", "midplanes", "epsilon", "stem_pool", "split_all")
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -96,25 +97,11 @@ class R2Plus1DClassifier(SingleStreamClassifier):
 
     def get_config(self):
         """Arguments of the constructor."""
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "width": self.width,
-            "midplanes": self.midplanes,
-            "epsilon": self.epsilon,
-            "stem_pool": self.stem_pool,
-            "split_all": self.split_all,
-        }
+        return {**super().get_config(), **{name: getattr(self, name) for name in OPTIONS}}
 
 
 def midplanes_of(entering: int, leaving: int, places: int = 9) -> int:
-    """Channels between a spatial and a temporal convolution with the parameters of a 3D one.
-
-    Args:
-        entering: Channels of its input.
-        leaving: Channels of its output.
-        places: Those of its kernel in space: 9 of 3x3x3.
-    """
+    """Channels between a spatial kernel of so many places and a temporal one of three."""
     return 3 * places * entering * leaving // (places * entering + 3 * leaving)
 
 

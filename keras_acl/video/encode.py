@@ -1,4 +1,4 @@
-"""The one writer of H.264, and copies of videos that decode fast."""
+"""The one writer of videos, and copies of them that decode fast."""
 
 import contextlib
 import dataclasses
@@ -43,7 +43,7 @@ class Codec:
 
 
 # By PSNR, the usual qualities are alike; MPEG-4 is up to half as large again, and decodes in 0.6 of
-# the time (examples/benchmarks/shrinking.py).
+# the time (examples/benchmarks/data.py).
 CODECS = {"mpeg4": Codec(1, 31, 3, 8190), "h264": Codec(0, 51, 20, 16384)}
 
 
