@@ -74,7 +74,7 @@ def record(preset: Preset) -> dict:
         "card": preset.card.to_dict(),
         "architecture": preset.architecture.__name__,
         "arguments": {key: preset.arguments[key] for key in preset.arguments if key != "clip"},
-        "clip": dataclasses.asdict(clip_of(preset)),
+        "clip": clip_of(preset).to_dict(),
         "labels": preset.labels,
         "parameters": preset.parameters,
         "multiply_adds": preset.multiply_adds,

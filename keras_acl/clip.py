@@ -45,6 +45,11 @@ class ClipSpec:
                 f"Received: frames={self.frames}, span={self.span}"
             )
 
+    def to_dict(self) -> dict[str, int | float | bool]:
+        """The fields for JSON; `segments` only where it is True, as no file needs it otherwise."""
+        fields = dataclasses.asdict(self)
+        return fields if self.segments else {k: v for k, v in fields.items() if k != "segments"}
+
     @property
     def seconds(self) -> float:
         """Length of the video that one clip, or one window, covers."""

@@ -24,7 +24,12 @@ def test_seconds_follow_span_and_rate():
 
 
 def test_segments_are_a_yes_or_no():
-    assert ClipSpec(frames=8, segments=True).segments
+    clip = ClipSpec(frames=8, segments=True)
+    assert clip.segments
+    assert ClipSpec(**clip.to_dict()) == clip
+    before = {"frames": 32, "span": 64, "fps": 30.0, "size": 224}  # in files of 0.1.0
+    assert ClipSpec().to_dict() == before
+    assert ClipSpec(**before) == ClipSpec()
     with pytest.raises(ValueError, match=r"segments is True or False\. Received: segments=8"):
         ClipSpec(segments=8)
 

@@ -1,6 +1,5 @@
 """What an exported file is told to say of itself; `engines.metadata` reads it."""
 
-import dataclasses
 import importlib
 import json
 import zipfile
@@ -35,7 +34,7 @@ def describe(model: VideoClassifier, outputs: list[str]) -> dict[str, Any]:
         "version": importlib.import_module("keras_acl").__version__,
         "name": model_name(model),
         "architecture": type(model).__name__,
-        "clip": dataclasses.asdict(model.clip),
+        "clip": model.clip.to_dict(),
         "labels": None if model.labels is None else list(model.labels),
         "num_classes": model.num_classes,
         "multi_label": model.multi_label,

@@ -62,9 +62,8 @@ class PaddedConv3D(keras.layers.Layer):
             that its convolution wants once, a variable at every call. Not saved with the layer.
 
     Raises:
-        ValueError: For an even kernel, an unknown form or padding, filters or channels that the
-            groups do not divide, or `form="2d"` with a k×k×k kernel, a stride in time and `"same"`
-            padding.
+        ValueError: For an even kernel, an unknown form or padding, or filters or channels that the
+            groups do not divide.
 
     Example:
         >>> layer = PaddedConv3D(8, kernel_size=(1, 3, 3), strides=(1, 2, 2))
@@ -97,12 +96,6 @@ class PaddedConv3D(keras.layers.Layer):
             )
         _check_groups(groups, filters=filters)
         separable = kernel_size[0] == 1 or tuple(kernel_size[1:]) == (1, 1)
-        if form == "2d" and not separable and strides[0] != 1 and padding == "same":
-            raise ValueError(
-                "With padding='same', a kernel over time and space has a 2D form for a temporal "
-                "stride of 1 only; use form='native'. "
-                f"Received: kernel_size={kernel_size}, strides={strides}"
-            )
         self.filters = filters
         self.kernel_size = tuple(kernel_size)
         self.strides = tuple(strides)
@@ -192,11 +185,15 @@ class PaddedConv3D(keras.layers.Layer):
         x = self._convolve_padded(x, kernel, self.strides[1:])
         _, height, width, _ = ops.shape(x)
         x = ops.reshape(x, (-1, frames, height, width, taps * filters))
-        outside = ((taps - 1) // 2, taps // 2)  # an even kernel, padded as "same", looks ahead
-        x = ops.pad(x, [(0, 0), outside, (0, 0), (0, 0), (0, 0)])
-        parts = [slice(i * filters, (i + 1) * filters) for i in range(taps)]
         stride = self.strides[0]
-        return sum(x[:, i : i + frames : stride, ..., part] for i, part in enumerate(parts))
+        last = (-(-frames // stride) - 1) * stride + 1  # of the frames that a slice meets
+        before = after = explicit_padding(taps)
+        if self.padding == "same":
+            around = max(last - 1 + taps - frames, 0)
+            before, after = around // 2, around - around // 2
+        x = ops.pad(x, [(0, 0), (before, after), (0, 0), (0, 0), (0, 0)])
+        parts = [slice(i * filters, (i + 1) * filters) for i in range(taps)]
+        return sum(x[:, i : i + last : stride, ..., part] for i, part in enumerate(parts))
 
     def _convolve_padded(self, x, kernel, strides: tuple[int, ...]):
         if self.padding == "same":

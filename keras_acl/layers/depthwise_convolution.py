@@ -62,12 +62,13 @@ class DepthwiseConv3D(PaddedConv3D):
         x = ops.depthwise_conv(
             x, kernel, self.strides[1], padding="valid", data_format="channels_last"
         )
-        x = ops.reshape(x, (-1, frames, *ops.shape(x)[1:3], channels, taps))
+        # Five dimensions, as LiteRT pads no more: the taps of a channel stand side by side.
+        x = ops.reshape(x, (-1, frames, *ops.shape(x)[1:3], channels * taps))
         before = explicit_padding(taps)
         if before:
-            x = ops.pad(x, [(0, 0), (before, before), *[(0, 0)] * 4])
+            x = ops.pad(x, [(0, 0), (before, before), *[(0, 0)] * 3])
         stride = self.strides[0]
-        return sum(x[:, tap : tap + frames : stride, ..., tap] for tap in range(taps))
+        return sum(x[:, tap : tap + frames : stride, ..., tap::taps] for tap in range(taps))
 
     def compute_output_shape(self, input_shape):
         """Sizes shrink by the strides alone, rounded up."""

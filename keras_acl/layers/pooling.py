@@ -15,13 +15,16 @@ class _PaddedPooling3D(keras.layers.Layer):
         self,
         pool_size: Size = (1, 3, 3),
         strides: Size = (1, 2, 2),
-        padding: Size | None = None,
+        padding: Size | str | None = None,
         ceil_mode: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.pool_size, self.strides = tuple(pool_size), tuple(strides)
-        self.padding = tuple(padding or (size // 2 for size in pool_size))
+        half = tuple(size // 2 for size in pool_size)
+        self.padding: tuple[int, ...] | str = (
+            padding if isinstance(padding, str) else tuple(padding or half)
+        )
         self.ceil_mode = ceil_mode
 
     def pool_frames(self, x):
@@ -32,16 +35,20 @@ class _PaddedPooling3D(keras.layers.Layer):
         """Make one frame of those that a window holds."""
         raise NotImplementedError
 
-    def _pads(self) -> list[tuple[int, int]]:
-        """Zeros before and behind, (T, H, W)."""
+    def _pads(self, frames: int) -> list[tuple[int, int]]:
+        """Zeros before and behind, (T, H, W); in space "same" is left to the backend."""
+        if isinstance(self.padding, str):
+            taps, stride = self.pool_size[0], self.strides[0]
+            around = max((-(-frames // stride) - 1) * stride + taps - frames, 0)
+            return [(around // 2, around - around // 2), (0, 0), (0, 0)]
         more = [stride - 1 if self.ceil_mode else 0 for stride in self.strides]
         return [(pad, pad + extra) for pad, extra in zip(self.padding, more, strict=True)]
 
     def call(self, inputs):
         """Pool every frame, then the frames."""
         taps, stride = self.pool_size[0], self.strides[0]
-        in_time, *in_space = self._pads()
         _, frames, height, width, channels = ops.shape(inputs)
+        in_time, *in_space = self._pads(frames)
         x = ops.reshape(inputs, (-1, height, width, channels))  # (B·T, H, W, C)
         if any(map(any, in_space)):
             x = ops.pad(x, [(0, 0), *in_space, (0, 0)])
@@ -57,10 +64,16 @@ class _PaddedPooling3D(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """Sizes of what the windows that fit make."""
         batch, *sizes, channels = input_shape
+        if self.padding == "same":
+            pooled = [
+                None if size is None else -(-size // stride)
+                for size, stride in zip(sizes, self.strides, strict=True)
+            ]
+            return (batch, *pooled, channels)
         pooled = [
             None if size is None else (size + sum(pads) - window) // stride + 1
             for size, pads, window, stride in zip(
-                sizes, self._pads(), self.pool_size, self.strides, strict=True
+                sizes, self._pads(sizes[0]), self.pool_size, self.strides, strict=True
             )
         ]
         return (batch, *pooled, channels)
@@ -87,7 +100,8 @@ class PaddedMaxPooling3D(_PaddedPooling3D):
     Args:
         pool_size: Sizes (T, H, W).
         strides: Strides (T, H, W).
-        padding: Zeros (T, H, W) on each side; `None` for half of each size, rounded down.
+        padding: Zeros (T, H, W) on each side; `None` for half of each size, rounded down; `"same"`
+            for TensorFlow's, whose sides depend on the size.
         ceil_mode: Whether a window may stand over the far edge, as torch's and Caffe's `ceil_mode`.
         **kwargs: Name, dtype and the other arguments of every Keras layer.
 
@@ -100,8 +114,9 @@ class PaddedMaxPooling3D(_PaddedPooling3D):
 
     def pool_frames(self, x):
         """Pool (B, H, W, C)."""
+        padding = "same" if self.padding == "same" else "valid"
         return ops.max_pool(
-            x, self.pool_size[1:], self.strides[1:], padding="valid", data_format="channels_last"
+            x, self.pool_size[1:], self.strides[1:], padding=padding, data_format="channels_last"
         )
 
     def join(self, frames: list):
@@ -113,7 +128,8 @@ class PaddedMaxPooling3D(_PaddedPooling3D):
 class PaddedAveragePooling3D(_PaddedPooling3D):
     """Average pooling; zeros of the padding count, as in torch and Caffe.
 
-    Arguments and shapes are those of `PaddedMaxPooling3D`; values may be any.
+    Arguments and shapes are those of `PaddedMaxPooling3D`, but for `padding="same"`; values may be
+    any.
     """
 
     def pool_frames(self, x):

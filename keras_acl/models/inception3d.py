@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_acl.clip import ClipSpec
-from keras_acl.layers import conv_norm
+from keras_acl.layers import PaddedMaxPooling3D, conv_norm
 from keras_acl.layers.residual import ConvolutionOptions, Size
 from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.single_stream import SingleStreamClassifier
@@ -130,9 +130,7 @@ class I3DClassifier(InceptionClassifier):
 
     def max_pool(self, x, size: Size, strides: Size, *, name: str):
         """A maximum pool, padded as TensorFlow does."""
-        return keras.layers.MaxPooling3D(
-            size, strides, "same", data_format="channels_last", name=name
-        )(x)
+        return PaddedMaxPooling3D(size, strides, "same", name=name)(x)
 
 
 def inception(frames: int, width: int, convolve: Callable, pool: Callable) -> keras.Model:

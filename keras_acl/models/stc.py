@@ -22,10 +22,10 @@ class STCClassifier(SingleStreamClassifier):
     space; the temporal branch (TCB) one of every channel and frame from the means of all frames.
     Both are two dense layers, the first of which has a `reduction`-th of the values.
 
-    Built from the paper's description; its authors published neither code nor weights, so no parity
-    is claimed. Where the description leaves a choice, here the gates stand before the shortcut is
-    added, and the temporal branch sees all frames of a clip at once. With `num_classes` alone
-    70,491,840 parameters and 9.59 billion multiply-adds a 112² clip of 16 frames.
+    Built from the paper's description; neither code nor weights of its authors were found, so no
+    parity is claimed. Where the description leaves a choice, here the gates stand before the
+    shortcut is added, and the temporal branch sees all frames of a clip at once. With `num_classes`
+    alone 70,491,840 parameters and 9.59 billion multiply-adds a 112² clip of 16 frames.
 
     Args:
         num_classes: Number of classes (L).

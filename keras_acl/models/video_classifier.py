@@ -1,7 +1,6 @@
 """What all classifiers share: the clip they take, its normalisation, the head, the config."""
 
 import contextlib
-import dataclasses
 import inspect
 from collections.abc import Iterator, Sequence
 
@@ -203,7 +202,7 @@ class VideoClassifier(CompiledAndFitted):
         return {
             **config,
             "num_classes": self.num_classes,
-            "clip": dataclasses.asdict(self.clip),
+            "clip": self.clip.to_dict(),
             "labels": None if self.labels is None else list(self.labels),
             "multi_label": self.multi_label,
             "mean": self.mean,

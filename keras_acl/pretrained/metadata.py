@@ -50,6 +50,7 @@ class Metadata:
     def write(self, folder: Path) -> None:
         """Write `metadata.json`."""
         values = {"format": FORMAT, **dataclasses.asdict(self), "card": self.card.to_dict()}
+        values["clip"] = self.clip.to_dict()
         text = json.dumps(values, indent=2, ensure_ascii=False)
         (folder / METADATA).write_text(text + "\n", encoding="utf-8")
 

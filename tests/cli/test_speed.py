@@ -7,6 +7,7 @@ from tiny_network import two_stream
 from keras_acl import pretrained
 from keras_acl.inference import engine_choice
 from keras_acl.speed import throughput as benchmarking
+from keras_acl.speed.architectures import ARCHITECTURES
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
 from keras_acl.speed.throughput import DATA, INFERENCE, TOGETHER, TRAINING, Rate
 
@@ -96,7 +97,7 @@ def test_costs_of_every_architecture(call):
     code, out, _ = call("costs", *options, "--json")
     assert code == 0
     rows = {row["name"]: row for row in json.loads(out)}
-    assert len(rows) == 20
+    assert len(rows) == len(ARCHITECTURES)
     ours, without = (
         rows["AC + SCAM 4x16 R50 (the paper's)"],
         rows["SlowFast 4x16 R50 without fusion"],

@@ -8,10 +8,12 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from models.zoo import clips_for, made
 from tiny_network import LABELS, random_clips, randomize, slow, slowfast, two_stream
 from video_files import numbered_frames, write_video
 
 import keras_acl
+from keras_acl import load_model
 from keras_acl.engines import read_metadata
 from keras_acl.inference import export_model
 from keras_acl.inference.export_formats import FORMATS
@@ -244,3 +246,15 @@ def test_difference():
     assert np.isnan(difference)
     with pytest.raises(ValueError, match=r"\(1,\)"):
         largest_difference(ours, {**ours, "map": np.zeros(2)})
+
+
+@needs_tensorflow
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["i3d", "csn", "x3d", "tsn"])
+def test_networks_of_the_zoo_on_a_phone(name, tmp_path):
+    """LiteRT, which pads at most five dimensions, and knows no 3D pools."""
+    model = made(name)
+    clips = clips_for(model)
+    exported = load_model(export(model, tmp_path / "model.tflite", batch=2).path)
+    expected = model.predict_on_batch(clips)
+    np.testing.assert_allclose(exported.predict(clips), expected, rtol=1e-3, atol=1e-3)

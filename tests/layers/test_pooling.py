@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from harness import check_layer, to_numpy
@@ -52,6 +53,18 @@ def test_pooling_in_three_dimensions_is_torchs(layer):
         ours = to_numpy(pool(x))
         np.testing.assert_allclose(ours, expected.numpy().transpose(0, 2, 3, 4, 1), rtol=1e-6)
         assert pool.compute_output_shape(x.shape) == ours.shape
+
+
+@pytest.mark.parametrize("sizes", [(4, 7, 6), (5, 8, 5)])
+@pytest.mark.parametrize(("window", "stride"), [((3, 3, 3), (2, 2, 2)), ((1, 3, 3), (1, 2, 2))])
+def test_same_padding_is_that_of_keras(sizes, window, stride):
+    x = np.random.default_rng(0).random((1, *sizes, 2)).astype("float32")
+    pool = PaddedMaxPooling3D(window, stride, "same", name="pool")
+    theirs = keras.layers.MaxPooling3D(window, stride, "same", data_format="channels_last")
+    np.testing.assert_array_equal(to_numpy(pool(x)), to_numpy(theirs(x)))
+    assert pool.compute_output_shape(x.shape) == theirs.compute_output_shape(x.shape)
+    copy = PaddedMaxPooling3D.from_config(pool.get_config())
+    np.testing.assert_array_equal(to_numpy(copy(x)), to_numpy(pool(x)))
 
 
 @pytest.mark.parametrize("sides", [(7, 6), (8, 5)])

@@ -14,8 +14,9 @@ FILES = {str(file.relative_to(ROOT)): file.read_text("utf-8") for file in ROOT.r
 PRIVATE = re.compile(r"_[a-z]\w*")
 # Of a named tuple, and of `os`, in spite of their names.
 PUBLIC = {"_asdict", "_exit", "_fields", "_replace"}
-# A format is written and run by its own framework, whatever computes.
-EXPORTS = {f"inference/{name}.py" for name in ("export_formats", "export_metadata", "parity")}
+# A format is written, read and run by its own framework, whatever computes.
+FORMATS = {f"inference/{name}.py" for name in ("export_formats", "export_metadata", "parity")}
+FORMATS.add("pretrained/importers/tensorflow_files.py")
 backends = pytest.mark.backends
 
 
@@ -54,7 +55,7 @@ def test_one_file_alone_asks_for_the_backend_and_imports_it():
         r"(?m)backend\.backend\(|config\.backend\(|^\s*import (tensorflow|jax|torch)\b|"
         r"""from (tensorflow|jax|torch)[. ]|import_module\(["'](tensorflow|jax|torch)"""
     )
-    asking = {name for name, text in FILES.items() if asks.search(text)} - EXPORTS
+    asking = {name for name, text in FILES.items() if asks.search(text)} - FORMATS
     assert asking == {
         f"system/{name}.py" for name in ("devices", "distribution", "keras_internals")
     }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_acl.clip import ClipSpec
 from keras_acl.evaluation.held_out import SPLIT
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.dotted_names import dotted_names
@@ -109,6 +110,7 @@ def _read_settings(file: Path) -> dict[str, Any]:
         for field in fields
         if field.default is not dataclasses.MISSING
     }
+    defaults |= {f"clip.{field.name}": field.default for field in dataclasses.fields(ClipSpec)}
     try:
         record = dotted_names(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, AttributeError) as error:

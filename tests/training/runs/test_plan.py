@@ -1,4 +1,3 @@
-import dataclasses
 from pathlib import Path
 
 import keras
@@ -17,8 +16,8 @@ def test_the_network_suits_the_device(monkeypatch, devices, network):
 
 def test_clips_suit_the_network():
     assert set(training.NETWORKS) == set(training.CLIPS) == set(training.LEARNING_RATES)
-    assert dataclasses.astuple(training.clip_for("r50")) == (32, 64, 30.0, 224)
-    assert dataclasses.astuple(training.clip_for("small", size=64)) == (16, 64, 30.0, 64)
+    assert training.clip_for("r50") == ClipSpec(32, 64, 30.0, 224)
+    assert training.clip_for("small", size=64) == ClipSpec(16, 64, 30.0, 64)
 
 
 def test_what_is_not_said_is_the_usual():

@@ -3,7 +3,7 @@
 Writes examples/tables.md and examples/pictures/presets.png. Costs are counted; accuracies are
 those that others published, each with its source; none was measured here.
 
-    python examples/tables.py
+    python examples/systems.py
 """
 
 import argparse
@@ -214,7 +214,7 @@ FOOT = (
     "\n![Accuracy against multiply-adds of the presets](pictures/presets.png)\n\n"
     "The presets for Kinetics-400 whose accuracy somebody measured; multiply-adds of one view "
     "(`keras-acl presets --task kinetics400`).\n\n"
-    "Written by `python examples/tables.py`.\n"
+    "Written by `python examples/systems.py`.\n"
 )
 
 

@@ -1,7 +1,7 @@
 """The page of the paper's systems is what its script writes, and names what there is."""
 
 import pytest
-import tables
+import systems
 
 import keras_acl.models
 from keras_acl.models import VideoClassifier
@@ -9,7 +9,7 @@ from keras_acl.speed.architectures import ARCHITECTURES
 
 
 def test_the_page_is_what_the_script_writes():
-    assert (tables.HERE / "tables.md").read_text(encoding="utf-8") == tables.page()
+    assert (systems.HERE / "tables.md").read_text(encoding="utf-8") == systems.page()
 
 
 def test_every_network_of_the_package_has_a_row():
@@ -19,14 +19,14 @@ def test_every_network_of_the_package_has_a_row():
         if isinstance(found := getattr(keras_acl.models, name), type)
         and issubclass(found, VideoClassifier)
     }
-    assert {one.network for one in tables.SYSTEMS} == classes - {
+    assert {one.network for one in systems.SYSTEMS} == classes - {
         "VideoClassifier",
         "R3DClassifier",  # no system of the paper's
     }
-    assert {one.cost for one in tables.SYSTEMS} - {"C3D"} <= set(ARCHITECTURES)
+    assert {one.cost for one in systems.SYSTEMS} - {"C3D"} <= set(ARCHITECTURES)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_picture_is_drawn(tmp_path):
-    tables.picture(tmp_path / "presets.png")
+    systems.picture(tmp_path / "presets.png")
     assert (tmp_path / "presets.png").stat().st_size > 10_000
