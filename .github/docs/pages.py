@@ -19,6 +19,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 def on_files(files, config):
     """Add the pages, what they link to, the tutorials and the reference; MkDocs calls this."""
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("*/README.md"))]
+    pages.append(ROOT / "examples" / "tables.md")
     for pattern in ("examples/*/**/README.md", "tests/*/**/README.md", "weights/*/README.md"):
         pages += sorted(ROOT.glob(pattern))
     tutorials = sorted((ROOT / "examples" / "tutorials").glob("*.ipynb"))

@@ -149,9 +149,6 @@ class AveragePairs(keras.layers.Layer):
 
     Frames are folded into the batch, as in `PaddedMaxPooling3D`.
 
-    Args:
-        **kwargs: Name, dtype and the other arguments of every Keras layer.
-
     Input shape:
         `(batch, time, height, width, channels)`; height and width may be `None`.
 
