@@ -217,7 +217,8 @@ class VideoClassifier(CompiledAndFitted):
     def from_config(cls, config, custom_objects=None):
         """Build the model that `get_config` describes."""
         config = dict(config)
-        config["clip"] = ClipSpec(**config["clip"])
+        if not isinstance(config["clip"], ClipSpec):
+            config["clip"] = ClipSpec(**config["clip"])
         for key, value in config.items():
             if isinstance(value, dict) and "class_name" in value:
                 config[key] = keras.saving.deserialize_keras_object(value, custom_objects)
