@@ -137,7 +137,7 @@ def train(
         "start": start,
         "videos": _list_digest(data.videos),
         "batch_size": data.batch_size,
-        **{f"clip.{key}": value for key, value in dataclasses.asdict(data.clip).items()},
+        **{f"clip.{key}": value for key, value in data.clip.to_dict().items()},
         **{f"recipe.{key}": value for key, value in dataclasses.asdict(recipe).items()},
     }
 

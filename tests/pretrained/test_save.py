@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import h5py
@@ -24,7 +23,7 @@ def test_the_folder_says_what_it_holds(model, saved):
     assert metadata["labels"] == list(LABELS)
     assert metadata["parameters"] == count_parameters(model)
     assert metadata["multiply_adds"] == count_multiply_adds(model)
-    assert metadata["clip"] == dataclasses.asdict(CLIP)
+    assert metadata["clip"] == CLIP.to_dict()
     assert set(metadata["versions"]) == {"keras-acl", "keras"}
     assert metadata["card"]["metrics"][0]["protocol"] == "one centre clip"
     config = json.loads((saved / "config.json").read_text())
