@@ -246,7 +246,7 @@ def page() -> str:
 def picture(file: Path) -> None:
     """Accuracy against multiply-adds of the presets, each under its own protocol."""
     rows = list_presets("kinetics-400", min_top1=0)
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(9, 7), layout="constrained")
     axes = figure.subplots()
     for source in dict.fromkeys(row.measured_by for row in rows):
         own = [row for row in rows if row.measured_by == source]
@@ -258,23 +258,23 @@ def picture(file: Path) -> None:
             alpha=0.6,
             label=f"measured by {source}",
         )
-    named: list[tuple[float, float]] = []
-    for row in rows:
-        place = row.multiply_adds / 1e9, row.top1 or 0.0
-        crowded = any(0.5 < place[0] / x < 2 and abs(place[1] - y) < 0.6 for x, y in named)
+    places = [(row.multiply_adds / 1e9, row.top1 or 0.0) for row in rows]
+    for row, (adds, top1) in zip(rows, places, strict=True):
+        # To the right, but where another point is close by on that side.
+        left = any(1 < x / adds < 1.5 and abs(y - top1) < 0.5 for x, y in places)
         axes.annotate(
             row.name.removesuffix("_k400"),
-            place,
-            xytext=(0, -14 if crowded else 9),
+            (adds, top1),
+            xytext=(-10 if left else 10, 0),
             textcoords="offset points",
-            ha="center",
+            ha="right" if left else "left",
+            va="center",
             fontsize=7,
         )
-        named.append(place)
     axes.set_xscale("log")
     axes.set_xlabel("multiply-adds of one view, in billions (areas: parameters)")
     axes.set_ylabel("top-1 on Kinetics-400 in %")
-    axes.margins(0.12)
+    axes.margins(0.2, 0.08)
     axes.legend(loc="lower left", fontsize=8)
     axes.grid(alpha=0.3)
     save_figure(figure, file)
