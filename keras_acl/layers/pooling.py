@@ -11,21 +11,27 @@ Size = tuple[int, int, int]
 class _PaddedPooling3D(keras.layers.Layer):
     """What both pools share: padding, and frames folded into the batch, so that pooling is 2D."""
 
+    ceil_mode = False
+    named_paddings: tuple[str, ...] = ()
+
     def __init__(
         self,
         pool_size: Size = (1, 3, 3),
         strides: Size = (1, 2, 2),
         padding: Size | str | None = None,
-        ceil_mode: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if isinstance(padding, str) and padding not in self.named_paddings:
+            raise ValueError(
+                f"Expected `padding` to be {' or '.join(('sizes', *self.named_paddings))}. "
+                f"Received: padding={padding!r}"
+            )
         self.pool_size, self.strides = tuple(pool_size), tuple(strides)
         half = tuple(size // 2 for size in pool_size)
         self.padding: tuple[int, ...] | str = (
             padding if isinstance(padding, str) else tuple(padding or half)
         )
-        self.ceil_mode = ceil_mode
 
     def pool_frames(self, x):
         """Pool (B, H, W, C)."""
@@ -85,7 +91,6 @@ class _PaddedPooling3D(keras.layers.Layer):
             "pool_size": self.pool_size,
             "strides": self.strides,
             "padding": self.padding,
-            "ceil_mode": self.ceil_mode,
         }
 
 
@@ -110,7 +115,23 @@ class PaddedMaxPooling3D(_PaddedPooling3D):
 
     Output shape:
         `(batch, new_time, new_height, new_width, channels)`, sizes rounded as in torch.
+
+    Raises:
+        ValueError: For a padding of another name.
     """
+
+    named_paddings = ("same",)
+
+    def __init__(
+        self,
+        pool_size: Size = (1, 3, 3),
+        strides: Size = (1, 2, 2),
+        padding: Size | str | None = None,
+        ceil_mode: bool = False,
+        **kwargs,
+    ):
+        super().__init__(pool_size, strides, padding, **kwargs)
+        self.ceil_mode = ceil_mode
 
     def pool_frames(self, x):
         """Pool (B, H, W, C)."""
@@ -123,13 +144,26 @@ class PaddedMaxPooling3D(_PaddedPooling3D):
         """The maximum of the frames of a window."""
         return functools.reduce(ops.maximum, frames)
 
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "ceil_mode": self.ceil_mode}
+
 
 @keras.saving.register_keras_serializable(package="keras_acl")
 class PaddedAveragePooling3D(_PaddedPooling3D):
     """Average pooling; zeros of the padding count, as in torch and Caffe.
 
-    Arguments and shapes are those of `PaddedMaxPooling3D`, but for `padding="same"`; values may be
-    any.
+    Args:
+        pool_size: Sizes (T, H, W).
+        strides: Strides (T, H, W).
+        padding: Zeros (T, H, W) on each side; `None` for half of each size, rounded down.
+        **kwargs: Name, dtype and the other arguments of every Keras layer.
+
+    Input shape:
+        `(batch, time, height, width, channels)`.
+
+    Output shape:
+        `(batch, new_time, new_height, new_width, channels)`, sizes rounded as in torch.
     """
 
     def pool_frames(self, x):

@@ -104,9 +104,12 @@ def _block(x, block: Block, name: str, **options: Unpack[ConvolutionOptions]):
     branches.append(
         conv_norm(y, doubled, (1, 3, 3), strides, name=f"{name}_double_3x3_2", **options)
     )
-    pool = PaddedAveragePooling3D if block.pool == "ave" else PaddedMaxPooling3D
-    padding = (0, 1, 1) if block.alone else (0, 0, 0)
-    y = pool((1, 3, 3), strides, padding, not block.alone, name=f"{name}_pool")(x)
+    if block.alone:
+        pool = PaddedAveragePooling3D if block.pool == "ave" else PaddedMaxPooling3D
+        y = pool((1, 3, 3), strides, name=f"{name}_pool")(x)
+    else:
+        pool = PaddedMaxPooling3D
+        y = pool((1, 3, 3), strides, (0, 0, 0), ceil_mode=True, name=f"{name}_pool")(x)
     if block.projected:
         y = conv_norm(y, block.projected, (1, 1, 1), name=f"{name}_pool_proj", **options)
     return keras.layers.Concatenate(name=f"{name}_output")([*branches, y])

@@ -27,8 +27,13 @@ def test_pooling_odd_sizes_and_channels():
 
 
 def test_pooling_config():
-    for layer in (PaddedMaxPooling3D, PaddedAveragePooling3D):
-        check_layer(layer((1, 2, 2), (1, 1, 1), (0, 0, 0), True, name="pool"), GRID)
+    changed = (1, 2, 2), (1, 1, 1), (0, 0, 0)
+    check_layer(PaddedMaxPooling3D(*changed, ceil_mode=True, name="pool"), GRID)
+    check_layer(PaddedAveragePooling3D(*changed, name="pool"), GRID)
+    with pytest.raises(ValueError, match=r"sizes or same\. Received: padding='valid'"):
+        PaddedMaxPooling3D(padding="valid")
+    with pytest.raises(ValueError, match=r"to be sizes\. Received: padding='same'"):
+        PaddedAveragePooling3D(padding="same")
 
 
 @pytest.mark.parametrize("stride", [1, 2])
