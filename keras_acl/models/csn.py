@@ -8,12 +8,10 @@ from keras_acl.clip import ClipSpec
 from keras_acl.layers import PaddedMaxPooling3D, conv_norm, depthwise_norm
 from keras_acl.layers.residual import ConvolutionOptions, joined, projected
 from keras_acl.models.classifier_options import ClassifierOptions
-from keras_acl.models.resnet_streams import BLOCKS as RESNET_BLOCKS
-from keras_acl.models.resnet_streams import blocks_of
+from keras_acl.models.resnet_streams import BLOCKS_OF_152, FOUR_STAGES, blocks_of
 from keras_acl.models.single_stream import SingleStreamClassifier
 
-# Blocks of each stage: of the ResNets with four stages, 14 being a small one, and of 152.
-BLOCKS = {depth: RESNET_BLOCKS[depth] for depth in (14, 50, 101)} | {152: (3, 8, 36, 3)}
+BLOCKS = FOUR_STAGES | {152: BLOCKS_OF_152}
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")

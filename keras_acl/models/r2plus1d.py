@@ -11,10 +11,10 @@ from keras_acl.layers.residual import ConvolutionOptions, Size, joined, projecte
 from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet3d import BLOCKS as BASIC_BLOCKS
 from keras_acl.models.resnet3d import CLIP, with_torchvision_colours
-from keras_acl.models.resnet_streams import blocks_of
+from keras_acl.models.resnet_streams import BLOCKS_OF_152, blocks_of
 from keras_acl.models.single_stream import SingleStreamClassifier
 
-BLOCKS = BASIC_BLOCKS | {152: (3, 8, 36, 3)}
+BLOCKS = BASIC_BLOCKS | {152: BLOCKS_OF_152}
 MIDPLANES = ("block", "convolution")
 OPTIONS = ("depth", "width", "midplanes", "epsilon", "stem_pool", "split_all")
 

@@ -8,12 +8,9 @@ from keras_acl.clip import ClipSpec
 from keras_acl.layers import conv_norm
 from keras_acl.layers.residual import ConvolutionOptions, Size, joined, projected
 from keras_acl.models.classifier_options import ClassifierOptions
-from keras_acl.models.resnet_streams import BLOCKS as RESNET_BLOCKS
-from keras_acl.models.resnet_streams import blocks_of
+from keras_acl.models.resnet_streams import FOUR_STAGES, blocks_of
 from keras_acl.models.single_stream import SingleStreamClassifier
 
-# Blocks of each stage of the ResNets that have four, 14 being a small one.
-BLOCKS = {depth: RESNET_BLOCKS[depth] for depth in (14, 50, 101)}
 STRIDES: tuple[Size, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
 
 
@@ -54,7 +51,7 @@ class BottleneckR2Plus1DClassifier(SingleStreamClassifier):
         width: int = 64,
         **options: Unpack[ClassifierOptions],
     ):
-        blocks = blocks_of(depth, BLOCKS)
+        blocks = blocks_of(depth, FOUR_STAGES)
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         with self.own_precision():

@@ -19,6 +19,9 @@ from keras_acl.system.memory import available_memory
 
 # Blocks of each stage. 50 and 101 are the published networks, 11 and 14 small ones for CPUs.
 BLOCKS = {11: (1, 1, 1), 14: (1, 1, 1, 1), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+# Those that have four stages, and 152 of the zoo.
+FOUR_STAGES = {depth: BLOCKS[depth] for depth in (14, 50, 101)}
+BLOCKS_OF_152 = (3, 8, 36, 3)
 # Spatial stride of each stage. 11 keeps its maps at 1/8: small clips, too, have maps to look at.
 STRIDES = {11: (1, 2, 1), 14: (1, 2, 2, 2), 50: (1, 2, 2, 2), 101: (1, 2, 2, 2)}
 

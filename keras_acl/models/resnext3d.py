@@ -9,12 +9,9 @@ from keras_acl.clip import ClipSpec
 from keras_acl.layers import PaddedMaxPooling3D, conv_norm
 from keras_acl.layers.residual import ConvolutionOptions, joined, projected
 from keras_acl.models.classifier_options import ClassifierOptions
-from keras_acl.models.resnet_streams import BLOCKS as RESNET_BLOCKS
-from keras_acl.models.resnet_streams import blocks_of
+from keras_acl.models.resnet_streams import FOUR_STAGES, blocks_of
 from keras_acl.models.single_stream import SingleStreamClassifier
 
-# Blocks of each stage; 14 is a small one for CPUs.
-BLOCKS = {depth: RESNET_BLOCKS[depth] for depth in (14, 50, 101)}
 # Of ActivityNet, at 0-255; pixels keep their range.
 MEAN = (114.7748 / 255, 107.7354 / 255, 99.475 / 255)
 STD = 1 / 255
@@ -101,7 +98,7 @@ def resnext(
     inputs = keras.Input((frames, None, None, 3), name="frames")
     x = conv_norm(inputs, width, (7, 7, 7), (1, 2, 2), name="stem", **options)
     x = PaddedMaxPooling3D((3, 3, 3), (2, 2, 2), name="stem_pool")(x)
-    for stage, count in enumerate(blocks_of(depth, BLOCKS)):
+    for stage, count in enumerate(blocks_of(depth, FOUR_STAGES)):
         for block in range(count):
             stride = 2 if stage and not block else 1
             name = f"res{stage + 2}_{block}"

@@ -39,6 +39,23 @@ def to_keras_layout(name: str, value: np.ndarray) -> np.ndarray:
     return value.reshape(value.shape[:2]).T if is_dense else value
 
 
+def take_biases_off(
+    tensors: dict[str, np.ndarray],
+    norms_behind: Callable[[str], Iterable[str]] = lambda layer: (layer,),
+) -> None:
+    """Turn convolutions' biases into the means that are subtracted behind them: the same network.
+
+    Args:
+        tensors: Tensors by their names here; the biases are gone from it afterwards.
+        norms_behind: Names of the normalisations that a layer's bias reaches; by default its own.
+    """
+    for name in [name for name in tensors if name.endswith("_conv/bias")]:
+        bias = tensors.pop(name)
+        for norm in norms_behind(name.removesuffix("_conv/bias")):
+            mean = f"{norm}_bn/moving_mean"
+            tensors[mean] = tensors[mean] - bias
+
+
 @dataclasses.dataclass(frozen=True)
 class CheckpointFormat:
     """Names and habits of one implementation.

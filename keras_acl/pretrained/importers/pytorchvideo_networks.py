@@ -5,9 +5,8 @@ from typing import Any
 from keras_acl.models.csn import BLOCKS as CSN_BLOCKS
 from keras_acl.models.csn import CSNClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
-from keras_acl.models.r2plus1d_bottleneck import BLOCKS as R2PLUS1D_BLOCKS
 from keras_acl.models.r2plus1d_bottleneck import BottleneckR2Plus1DClassifier
-from keras_acl.models.resnet_streams import BLOCKS
+from keras_acl.models.resnet_streams import BLOCKS, FOUR_STAGES
 from keras_acl.models.x3d import STAGES, X3DClassifier
 from keras_acl.pretrained.importers.depths import blocks_of_stages, depth_of
 from keras_acl.pretrained.importers.formats import BATCHES_TRACKED, CheckpointFormat, Tensors
@@ -127,7 +126,7 @@ def _x3d(tensors: Tensors, arguments: dict[str, Any]) -> X3DClassifier:
 
 def _r2plus1d(tensors: Tensors, arguments: dict[str, Any]) -> BottleneckR2Plus1DClassifier:
     return BottleneckR2Plus1DClassifier(
-        depth=depth_of(tensors, R2PLUS1D_BLOCKS),
+        depth=depth_of(tensors, FOUR_STAGES),
         width=tensors["stem_conv/kernel"].shape[-1],
         **arguments,
     )

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from keras_acl.models.resnext3d import BLOCKS, MEAN, STD, ResNeXt3DClassifier
+from keras_acl.models.resnet_streams import FOUR_STAGES
+from keras_acl.models.resnext3d import MEAN, STD, ResNeXt3DClassifier
 from keras_acl.pretrained.importers.depths import depth_of
 from keras_acl.pretrained.importers.formats import BATCHES_TRACKED, CheckpointFormat, Tensors
 
@@ -44,7 +45,7 @@ KENSHOHARA = CheckpointFormat(
 def _resnext(tensors: Tensors, arguments: dict[str, Any]) -> ResNeXt3DClassifier:
     *_, seen, channels = tensors["res2_0_b_conv/kernel"].shape
     return ResNeXt3DClassifier(
-        depth=depth_of(tensors, BLOCKS),
+        depth=depth_of(tensors, FOUR_STAGES),
         width=tensors["stem_conv/kernel"].shape[-1],
         groups=channels // seen,
         **arguments,

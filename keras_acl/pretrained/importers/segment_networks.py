@@ -12,7 +12,12 @@ from keras_acl.models.eco import ECOClassifier, ECOLiteClassifier
 from keras_acl.models.resnet_streams import BLOCKS
 from keras_acl.models.tsn import TSNClassifier
 from keras_acl.pretrained.importers.depths import depth_of
-from keras_acl.pretrained.importers.formats import BATCHES_TRACKED, CheckpointFormat, Tensors
+from keras_acl.pretrained.importers.formats import (
+    BATCHES_TRACKED,
+    CheckpointFormat,
+    Tensors,
+    take_biases_off,
+)
 from keras_acl.pretrained.importers.mmaction2_networks import I3D
 
 RESNET = dataclasses.replace(
@@ -77,11 +82,7 @@ def _take_caffe_habits(tensors: dict) -> int:
     """Turn BGR into RGB, and biases into the means that are subtracted behind them: the width."""
     stem = tensors["conv1_7x7_s2_conv/kernel"]
     tensors["conv1_7x7_s2_conv/kernel"] = stem[..., ::-1, :]
-    for name in [name for name in tensors if name.endswith("_conv/bias")]:
-        bias = tensors.pop(name)
-        for norm in _norms_behind(name.removesuffix("_conv/bias")):
-            mean = f"{norm}_bn/moving_mean"
-            tensors[mean] = tensors[mean] - bias
+    take_biases_off(tensors, _norms_behind)
     return stem.shape[-1]
 
 

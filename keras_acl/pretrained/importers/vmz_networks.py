@@ -18,6 +18,7 @@ from keras_acl.pretrained.importers.formats import (
     CAFFE2_WEIGHTS,
     CheckpointFormat,
     Tensors,
+    take_biases_off,
 )
 
 # Consecutive frames of videos of 30 a second.
@@ -218,9 +219,7 @@ def csn(tensors: Tensors, arguments: dict[str, Any]) -> CSNClassifier:
 
 def _c3d(tensors: dict, arguments: dict[str, Any]) -> C3DClassifier:
     """Its convolutions have a bias before the normalisation, which is taken off the mean."""
-    for name in [name for name in tensors if name.endswith("_conv/bias")]:
-        mean = name.replace("_conv/bias", "_bn/moving_mean")
-        tensors[mean] = tensors[mean] - tensors.pop(name)
+    take_biases_off(tensors)
     with_dense_as_convolutions(tensors)
     return C3DClassifier(
         width=tensors["conv1_conv/kernel"].shape[-1],
