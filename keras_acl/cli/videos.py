@@ -77,8 +77,8 @@ def shrink(
         f"{output}: {report.written + report.finished} videos{there}. "
         f"{before:,.1f} MB became {after:,.1f} MB{share}."
     )
-    if after > before and codec != "h264":
-        screen.print("Copies of small videos can be larger; --codec h264 makes smaller ones.")
+    if after > before:
+        screen.print("Copies of small videos can be larger; --codec h264 makes the smallest.")
     if report.problems:
         errors.print(f"Videos that cannot be read and have no copy: {len(report.problems)}.")
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The one writer of videos, and copies of them that decode fast."""
+"""The one writer of video files, and copies of them that decode fast."""
 
 import contextlib
 import dataclasses
@@ -42,8 +42,8 @@ class Codec:
     longest: int
 
 
-# By PSNR, the usual qualities are alike; MPEG-4 is up to half as large again, and decodes in 0.6 of
-# the time (examples/benchmarks/data.py).
+# By PSNR, the usual qualities are alike; MPEG-4 is up to half as large again, and decodes in two
+# thirds of the time (examples/benchmarks/data.py).
 CODECS = {"mpeg4": Codec(1, 31, 3, 8190), "h264": Codec(0, 51, 20, 16384)}
 
 

@@ -45,6 +45,21 @@ def test_evaluate_a_folder(call, saved, tmp_path):
     assert values["top1"] == pytest.approx((scores.probabilities.argmax(1) == scores.truth).mean())
 
 
+def test_the_ten_crops(call, saved, tmp_path):
+    arguments = (saved / "model", saved / "videos", "--clips", 1, "--output", tmp_path / "run")
+    code, out, _ = call("evaluate", *arguments, "--crops", "ten")
+    assert code == 0
+    words = "1 clip x 10 crops (corners, centre, mirrored) of 32, softmax averaged over 10 views"
+    assert words in out
+    code, _, err = call("evaluate", *arguments, "--crops", 10)  # along the longer side: others
+    assert code == 1
+    assert "holds another evaluation" in err
+    for wrong in ("five", 0):
+        code, _, err = call("evaluate", *arguments, "--crops", wrong)
+        assert code == 1
+        assert f"--crops is a number from 1 on, or ten. Received: {wrong}" in err
+
+
 @pytest.mark.filterwarnings("always::keras_acl.evaluation.source.TrainedOnWarning")
 def test_a_run_alone_is_measured_on_what_it_held_out(call, saved, tmp_path):
     run = tmp_path / "run"

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from tiny_network import write_figures
 from video_files import numbered_frames, write_video
@@ -20,6 +21,16 @@ def test_shrink_copies_and_tells_the_sizes(call, folder, tmp_path):
     code, out, _ = call("shrink", folder, tmp_path / "small", "--short-side", 32)
     assert code == 0
     assert "2 videos, 2 of them from before." in out
+
+
+def test_shrink_says_when_copies_are_larger(call, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 96, 3), dtype=np.uint8)
+    (tmp_path / "videos").mkdir()
+    write_video(tmp_path / "videos" / "noise.mp4", noise, options={"crf": "30"})
+    _, out, _ = call("shrink", tmp_path / "videos", tmp_path / "larger", "--quality", 1)
+    assert "--codec h264 makes the smallest" in out
+    _, out, _ = call("shrink", tmp_path / "videos", tmp_path / "smaller", "--quality", 31)
+    assert "--codec h264" not in out
 
 
 def test_shrink_names_bad_files(call, folder, tmp_path):

@@ -18,7 +18,7 @@ from keras_acl.evaluation import view_scorer
 from keras_acl.evaluation.metrics import NOT_FOUND, summary
 from keras_acl.evaluation.multi_label import multi_label_summary
 from keras_acl.evaluation.multi_view import evaluate_views
-from keras_acl.evaluation.scores import Scores
+from keras_acl.evaluation.scores import Protocol, Scores
 from keras_acl.models.compiled_call import predict_padded
 from keras_acl.video import read_ahead
 from keras_acl.video.views import ViewGrid
@@ -135,6 +135,17 @@ def test_evaluation_is_a_plain_loop_over_views(model, videos, tmp_path, monkeypa
         split = evaluate(model, videos, shard=(index, 3), output=tmp_path, batch_size=4)
     assert split.complete
     np.testing.assert_allclose(split.probabilities, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_ten_crops_are_those_of_a_plain_loop(model, videos, segments):
+    model = model.copy_with(clip=dataclasses.replace(model.clip, segments=segments))
+    scores = evaluate_views(model, videos[:3], 2, "ten")
+    expected = plain_scores(model, videos[:3], ViewGrid(2, "ten"))
+    np.testing.assert_allclose(scores.probabilities, expected, rtol=1e-4, atol=1e-5)
+    assert scores.protocol == Protocol(2, 10, model.clip.size, ten_crops=True)
+    others = evaluate_views(model, videos[:3], 2, 1).probabilities
+    assert np.abs(others - expected).max() > 1e-3
 
 
 def test_the_result_says_what_was_done(model, videos, tmp_path, quick):
