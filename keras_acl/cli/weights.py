@@ -136,6 +136,8 @@ def presets(
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return
+    if not rows:
+        raise ValueError(f"No preset has a measured top-1 of {min_top1:g} % or more.")
     table = Table("name", "top-1 / top-5 in %", "GMACs", "params", "licence")
     for column in table.columns[2:4]:
         column.justify = "right"

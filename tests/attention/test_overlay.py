@@ -1,9 +1,11 @@
+import sys
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from keras_acl.attention import AttentionMaps, overlay, save_contact_sheet
-from keras_acl.attention.overlay import CELL, LEFT, LINE, TITLE, _frames_to_show
+from keras_acl.attention.overlay import CELL, LEFT, LINE, TITLE, Section, _frames_to_show
 from keras_acl.system.figures import DPI
 
 
@@ -110,3 +112,14 @@ def test_a_failed_picture_leaves_the_old_one(tmp_path, monkeypatch):
         save_contact_sheet(file, clips_of(1), maps_of(1))
     assert file.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+@pytest.mark.parametrize(
+    ("temporal", "names"), [(True, ["spatial stream", "temporal stream"]), (False, ["class map"])]
+)
+def test_the_only_map_is_called_no_stream(tmp_path, monkeypatch, temporal, names):
+    written = []
+    module = sys.modules[Section.__module__]  # the package has a function of its name
+    monkeypatch.setattr(module, "save_sections", lambda file, sections: written.extend(sections))
+    save_contact_sheet(tmp_path / "sheet.png", clips_of(1), maps_of(1, temporal), ["x", "y", "z"])
+    assert list(written[0].rows) == ["frames", *names]

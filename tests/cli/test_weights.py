@@ -100,6 +100,9 @@ def test_presets_are_listed(call):
     code, out, _ = call("presets", "--task", "kinetics400", "--min-top1", 77.5, "--json")
     names = [row["name"] for row in json.loads(out)]
     assert names == ["slowfast_r101_8x8_k400", "r2plus1d_34_32_k400"]
+    code, _, err = call("presets", "--min-top1", 99)
+    assert code == 1
+    assert "No preset has a measured top-1 of 99 % or more." in err
     code, _, err = call("presets", "--task", "cats")
     assert code == 1
     assert "Received: task='cats'" in err
