@@ -2,6 +2,9 @@
 
 import dataclasses
 
+CHANNELS = {"rgb": 3, "flow": 2, "rgb+flow": 5}  # of each modality
+LEFT_OUT = {"segments": False, "modality": "rgb", "stack": 1}  # of what is written, if so
+
 
 @dataclasses.dataclass(frozen=True)
 class ClipSpec:
@@ -18,10 +21,13 @@ class ClipSpec:
         segments: Whether the frames are spread over the whole video, one out of each of `frames`
             equal parts, as TSN and ECO see it. `span` is then that of a window, where one is looked
             at instead of a video: timelines, live sources and overlays.
+        modality: `"rgb"`; `"flow"`, the optical flow (u, v) of each frame to the next one, which
+            `keras_acl.data.compute_flow` writes; or `"rgb+flow"`, the five channels of both.
+        stack: Successive frames of each segment, 5 of TSN's flow; `frames` counts all of them.
 
     Raises:
-        ValueError: If a value is not positive or `segments` no bool, or `span` is smaller than
-            `frames`.
+        ValueError: If a value is not positive or `segments` no bool, `span` is smaller than
+            `frames`, the modality unknown, or `frames` no multiple of `stack`.
     """
 
     frames: int = 32
@@ -29,6 +35,8 @@ class ClipSpec:
     fps: float = 30.0
     size: int = 224
     segments: bool = False
+    modality: str = "rgb"
+    stack: int = 1
 
     def __post_init__(self) -> None:
         for name in ("frames", "span", "fps", "size"):
@@ -45,10 +53,32 @@ class ClipSpec:
                 f"Received: frames={self.frames}, span={self.span}"
             )
 
-    def to_dict(self) -> dict[str, int | float | bool]:
-        """The fields for JSON; `segments` only where it is True, as no file needs it otherwise."""
+        if self.modality not in CHANNELS:
+            raise ValueError(
+                f"Expected a modality of {', '.join(CHANNELS)}. Received: "
+                f"modality={self.modality!r}"
+            )
+        if self.stack < 1 or self.frames % self.stack or (self.stack > 1 and not self.segments):
+            raise ValueError(
+                "A stack is of frames of one segment: expected segments=True and a number that "
+                f"divides frames. Received: stack={self.stack}, frames={self.frames}, "
+                f"segments={self.segments}"
+            )
+
+    def to_dict(self) -> dict[str, int | float | bool | str]:
+        """The fields for JSON; of segments and flow only what no RGB clip of one part has."""
         fields = dataclasses.asdict(self)
-        return fields if self.segments else {k: v for k, v in fields.items() if k != "segments"}
+        return {k: value for k, value in fields.items() if LEFT_OUT.get(k, ...) != value}
+
+    @property
+    def channels(self) -> int:
+        """Channels of a frame: 3 of colours, 2 of flow, 5 of both."""
+        return CHANNELS[self.modality]
+
+    @property
+    def modality_name(self) -> str:
+        """The modality in words: "RGB", "flow", "RGB+flow"."""
+        return self.modality.replace("rgb", "RGB")
 
     @property
     def seconds(self) -> float:

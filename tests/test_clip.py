@@ -9,7 +9,7 @@ from keras_acl import ClipSpec
 
 def test_defaults_are_slowfast_4x16():
     clip = ClipSpec()
-    assert dataclasses.astuple(clip) == (32, 64, 30.0, 224, False)
+    assert dataclasses.astuple(clip) == (32, 64, 30.0, 224, False, "rgb", 1)
     assert clip.seconds == pytest.approx(2.1333333)
     assert clip.test_size == 256
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from keras_acl.attention.maps import AttentionMaps
 from keras_acl.system.figures import save_figure
+from keras_acl.video.modality import to_picture
 
 # From black over red to pale yellow: brighter is always more. (The papers' jet is darkest where a
 # map is strongest.)
@@ -79,7 +80,7 @@ def save_contact_sheet(
 
     Args:
         file: Picture to write; its ending chooses the format. Written beside, then renamed.
-        clips: (B, T, H, W, 3) uint8.
+        clips: (B, T, H, W, C) uint8; flow is shown as red and green, beside colours not at all.
         maps: Maps of the clips.
         labels: Class names.
         titles: Line above each clip, before the class and its score.
@@ -88,7 +89,7 @@ def save_contact_sheet(
     """
     streams = [maps.spatial, maps.temporal][: 1 if maps.temporal is None else 2]
     sections = []
-    for index, clip in enumerate(clips):
+    for index, clip in enumerate(to_picture(clips)):
         shown = _frames_to_show(
             len(clip), None if maps.temporal is None else maps.temporal[index], columns
         )

@@ -20,6 +20,7 @@ from keras_acl.attention.overlay import (
 )
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.distribution import is_first
+from keras_acl.video.modality import to_picture
 
 COLUMNS = 8  # most epochs in progress.png
 
@@ -32,7 +33,7 @@ class AttentionSnapshots(keras.callbacks.Callback):
     (uint8, of 255) and the scores, so that a resumed run goes on where it stopped.
 
     Args:
-        clips: A few clips, (B, T, H, W, 3) uint8.
+        clips: A few clips, (B, T, H, W, C) uint8.
         folder: Folder to write to; made if missing.
         classes: Indices of the classes whose maps are drawn, (B,); the predicted ones by default.
         every: Number of epochs from one snapshot to the next.
@@ -61,7 +62,7 @@ class AttentionSnapshots(keras.callbacks.Callback):
         self.clips = np.asarray(clips)
         if self.clips.ndim != 5 or not len(self.clips) or every < 1:
             raise ValueError(
-                "Expected at least one clip, (B, T, H, W, 3), and every >= 1. Received: "
+                "Expected at least one clip, (B, T, H, W, C), and every >= 1. Received: "
                 f"clips.shape={self.clips.shape}, every={every}"
             )
         for name, given in {"classes": classes, "masks": masks}.items():
@@ -151,7 +152,7 @@ def save_progress(folder: Path, clips: np.ndarray, labels, last: int) -> None:
     places = np.unique(np.linspace(0, len(saved) - 1, min(COLUMNS, len(saved))).astype(int))
     shown = [(saved[place][0], _loaded(saved[place][1])) for place in places]
     sections = []
-    for index, clip in enumerate(clips):
+    for index, clip in enumerate(to_picture(clips)):
         frame = clip[len(clip) // 2]
         streams = len(shown[0][1]["maps"])
         rows: dict[str, Sequence[np.ndarray]] = {

@@ -44,7 +44,7 @@ VERBS = {
         speed.bench,
         speed.costs,
     ),
-    "Video files": (videos.check_videos, videos.shrink, videos.synthesize),
+    "Video files": (videos.check_videos, videos.flow, videos.shrink, videos.synthesize),
     "Weights": (
         weights.presets,
         weights.download,

@@ -1,4 +1,4 @@
-"""Commands about video files: check-videos, shrink, synthesize."""
+"""Commands about video files: check-videos, flow, shrink, synthesize."""
 
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +31,43 @@ def check_videos(folder: Folder, workers: Workers = None) -> None:
         typer.echo(f"{escaped(problem.path)}\t{escaped(problem.reason)}")
     errors.print(f"{len(paths) - len(problems)} of {len(paths)} videos can be decoded.")
     if problems:
+        raise typer.Exit(1)
+
+
+def flow(
+    folder: Folder,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="dis, the fast one (default), or tvl1, which TSN and I3D were trained with."
+        ),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Compute the optical flow that networks of flow see, and keep it beside the videos.
+
+    The flow of videos/NAME is videos/.flow/NAME.mp4. What is missing is computed when it is first
+    read, too. The same command again goes on after an interruption.
+
+    Example: keras-acl flow videos/
+    """
+    from keras_acl.video.files import find_videos
+    from keras_acl.video.flow import compute_flow
+
+    paths = find_videos(folder)
+    if not paths:
+        raise ValueError(f"There is no video file in {folder}")
+    with (
+        resumable("with the videos that are left"),
+        progress_bar("computing flow", unit="videos") as progress,
+    ):
+        report = compute_flow(paths, method, workers, progress)
+    for problem in report.problems:
+        typer.echo(f"{escaped(problem.path)}\t{escaped(problem.reason)}")
+    there = f", {report.finished} of them from before" if report.finished else ""
+    screen.print(f"{folder}: the flow of {report.written + report.finished} videos{there}.")
+    if report.problems:
+        errors.print(f"Videos that cannot be read and have no flow: {len(report.problems)}.")
         raise typer.Exit(1)
 
 

@@ -18,6 +18,7 @@ The same in two steps:
 Care of files:
     check_videos, VideoProblem: find the files that cannot be read
     shrink_videos, ShrinkReport: make small copies that are read fast
+    compute_flow, FlowReport: optical flow, kept beside the videos
     probe, VideoInfo: size, length and frame rate of a file
     BadVideoWarning, BadVideosError, DecodingError, MissingVideosWarning: what can be wrong
 
@@ -42,14 +43,15 @@ from keras_acl.data.video_list import MissingVideosWarning, VideoList, split
 from keras_acl.data.webdataset import read_webdataset
 from keras_acl.moving_figures.dataset import FigureClip, MovingFigures, read_mask
 from keras_acl.system.lazy_names import lazy_names
-from keras_acl.video.check import VideoProblem, check_videos
+from keras_acl.video.check import check_videos
 from keras_acl.video.clips import read_clip
+from keras_acl.video.flow import FlowReport, compute_flow
 from keras_acl.video.frame_table import VideoInfo, probe
 from keras_acl.video.read import read_frames
 from keras_acl.video.sampling import frame_offsets, random_clip, record_rng, uniform_clips
 from keras_acl.video.shrink import ShrinkReport, shrink_videos
 from keras_acl.video.stored_bytes import StoredBytes
-from keras_acl.video.video import DecodingError, Video, VideoLimits
+from keras_acl.video.video import DecodingError, Video, VideoLimits, VideoProblem
 
 if TYPE_CHECKING:
     from keras_acl.data.from_files import (
@@ -71,6 +73,7 @@ __all__ = [
     "DatasetOptions",
     "DecodingError",
     "FigureClip",
+    "FlowReport",
     "LoadingOptions",
     "MissingVideosWarning",
     "MovingFigures",
@@ -84,6 +87,7 @@ __all__ = [
     "VideoList",
     "VideoProblem",
     "check_videos",
+    "compute_flow",
     "frame_offsets",
     "from_csv",
     "from_directory",

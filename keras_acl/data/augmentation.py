@@ -12,8 +12,9 @@ from keras_acl.clip import ClipSpec
 from keras_acl.video.clips import clip_times, read_uniform_clips
 from keras_acl.video.crop import Crop, resized
 from keras_acl.video.frame_table import probe
+from keras_acl.video.modality import read_modality, with_u_turned
 from keras_acl.video.read import read_crops
-from keras_acl.video.video import Video
+from keras_acl.video.video import Video, VideoSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read_training_clip(
         rng: Random generator; see `record_rng`.
 
     Returns:
-        uint8 RGB, shape (frames, size, size, 3).
+        uint8, shape (frames, size, size, 3), see `ClipSpec.modality`.
 
     Raises:
         DecodingError: If the file cannot be read.
@@ -90,7 +91,17 @@ def read_training_clip(
     height, width = resized(info.height, info.width, short_side)
     corner = draw_corner(height, width, clip.size, rng)
     mirrored = bool(rng.random() < augmentation.flip)
-    frames = read_crops(video, times, Crop(height, width, *corner, clip.size, mirrored))
+    crop = Crop(height, width, *corner, clip.size, mirrored)
+    times, places = np.unique(times, return_inverse=True)  # stacks of short videos overlap
+
+    def read(source: VideoSource) -> np.ndarray:
+        return read_crops(source, times, crop)
+
+    frames = read_modality(video, clip, read)
+    if len(places) > len(times):
+        frames = frames[places]
+    if mirrored:
+        frames = with_u_turned(frames)
     if augmentation.needs_keras:
         # Not at the top: worker processes import this module, and they do without Keras.
         from keras_acl.data.keras_augmentation import apply_layers, rand_augment
@@ -109,7 +120,7 @@ def read_test_clip(video: Video, clip: ClipSpec) -> np.ndarray:
         clip: Clip that the model takes.
 
     Returns:
-        uint8 RGB, shape (frames, size, size, 3).
+        uint8, shape (frames, size, size, 3), see `ClipSpec.modality`.
 
     Raises:
         DecodingError: If the file cannot be read.

@@ -174,7 +174,7 @@ class RecordReader:
                 failures.append((error.path, error.reason))
             if len(failures) == self.attempts:
                 break
-        shape = (self.clip.frames, self.clip.size, self.clip.size, 3)
+        shape = (self.clip.frames, self.clip.size, self.clip.size, self.clip.channels)
         label = self.videos[index].label
         black = np.zeros(shape, np.uint8) if label is None else None
         return Record(black, label, tuple(failures))

@@ -107,11 +107,11 @@ class InferenceModel:
         """
         shape, expected = clips.shape, self.input_shape
         if len(shape) != 5 or any(e not in (None, s) for s, e in zip(shape, expected, strict=True)):
-            names = ("batch", "frames", "height", "width", "3")
+            names = ("batch", "frames", "height", "width", str(self.clip.channels))
             wanted = ", ".join(str(e or name) for e, name in zip(expected, names, strict=True))
             hint = " One clip is a batch of one: clip[None]." if len(shape) == 4 else ""
             raise ValueError(
-                f"{self.file.name} takes RGB clips of shape ({wanted}). "
+                f"{self.file.name} takes {self.clip.modality_name} clips of shape ({wanted}). "
                 f"Received: shape={shape}.{hint}"
             )
         if clips.dtype != np.uint8:

@@ -22,6 +22,9 @@ OUTPUTS = {
 }
 
 
+INPUT_SHAPE = "clip: uint8 {}, (batch, frames, height, width, {})"
+
+
 def describe(model: VideoClassifier, outputs: list[str]) -> dict[str, Any]:
     """What goes into the file, as plain values.
 
@@ -29,16 +32,16 @@ def describe(model: VideoClassifier, outputs: list[str]) -> dict[str, Any]:
         model: The classifier that is exported.
         outputs: Names of what the file returns.
     """
-    card = getattr(model, "card", None)
+    clip, card = model.clip, getattr(model, "card", None)
     return {
         "version": importlib.import_module("keras_acl").__version__,
         "name": model_name(model),
         "architecture": type(model).__name__,
-        "clip": model.clip.to_dict(),
+        "clip": clip.to_dict(),
         "labels": None if model.labels is None else list(model.labels),
         "num_classes": model.num_classes,
         "multi_label": model.multi_label,
-        "input": "clip: uint8 RGB, (batch, frames, height, width, 3)",
+        "input": INPUT_SHAPE.format(clip.modality_name, clip.channels),
         "outputs": {name: OUTPUTS[name] for name in outputs},
         "card": None if card is None else json.loads(json.dumps(card.to_dict(), default=vars)),
     }

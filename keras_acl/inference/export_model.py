@@ -191,7 +191,9 @@ def _clips(model, count: int, video: VideoSource | None) -> np.ndarray:
         return read_uniform_clips(as_video(video), model.clip, count)
     frames, size = model.clip.frames, model.clip.size
     drawn = MovingFigures(frames=max(frames, 8), size=max(size + size % 2, 32))
-    return np.ascontiguousarray(drawn.arrays(count)[0][:, :frames, :size, :size])
+    clips = drawn.arrays(count)[0][:, :frames, :size, :size]
+    # Any values will do for flow.
+    return np.concatenate([clips, clips], axis=-1)[..., : model.clip.channels].copy()
 
 
 def _checked_difference(name: str, expected: dict, found: dict) -> float:

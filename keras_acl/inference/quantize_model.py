@@ -172,7 +172,7 @@ class _Videos:
 
     def read(self, clip: ClipSpec, file: Path, steps: Callable[[int], object]) -> _Clips:
         """Read the clips into a file, since they may be too many for the memory."""
-        shape = (len(self), clip.frames, clip.size, clip.size, 3)
+        shape = (len(self), clip.frames, clip.size, clip.size, clip.channels)
         clips = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
         kept: list[Video] = []
         skipped = []

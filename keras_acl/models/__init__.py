@@ -6,6 +6,7 @@ from keras_acl.models.csn import CSNClassifier
 from keras_acl.models.eco import ECOClassifier, ECOLiteClassifier
 from keras_acl.models.inception3d import I3DClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
+from keras_acl.models.late_fusion import LateFusionClassifier, late_fusion
 from keras_acl.models.optimize import optimize
 from keras_acl.models.r2plus1d import R2Plus1DClassifier
 from keras_acl.models.r2plus1d_bottleneck import BottleneckR2Plus1DClassifier
@@ -30,6 +31,7 @@ __all__ = [
     "ECOLiteClassifier",
     "I3DClassifier",
     "InflatedResNetClassifier",
+    "LateFusionClassifier",
     "R2Plus1DClassifier",
     "R3DClassifier",
     "ResNeXt3DClassifier",
@@ -42,5 +44,6 @@ __all__ = [
     "TwoStreamClassifier",
     "VideoClassifier",
     "X3DClassifier",
+    "late_fusion",
     "optimize",
 ]

@@ -68,7 +68,7 @@ class ARTNetClassifier(SingleStreamClassifier):
         self.depth, self.width = depth, width
         convolutions = self.convolutions
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = _smart(inputs, width, 7, (2, 2, 2), name="stem", **convolutions)
             for stage, count in enumerate(blocks):
                 for block in range(count):

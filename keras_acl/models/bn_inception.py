@@ -44,7 +44,7 @@ STD = 1 / 255
 
 
 def bn_inception(
-    frames: int, width: int = 64, **options: Unpack[ConvolutionOptions]
+    frames: int, width: int = 64, channels: int = 3, **options: Unpack[ConvolutionOptions]
 ) -> keras.Model:
     """Build BN-Inception without its head.
 
@@ -55,10 +55,11 @@ def bn_inception(
     Args:
         frames: Frames of its input; none sees another.
         width: Channels of the stem, 64; all others follow in proportion.
+        channels: Channels of a frame, 3 of colours.
         **options: How the convolutions are computed, see `ConvolutionOptions`.
 
     Returns:
-        A model from normalised frames (B, frames, H, W, 3) to (B, frames, H / 32, W / 32,
+        A model from normalised frames (B, frames, H, W, channels) to (B, frames, H / 32, W / 32,
         16 · width).
 
     Raises:
@@ -70,21 +71,21 @@ def bn_inception(
     def scaled(channels: int) -> int:
         return channels * width // 64
 
-    inputs = keras.Input((frames, None, None, 3), name="frames")
+    inputs = keras.Input((frames, None, None, channels), name="frames")
     x = conv_norm(inputs, width, (1, 7, 7), (1, 2, 2), name="conv1_7x7_s2", **options)
     x = PaddedMaxPooling3D(padding=(0, 0, 0), ceil_mode=True, name="pool1_3x3_s2")(x)
     x = conv_norm(x, width, (1, 1, 1), name="conv2_3x3_reduce", **options)
     x = conv_norm(x, scaled(192), (1, 3, 3), name="conv2_3x3", **options)
     x = PaddedMaxPooling3D(padding=(0, 0, 0), ceil_mode=True, name="pool2_3x3_s2")(x)
     for name, block in BLOCKS.items():
-        channels = Block(
+        scaled_block = Block(
             scaled(block.alone),
             (scaled(block.single[0]), scaled(block.single[1])),
             (scaled(block.double[0]), scaled(block.double[1])),
             scaled(block.projected),
             block.pool,
         )
-        x = _block(x, channels, name, **options)
+        x = _block(x, scaled_block, name, **options)
     return keras.Model(inputs, x, name="stream")
 
 

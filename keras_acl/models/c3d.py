@@ -70,7 +70,7 @@ class C3DClassifier(SingleStreamClassifier):
                 f"of 32 x 32. Received: clip={clip}"
             )
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = inputs
             for stage, factors in enumerate(STAGES, 1):
                 for letter, factor in zip("ab", factors, strict=False):

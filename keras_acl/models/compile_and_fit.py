@@ -87,12 +87,12 @@ class CompiledAndFitted(BuiltFromOneBatch):
             format: `"tf_saved_model"`, `"onnx"`, `"openvino"`, `"litert"` or `"torch"`.
             verbose: Whether Keras says where the artefact is.
             input_signature: What it takes. By default uint8 clips of shape
-                `(None, clip.frames, clip.size, clip.size, 3)`, under the name "clip".
+                `(None, clip.frames, clip.size, clip.size, clip.channels)`, under the name "clip".
             **kwargs: What Keras' exporter of the format takes.
         """
         clip, size = self.clip, self.clip.size
         if input_signature is None:
-            shape = (None, clip.frames, size, size, 3)
+            shape = (None, clip.frames, size, size, clip.channels)
             input_signature = [keras.InputSpec(dtype="uint8", shape=shape, name="clip")]
         model = self if self.dtype_policy.name == "float32" else self.copy_with(dtype="float32")
         super(CompiledAndFitted, model).export(
@@ -220,10 +220,18 @@ def copy_head(model: keras.Model, copy: keras.Model) -> None:
     """Give a copy of a classifier the weights of what is no stream: of its dense layers."""
     own = {layer.name: layer for layer in model.layers}
     for layer in copy.layers:
-        if layer.weights and not isinstance(layer, keras.Model):
+        if isinstance(layer, CompiledAndFitted):
+            copy_head(own[layer.name], layer)
+        elif layer.weights and not isinstance(layer, keras.Model):
             layer.set_weights(own[layer.name].get_weights())
 
 
 def streams_of(model: keras.Model) -> list[keras.Model]:
     """The networks inside a classifier that hold all its weights but the dense layer's."""
-    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    found: list[keras.Model] = []
+    for layer in model.layers:
+        if isinstance(layer, CompiledAndFitted):
+            found += streams_of(layer)
+        elif isinstance(layer, keras.Model):
+            found.append(layer)
+    return found

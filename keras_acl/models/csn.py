@@ -61,7 +61,7 @@ class CSNClassifier(SingleStreamClassifier):
         self.preserved = preserved
         convolutions: ConvolutionOptions = {**self.convolutions, "epsilon": epsilon}
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = conv_norm(inputs, width, (3, 7, 7), (1, 2, 2), name="stem", **convolutions)
             x = PaddedMaxPooling3D(name="stem_pool")(x)
             for stage, count in enumerate(blocks):

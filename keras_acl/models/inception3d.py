@@ -72,7 +72,7 @@ class InceptionClassifier(SingleStreamClassifier):
         super().__init__(num_classes, clip=clip, **options)
         self.width = width
         with self.own_precision():
-            self.take_stream(inception(clip.frames, width, self.convolve, self.max_pool))
+            self.take_stream(inception(clip, width, self.convolve, self.max_pool))
 
     def convolve(self, x, filters: int, kernel: int, stride: int = 1, *, name: str):
         """A convolution of kernel³ with its stride, normalised."""
@@ -133,17 +133,17 @@ class I3DClassifier(InceptionClassifier):
         return PaddedMaxPooling3D(size, strides, "same", name=name)(x)
 
 
-def inception(frames: int, width: int, convolve: Callable, pool: Callable) -> keras.Model:
+def inception(clip: ClipSpec, width: int, convolve: Callable, pool: Callable) -> keras.Model:
     """Build Inception-v1 without its head.
 
     Args:
-        frames: Frames of its input.
+        clip: Clip that it takes.
         width: Channels of the stem; those of the table are for 64.
         convolve: Function of a tensor, filters, kernel, stride and name: a convolution.
         pool: Function of a tensor, sizes, strides and name: a pool.
 
     Returns:
-        A model from normalised frames (B, frames, H, W, 3) to (B, frames / 8, H / 32, W / 32,
+        A model from normalised frames (B, T, H, W, C) to (B, T / 8, H / 32, W / 32,
         16 · width), sizes rounded as the padding has it.
 
     Raises:
@@ -155,7 +155,7 @@ def inception(frames: int, width: int, convolve: Callable, pool: Callable) -> ke
     def scaled(channels: int) -> int:
         return channels * width // 64
 
-    inputs = keras.Input((frames, None, None, 3), name="frames")
+    inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
     x = convolve(inputs, width, 7, 2, name="stem")
     x = pool(x, (1, 3, 3), (1, 2, 2), name="stem_pool")
     x = convolve(x, width, 1, name="conv2b")

@@ -65,7 +65,7 @@ class InflatedResNetClassifier(SingleStreamClassifier):
         self.depth, self.width, self.inflated = depth, width, inflated
         self.temporal_stride = temporal_stride
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             kernel = (5 if inflated else 1, 7, 7)
             strides = (temporal_stride, 2, 2)
             x = conv_norm(inputs, width, kernel, strides, name="stem", **self.convolutions)

@@ -83,8 +83,8 @@ class R2Plus1DClassifier(SingleStreamClassifier):
         make_block = _bottleneck if depth == 152 else _basic_block
         split = _Split(midplanes, split_all, {**self.convolutions, "epsilon": epsilon})
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
-            middle = midplanes_of(3, width, 49) if split_all else 45 * width // 64
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
+            middle = midplanes_of(clip.channels, width, 49) if split_all else 45 * width // 64
             x = split.convolve(inputs, (middle, width), (3, 7, 7), (1, 2, 2), name="stem")
             if stem_pool:
                 x = PaddedMaxPooling3D(name="stem_pool")(x)

@@ -55,7 +55,7 @@ class BottleneckR2Plus1DClassifier(SingleStreamClassifier):
         super().__init__(num_classes, clip=clip, **options)
         self.depth, self.width = depth, width
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = conv_norm(inputs, width, (1, 7, 7), (1, 2, 2), name="stem", **self.convolutions)
             for stage, count in enumerate(blocks):
                 for block in range(count):

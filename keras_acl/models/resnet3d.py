@@ -60,7 +60,7 @@ class R3DClassifier(SingleStreamClassifier):
         super().__init__(num_classes, clip=clip, **with_torchvision_colours(options))
         self.depth, self.width, self.mixed = depth, width, mixed
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = conv_norm(inputs, width, (3, 7, 7), (1, 2, 2), name="stem", **self.convolutions)
             for stage, count in enumerate(blocks):
                 flat = mixed and stage > 0

@@ -97,6 +97,7 @@ def resnet_stream(
     depth: int = 50,
     width: int = 64,
     name: str = "stream",
+    channels: int = 3,
     **options: Unpack[ConvolutionOptions],
 ) -> keras.Model:
     """Build one 3D ResNet stream without head.
@@ -109,10 +110,11 @@ def resnet_stream(
             the others four and 32.
         width: Channels of the stem. The last stage has `4 * 2**(stages - 1)` times as many.
         name: Name of the model.
+        channels: Channels of a frame, 3 of colours.
         **options: How the convolutions are computed, see `ConvolutionOptions`.
 
     Returns:
-        A model from normalised frames `(batch, frames, H, W, 3)` to features
+        A model from normalised frames `(batch, frames, H, W, channels)` to features
         `(batch, frames, H / 32, W / 32, 32 * width)`; H and W are free, sizes are rounded up.
 
     Raises:
@@ -124,7 +126,7 @@ def resnet_stream(
             f"Expected {len(blocks) + 1} temporal kernels (stem and stages) for depth {depth}. "
             f"Received: kernels={tuple(kernels)}"
         )
-    inputs = keras.Input((frames, None, None, 3), name=f"{name}_frames")
+    inputs = keras.Input((frames, None, None, channels), name=f"{name}_frames")
     x = _stem(inputs, width, kernels[0], "", **options)
     for stage, count in enumerate(blocks):
         stride = STRIDES[depth][stage]

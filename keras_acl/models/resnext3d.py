@@ -62,7 +62,7 @@ class ResNeXt3DClassifier(SingleStreamClassifier):
         self.depth, self.width, self.groups = depth, width, groups
         grouped: ConvolutionOptions = {**self.convolutions, "groups": groups}
         with self.own_precision():
-            self.take_stream(resnext(clip.frames, depth, width, **grouped))
+            self.take_stream(resnext(clip, depth, width, **grouped))
 
     def get_config(self):
         """Arguments of the constructor."""
@@ -71,7 +71,7 @@ class ResNeXt3DClassifier(SingleStreamClassifier):
 
 
 def resnext(
-    frames: int,
+    clip: ClipSpec,
     depth: int,
     width: int,
     gated: Callable | None = None,
@@ -80,7 +80,7 @@ def resnext(
     """Build a 3D ResNeXt without its head.
 
     Args:
-        frames: Frames of its input.
+        clip: Clip that it takes.
         depth: 50, 101, or 14 for a small one.
         width: Channels of the stem.
         gated: Function of what leaves a block's last convolution, and of the block's name: what is
@@ -88,14 +88,14 @@ def resnext(
         **grouped: How the convolutions are computed, and the groups of the 3x3x3 ones.
 
     Returns:
-        A model from normalised frames (B, frames, H, W, 3) to (B, frames / 16, H / 32, W / 32,
+        A model from normalised frames (B, T, H, W, C) to (B, T / 16, H / 32, W / 32,
         32 · width), sizes rounded up.
 
     Raises:
         ValueError: For an unknown depth, or groups that do not divide the channels.
     """
     options: ConvolutionOptions = {**grouped, "groups": 1}
-    inputs = keras.Input((frames, None, None, 3), name="frames")
+    inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
     x = conv_norm(inputs, width, (7, 7, 7), (1, 2, 2), name="stem", **options)
     x = PaddedMaxPooling3D((3, 3, 3), (2, 2, 2), name="stem_pool")(x)
     for stage, count in enumerate(blocks_of(depth, FOUR_STAGES)):

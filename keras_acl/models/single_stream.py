@@ -19,6 +19,8 @@ class SingleStreamClassifier(VideoClassifier):
         **options: What all classifiers take, see `ClassifierOptions`.
     """
 
+    modalities = ("rgb", "flow")
+
     def __init__(self, num_classes: int, *, clip: ClipSpec, **options: Unpack[ClassifierOptions]):
         super().__init__(num_classes, clip=clip, **options)
 
@@ -39,10 +41,14 @@ class SingleStreamClassifier(VideoClassifier):
 
     def features(self, clip):
         """Last feature maps at inference, (B, t, h, w, C), as a tuple of one."""
-        return (self.stream(self.normalize(clip), training=False),)
+        return (self.stream(self.prepare(clip), training=False),)
+
+    def prepare(self, clip):
+        """What the stream takes of a clip: its pixels, normalised."""
+        return self.normalize(clip)
 
     def call(self, clip, training=False):
         """Return logits (B, L)."""
         self.check_clip(clip)
-        F = self.run_stream(self.stream, self.normalize(clip), training)
+        F = self.run_stream(self.stream, self.prepare(clip), training)
         return self.classifier(self.dropout(self.pool(F), training=training))

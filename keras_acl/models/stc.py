@@ -70,7 +70,7 @@ class STCClassifier(SingleStreamClassifier):
         self.reduction = reduction
         grouped: ConvolutionOptions = {**self.convolutions, "groups": groups}
         with self.own_precision():
-            self.take_stream(resnext(clip.frames, depth, width, self._correlated, **grouped))
+            self.take_stream(resnext(clip, depth, width, self._correlated, **grouped))
 
     def _correlated(self, x, name: str):
         """A block's branch times the sum of its gates."""

@@ -79,7 +79,7 @@ class T3DClassifier(SingleStreamClassifier):
         self.temporal_depths = tuple(temporal_depths)
         convolutions = self.convolutions
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = conv_norm(inputs, 2 * growth, (3, 7, 7), (2, 2, 2), name="stem", **convolutions)
             x = PaddedMaxPooling3D((3, 3, 3), (2, 2, 2), name="stem_pool")(x)
             for stage, count in enumerate(blocks, 2):

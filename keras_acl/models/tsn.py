@@ -3,6 +3,7 @@
 from typing import Unpack
 
 import keras
+from keras import ops
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models.bn_inception import MEAN, STD, bn_inception
@@ -24,6 +25,9 @@ class TSNClassifier(SingleStreamClassifier):
     ResNet-50 of MMAction2, 24,327,632 parameters and 4.09 billion multiply-adds a 224² frame;
     `backbone="bn_inception"` is that of the paper, 10,670,224 (10,680,240 with the biases of its
     convolutions, which batch normalisation takes away) and 2.03.
+
+    Of optical flow, `ClipSpec(frames=15, span=64, segments=True, modality="flow", stack=5)` has
+    three segments of five successive fields, which are the ten channels of one frame.
 
     No weight depends on the number of segments: train with 3 or 8, and evaluate a
     `model.copy_with(clip=...)` of 25 with `evaluate_views(copy, videos, clips=1, crops="ten")`, as
@@ -49,6 +53,8 @@ class TSNClassifier(SingleStreamClassifier):
         ValueError: For a backbone, depth, width or number of labels that does not fit.
     """
 
+    stacks = True
+
     def __init__(
         self,
         num_classes: int = 400,
@@ -68,13 +74,27 @@ class TSNClassifier(SingleStreamClassifier):
         options = {"mean": colours[0], "std": colours[1], **options}
         super().__init__(num_classes, clip=clip, **options)
         self.backbone, self.depth, self.width = backbone, depth, width
+        segments, channels = clip.frames // clip.stack, clip.channels * clip.stack
         with self.own_precision():
             if backbone == "resnet":
                 kernels = (1,) * (len(blocks_of(depth)) + 1)
-                stream = resnet_stream(clip.frames, kernels, depth, width, **self.convolutions)
+                stream = resnet_stream(
+                    segments, kernels, depth, width, channels=channels, **self.convolutions
+                )
             else:
-                stream = bn_inception(clip.frames, width, **self.convolutions)
+                stream = bn_inception(segments, width, channels, **self.convolutions)
             self.take_stream(stream)
+
+    def prepare(self, clip):
+        """Normalised pixels; the frames of a stack are channels of one, as in TSN's code."""
+        frames = self.normalize(clip)
+        if self.clip.stack == 1:
+            return frames
+        _, count, height, width, channels = ops.shape(frames)
+        stack = self.clip.stack
+        frames = ops.reshape(frames, (-1, count // stack, stack, height, width, channels))
+        frames = ops.transpose(frames, (0, 1, 3, 4, 2, 5))  # (B, T, H, W, stack, C)
+        return ops.reshape(frames, (-1, count // stack, height, width, stack * channels))
 
     def get_config(self):
         """Arguments of the constructor."""

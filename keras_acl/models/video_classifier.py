@@ -18,17 +18,20 @@ from keras_acl.models.rematerialize import rematerialized
 from keras_acl.system.devices import warn_of_slow_convolutions
 from keras_acl.system.keras_internals import all_layers
 
+NO_FLOW = 128 / 255  # what says that nothing moves, scaled to [0, 1]
+
 
 class VideoClassifier(CompiledAndFitted):
-    """Base of the classifiers: raw RGB clip in, logits out, and a model that knows its own input.
+    """Base of the classifiers: raw clip in, logits out, and a model that knows its own input.
 
     Args:
         num_classes: Number of classes (L), at least 2.
         clip: Clip that the model takes.
         labels: See `ClassifierOptions`, as for the other arguments.
         multi_label: Whether a clip may have several classes, or none.
-        mean: Subtracted from pixels scaled to [0, 1].
-        std: Divides them.
+        mean: Subtracted from pixels scaled to [0, 1]. Three values, of colours, become 128 / 255 in
+            a network of flow.
+        std: Divides them. Three values become their mean in a network of flow, as in TSN's code.
         dropout: Dropout rate before the dense layer.
         form: Form of the separable convolutions.
         folded: Whether batch normalisation is folded into the convolutions.
@@ -40,6 +43,8 @@ class VideoClassifier(CompiledAndFitted):
             it. Not saved with the model.
         saved_as: Name of the folder or file that the model was loaded from, if any.
         scored_streams: Names of the streams that can be scored alone.
+        modalities: What its clips may hold, see `ClipSpec.modality`.
+        stacks: Whether clips may have stacks of frames.
 
     Raises:
         ValueError: If there are fewer than two classes, the number of labels is not `num_classes`,
@@ -48,6 +53,8 @@ class VideoClassifier(CompiledAndFitted):
 
     rematerialize = False
     scored_streams: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ("rgb",)
+    stacks = False
     saved_as: str | None = None
 
     def __init__(
@@ -69,15 +76,20 @@ class VideoClassifier(CompiledAndFitted):
         check_num_classes(num_classes)
         check_options(multi_label, dropout)
         check_clips_per_group(clips_per_group)
+        self._check_modality(clip)
         warn_of_slow_convolutions()
         self.num_classes = num_classes
         self.clip = clip
         self._labels = check_labels(labels, num_classes)
         self.multi_label = multi_label
-        self.mean, self.std = mean, std
+        self.mean, self.std = mean, std = _colours(clip, mean, std)
         self.form = form
         self.folded = folded
         self._clips_per_group = clips_per_group
+        self.make_ends(self.mean, self.std, dropout)
+
+    def make_ends(self, mean, std, dropout: float) -> None:
+        """Create what stands before the streams and behind them."""
         scale, offset = _rescaling(mean, std)
         with self.own_precision():
             self.normalize = keras.layers.Rescaling(scale, offset, name="normalize")
@@ -85,7 +97,7 @@ class VideoClassifier(CompiledAndFitted):
         # The head is float32 whatever the streams are: logits, class maps and loss agree.
         self.dropout = keras.layers.Dropout(dropout, dtype="float32", name="dropout")
         self.classifier = FullPrecisionDense(
-            num_classes,
+            self.num_classes,
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             dtype="float32",
             name="classifier",
@@ -107,6 +119,11 @@ class VideoClassifier(CompiledAndFitted):
             yield
         finally:
             keras.config.set_dtype_policy(before)
+
+    @property
+    def dropout_rate(self) -> float:
+        """Dropout rate before the dense layer."""
+        return self.dropout.rate
 
     @property
     def convolutions(self) -> ConvolutionOptions:
@@ -150,8 +167,8 @@ class VideoClassifier(CompiledAndFitted):
 
     @property
     def input_shape(self) -> tuple:
-        """`(None, T, None, None, 3)`."""
-        return (None, self.clip.frames, None, None, 3)
+        """`(None, T, None, None, C)`, C being 3 of RGB."""
+        return (None, self.clip.frames, None, None, self.clip.channels)
 
     def scores(self, logits):
         """What logits (..., L) say of each class, from 0 to 1.
@@ -182,14 +199,22 @@ class VideoClassifier(CompiledAndFitted):
         """Reject what is not a batch of clips, with a hint.
 
         Raises:
-            ValueError: If the shape is not `(batch, T, height, width, 3)`.
+            ValueError: If the shape is not `(batch, T, height, width, C)`.
         """
-        shape = tuple(clip.shape)
-        if len(shape) != 5 or shape[1] != self.clip.frames or shape[4] != 3:
+        shape, (frames, channels) = tuple(clip.shape), (self.clip.frames, self.clip.channels)
+        if len(shape) != 5 or shape[1] != frames or shape[4] != channels:
             hint = " One clip is a batch of one: clip[None]." if len(shape) == 4 else ""
             raise ValueError(
-                f"{type(self).__name__} takes RGB clips of shape (batch, {self.clip.frames}, "
-                f"height, width, 3), values 0-255. Received: shape={shape}.{hint}"
+                f"{type(self).__name__} takes {self.clip.modality_name} clips of shape (batch, "
+                f"{frames}, height, width, {channels}), values 0-255. "
+                f"Received: shape={shape}.{hint}"
+            )
+
+    def _check_modality(self, clip: ClipSpec) -> None:
+        if clip.modality not in self.modalities or (clip.stack > 1 and not self.stacks):
+            raise ValueError(
+                f"{type(self).__name__} takes clips of {' or '.join(self.modalities)}"
+                f"{'' if self.stacks else ' without stacks of frames'}. Received: clip={clip}"
             )
 
     def get_config(self):
@@ -207,7 +232,7 @@ class VideoClassifier(CompiledAndFitted):
             "multi_label": self.multi_label,
             "mean": self.mean,
             "std": self.std,
-            "dropout": self.dropout.rate,
+            "dropout": self.dropout_rate,
             "form": self.form,
             "folded": self.folded,
             "clips_per_group": self.clips_per_group,
@@ -234,6 +259,19 @@ class FullPrecisionDense(keras.layers.Dense):
     def add_weight(self, *args, **kwargs):
         """Add a weight that is never cast."""
         return super().add_weight(*args, **{**kwargs, "autocast": False})
+
+
+def _colours(clip: ClipSpec, mean, std) -> tuple:
+    """Mean and deviation of what a clip holds."""
+    values = np.size(mean), np.size(std)
+    if clip.modality == "flow" and max(values) == 3:
+        return NO_FLOW, float(np.mean(std))
+    if set(values) - {1, clip.channels}:
+        raise ValueError(
+            f"Expected `mean` and `std` to be a value, or {clip.channels}, one for each channel. "
+            f"Received: mean={mean}, std={std}"
+        )
+    return mean, std
 
 
 def _rescaling(mean, std) -> tuple[list, list]:

@@ -71,7 +71,7 @@ class X3DClassifier(SingleStreamClassifier):
         self.width, self.depth_factor, self.hidden = width, depth_factor, hidden
         convolutions = self.convolutions
         with self.own_precision():
-            inputs = keras.Input((clip.frames, None, None, 3), name="frames")
+            inputs = keras.Input((clip.frames, None, None, clip.channels), name="frames")
             x = PaddedConv3D(width, (1, 3, 3), (1, 2, 2), form=self.form, name="stem_spatial_conv")(
                 inputs
             )

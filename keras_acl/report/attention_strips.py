@@ -9,8 +9,9 @@ import matplotlib.image
 import numpy as np
 
 from keras_acl.attention.maps import attention_maps
-from keras_acl.attention.overlay import STREAMS, overlay
+from keras_acl.attention.overlay import overlay, stream_names
 from keras_acl.video.clips import read_uniform_clips
+from keras_acl.video.modality import to_picture
 from keras_acl.video.video import Video
 
 COLUMNS = 5  # frames of a strip
@@ -57,12 +58,12 @@ def attention_strip(
     clip = read_uniform_clips(video, model.clip, 1)[0]  # (T, size, size, 3)
     maps = attention_maps(model, np.stack([clip] * len(classes)), classes, batch_size=1)
     shown = np.linspace(0, len(clip) - 1, COLUMNS).round().astype(int)
-    frames = shrink(clip[shown])
+    frames = shrink(to_picture(clip[shown]))
     rows = [picture_row("frames", frames)]
     for index, name in enumerate(names):
         spatial = np.broadcast_to(maps.spatial[index], (COLUMNS, *maps.spatial.shape[1:]))
         streams = [spatial] if maps.temporal is None else [spatial, maps.temporal[index, shown]]
-        for stream, looks in zip(STREAMS, streams, strict=False):
+        for stream, looks in zip(stream_names(len(streams)), streams, strict=True):
             rows.append(picture_row(f"{stream}, {name}", overlay(frames, shrink(looks))))
     return rows
 

@@ -6,6 +6,7 @@ import math
 import keras
 
 from keras_acl.layers import SCAM, PaddedConv3D
+from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.system.keras_internals import run_through_graph
 
 
@@ -52,11 +53,15 @@ def layer_costs(model: keras.Model, size: int | None = None) -> list[LayerCost]:
     size = size or model.clip.test_size
     # A copy, as tracing adds nodes to the layers it meets.
     model = type(model).from_config(model.get_config())
-    clip = keras.Input(batch_shape=(1, model.clip.frames, size, size, 3), name="clip")
-    inference = keras.Function(clip, model.call(clip, training=False))
+    _, frames, _, _, channels = model.input_shape
+    clip = keras.Input(batch_shape=(1, frames, size, size, channels), name="clip")
     costs: list[LayerCost] = []
-    _walk(inference, clip, "", costs)
+    _walk(_inference(model, clip), clip, "", costs)
     return costs
+
+
+def _inference(model: keras.Model, clip) -> keras.Function:
+    return keras.Function(clip, model.call(clip, training=False))
 
 
 def _walk(function, inputs, prefix: str, costs: list[LayerCost]):
@@ -64,6 +69,10 @@ def _walk(function, inputs, prefix: str, costs: list[LayerCost]):
 
     def visit(operation):
         def run(*args, **kwargs):
+            if isinstance(operation, VideoClassifier):  # one inside of another
+                clip = keras.Input(batch_shape=args[0].shape, name="clip")
+                inside = _inference(operation, clip)
+                return _walk(inside, args[0], f"{prefix}{operation.name}/", costs)
             if isinstance(operation, keras.Function):
                 return _walk(operation, args[0], f"{prefix}{operation.name}/", costs)
             output = operation.compute_output_spec(*args, **kwargs)

@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -16,17 +15,10 @@ from keras_acl.video.crop import Crop, resized
 from keras_acl.video.cutter import Cutter
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read_ahead import read_ahead
-from keras_acl.video.video import DecodingError, Video, as_video, decoding_errors
+from keras_acl.video.video import DecodingError, Video, VideoProblem, as_video, decoding_errors
 
 # The smallest part of a frame that training takes: a crop of 224 pixels at a short side of 320.
 SHORT_SIDE, SIZE = 320, 224
-
-
-class VideoProblem(NamedTuple):
-    """A file and what is wrong with it."""
-
-    path: str
-    reason: str
 
 
 def check_videos(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_acl.clip import ClipSpec
-from keras_acl.video.crop import centre_corner
+from keras_acl.video.crop import centre_corner, resized
 from keras_acl.video.frame_table import VideoInfo, probe
+from keras_acl.video.modality import read_modality
 from keras_acl.video.read import read_frames, read_squares
 from keras_acl.video.sampling import grid_length, random_clip, uniform_clips
 from keras_acl.video.video import DecodingError, Video, VideoSource
@@ -24,13 +25,17 @@ def read_seen(
         clip: Clip that the model takes.
 
     Returns:
-        uint8 RGB, upright, shape (len(times), size, size, 3).
+        uint8, upright, shape (len(times), size, size, 3), see `ClipSpec.modality`.
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
     """
     corner = functools.partial(centre_corner, size=clip.size)
-    return read_squares(source, times, clip.test_size, clip.size, corner)
+
+    def read(source: VideoSource) -> np.ndarray:
+        return read_squares(source, times, clip.test_size, clip.size, corner)
+
+    return read_modality(source, clip, read)
 
 
 def read_uniform_clips(video: Video, clip: ClipSpec, count: int) -> np.ndarray:
@@ -44,7 +49,7 @@ def read_uniform_clips(video: Video, clip: ClipSpec, count: int) -> np.ndarray:
         count: Number of clips (V).
 
     Returns:
-        uint8 RGB, shape (V, frames, size, size, 3).
+        uint8, shape (V, frames, size, size, 3), see `ClipSpec.modality`.
 
     Raises:
         DecodingError: If the file cannot be read.
@@ -70,12 +75,17 @@ def read_clip(
         short_side: Pixels to resize the shorter side to.
 
     Returns:
-        RGB frames, uint8, upright, shape (frames, height, width, 3).
+        RGB frames, uint8, upright, shape (frames, height, width, 3); flow as `ClipSpec.modality`
+        has it, resized to the size of the frames.
 
     Raises:
         DecodingError: If the file cannot be read, or ends before the video's `start`.
     """
-    return read_frames(video, clip_times(video, clip, rng), short_side)
+    times, info = clip_times(video, clip, rng), probe(video)
+    size = info.height, info.width
+    if short_side is not None:
+        size = resized(*size, short_side)
+    return read_modality(video, clip, lambda source: read_frames(source, times, size=size))
 
 
 def clip_times(video: Video, clip: ClipSpec, rng: np.random.Generator | None = None) -> np.ndarray:

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.video.container import frame_rate, open_video, timed_frames, upright_size
 from keras_acl.video.frame_table import probe
-from keras_acl.video.video import DecodingError
+from keras_acl.video.video import DecodingError, VideoSource
 
 UNSPECIFIED = 2  # FFmpeg's code, of colour spaces, primaries and transfer curves alike
 GROUP = 16  # frames from a key frame to the next
@@ -76,7 +76,7 @@ def encode_anew(
     """
     probe(source)  # raises if the file is cut short, or no frame of it can be decoded
     with written_whole(target) as beside:
-        with contextlib.closing(_upright_frames(source, short_side)) as frames:
+        with contextlib.closing(upright_frames(source, short_side)) as frames:
             first, rate = next(frames)
             if max(first.width, first.height) > CODECS[codec].longest:
                 raise DecodingError(
@@ -103,7 +103,11 @@ def encode_anew(
 
 @contextlib.contextmanager
 def video_writer(
-    file: str | Path, rate: Fraction | float, options: Mapping[str, str], threads: int = 0
+    file: str | Path,
+    rate: Fraction | float,
+    options: Mapping[str, str],
+    threads: int = 0,
+    rgb: bool = False,
 ) -> Iterator[Callable[[av.VideoFrame | np.ndarray], None]]:
     """Encode frames one by one: H.264 in yuv420p, MP4 with its index in front, for every player.
 
@@ -112,6 +116,8 @@ def video_writer(
         rate: Frames per second.
         options: Options of x264, such as {"crf": "18"}.
         threads: Number of threads that encode; 0 lets FFmpeg decide.
+        rgb: Whether red, green and blue are encoded as they are, at full resolution, which FFmpeg
+            decodes and few players do.
 
     Yields:
         A function to call with each frame: uint8 RGB (height, width, 3), both even; or a PyAV
@@ -119,8 +125,9 @@ def video_writer(
     """
     rate = Fraction(rate).limit_denominator(2**16)
     with av.open(str(file), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=rate, options=dict(options))
-        stream.pix_fmt, stream.codec_context.thread_count = "yuv420p", threads
+        codec, pixels = ("libx264rgb", "rgb24") if rgb else ("libx264", "yuv420p")
+        stream = container.add_stream(codec, rate=rate, options=dict(options))
+        stream.pix_fmt, stream.codec_context.thread_count = pixels, threads
         started = False
 
         def add(frame: av.VideoFrame | np.ndarray) -> None:
@@ -128,7 +135,7 @@ def video_writer(
             if isinstance(frame, np.ndarray):
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             if not started:
-                _configure(stream, frame)
+                _configure(stream, frame, rgb)
                 started = True
             container.mux(stream.encode(frame))
 
@@ -137,12 +144,14 @@ def video_writer(
             container.mux(stream.encode())
 
 
-def _configure(stream: VideoStream, frame: av.VideoFrame) -> None:
+def _configure(stream: VideoStream, frame: av.VideoFrame, rgb: bool) -> None:
     """Take size, clock and colours from the first frame."""
     stream.height, stream.width = frame.height, frame.width
     if frame.time_base is not None:
         context = stream.codec_context
         context.time_base = frame.time_base
+        if rgb:
+            return
         context.color_range = ColorRange.MPEG
         context.colorspace = frame.colorspace
 
@@ -203,10 +212,21 @@ def _known(code: int) -> int:
     return 1 if code == UNSPECIFIED else code
 
 
-def _upright_frames(
-    source: Path, short_side: int
+def upright_frames(
+    source: VideoSource, short_side: int
 ) -> Generator[tuple[av.VideoFrame, Fraction], None, None]:
-    """The frames that are shown, resized and upright, with times from 0; and the mean rate."""
+    """Yield the frames that are shown, resized and upright, with times from 0; and the mean rate.
+
+    Args:
+        source: Path or `Video`.
+        short_side: Largest length of the shorter side in pixels.
+
+    Yields:
+        Frames in yuv420p, both sides even, and frames per second.
+
+    Raises:
+        DecodingError: If the file cannot be read to its end.
+    """
     reformatter, origin = VideoReformatter(), None
     width = height = 0
     with contextlib.closing(_stamped(source)) as stamped:
@@ -231,7 +251,7 @@ def _upright_frames(
 
 
 def _stamped(
-    source: Path,
+    source: VideoSource,
 ) -> Generator[tuple[av.VideoFrame, int, Fraction, Fraction], None, None]:
     """Each frame with its timestamp, its unit and the mean rate; no two at one time."""
     with open_video(source) as (container, stream):

@@ -65,7 +65,7 @@ def random_clip(total: int, clip: ClipSpec, rng: np.random.Generator) -> np.ndar
     """
     _check_total(total)
     if clip.segments:
-        return _in_segments(total, clip, rng.random(clip.frames))
+        return _in_segments(total, clip, rng.random(clip.frames // clip.stack))
     start = int(rng.integers(0, max(total - clip.span, 0), endpoint=True))
     return np.minimum(start + frame_offsets(clip), total - 1)
 
@@ -123,9 +123,13 @@ def record_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 
 def _in_segments(total: int, clip: ClipSpec, place: float | np.ndarray) -> np.ndarray:
-    """Frame numbers at a place, from 0 to below 1, of each of `clip.frames` equal segments."""
-    numbers = _truncated((np.arange(clip.frames) + place) * (total / clip.frames))
-    return np.minimum(numbers, total - 1)
+    """Frame numbers at a place, from 0 to below 1, of each of the equal segments.
+
+    A stack of them begins there, and the last one ends with the video, as in TSN's code.
+    """
+    segments, starts = clip.frames // clip.stack, max(total - clip.stack + 1, 1)
+    numbers = _truncated((np.arange(segments) + place) * (starts / segments))
+    return np.minimum(np.add.outer(numbers, np.arange(clip.stack)).ravel(), total - 1)
 
 
 def _truncated(numbers: np.ndarray) -> np.ndarray:

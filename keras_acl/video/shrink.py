@@ -11,10 +11,10 @@ from pathlib import Path
 
 from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.unfinished import tidy
-from keras_acl.video.check import VideoProblem
 from keras_acl.video.encode import CODECS, encode_anew
 from keras_acl.video.files import find_videos
 from keras_acl.video.read_ahead import read_ahead
+from keras_acl.video.video import VideoProblem
 
 SETTINGS = ".shrink.json"
 LISTS = (".csv", ".txt")

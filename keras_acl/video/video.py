@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import os
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import av.error
 
@@ -107,6 +108,13 @@ class DecodingError(ValueError):
 
     def __str__(self) -> str:
         return f"Cannot decode {self.path}: {self.reason}"
+
+
+class VideoProblem(NamedTuple):
+    """A file and what is wrong with it."""
+
+    path: str
+    reason: str
 
 
 def as_video(source: VideoSource) -> Video:

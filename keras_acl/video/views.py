@@ -18,7 +18,7 @@ from keras_acl.video.clips import part_of
 from keras_acl.video.crop import centre_corner
 from keras_acl.video.cutter import Squares
 from keras_acl.video.frame_table import probe
-from keras_acl.video.read import stream_squares
+from keras_acl.video.modality import mirrored, stream_modality
 from keras_acl.video.sampling import grid_length, uniform_clips
 from keras_acl.video.video import Video
 
@@ -118,7 +118,7 @@ def iterate_views(
         grid: Numbers of clips and crops.
 
     Yields:
-        V views, uint8 RGB, shape (frames, size, size, 3), see `ViewGrid.size`.
+        V views, uint8, shape (frames, size, size, 3), see `ViewGrid.size` and `ClipSpec.modality`.
 
     Raises:
         DecodingError: If the file cannot be read up to the last wanted frame.
@@ -130,11 +130,11 @@ def iterate_views(
     held: dict[int, list[np.ndarray]] = {}
     size, done = grid.size(clip), 0
     cut = Squares(clip.test_size, size, lambda height, width: grid.corners(height, width, size))
-    with contextlib.closing(stream_squares(video, times, cut)) as frames:
+    with contextlib.closing(stream_modality(video, clip, times, cut)) as frames:
         for number, squares in zip(wanted.tolist(), frames, strict=True):
             held[number] = squares
             if grid.crops == "ten":
-                held[number] = squares + [square[:, ::-1] for square in squares]
+                held[number] = squares + [mirrored(square) for square in squares]
             while done < grid.clips and numbers[done, -1] <= number:
                 for crop in range(grid.crops_of_a_clip):
                     yield np.stack([held[n][crop] for n in numbers[done].tolist()])

@@ -26,6 +26,7 @@ from keras_acl.video.container import (
 )
 from keras_acl.video.crop import centre_corner
 from keras_acl.video.cutter import Squares
+from keras_acl.video.flow import flow_of
 from keras_acl.video.sampling import frame_offsets, grid_length
 from keras_acl.video.video import DecodingError, VideoSource, as_video, decoding_errors
 
@@ -138,8 +139,24 @@ def grid_frames(
     not converted.
 
     Yields:
-        uint8 RGB, (size, size, 3).
+        uint8, (size, size, clip.channels), see `ClipSpec.modality`.
     """
+    if clip.modality == "rgb":
+        yield from _pictures(source, clip, faults)
+        return
+    with contextlib.closing(_pictures(flow_of(source), clip, faults)) as flows:
+        if clip.modality == "flow":
+            yield from (flow[..., :2] for flow in flows)
+            return
+        with contextlib.closing(_pictures(source, clip, faults)) as pictures:
+            for picture, flow in zip(pictures, flows, strict=False):  # one may end a frame earlier
+                yield np.concatenate([picture, flow[..., :2]], axis=-1)
+
+
+def _pictures(
+    source: VideoSource, clip: ClipSpec, faults: list[str]
+) -> Generator[np.ndarray, None, None]:
+    """Frames of a video, or of its flow, on the grid, uint8 RGB (size, size, 3)."""
     number = 0
     # Frames one by one, as streams may change their size.
     cut = Squares(

@@ -7,7 +7,7 @@ from video_files import write_video
 
 from keras_acl.clip import ClipSpec
 from keras_acl.data import MovingFigures
-from keras_acl.video import frame_table, views
+from keras_acl.video import frame_table, modality
 from keras_acl.video.files import find_videos
 from keras_acl.video.video import DecodingError, Video
 from keras_acl.video.views import ViewGrid, crop_corners, iterate_views
@@ -129,7 +129,7 @@ def test_views_of_videos_shorter_than_a_clip(tmp_path):
 
 def test_no_more_frames_are_held_than_a_clip_spans(noise, monkeypatch):
     handed_over, most = [], 0
-    stream = views.stream_squares
+    stream = modality.stream_squares
 
     def watched(*arguments):
         nonlocal most
@@ -141,7 +141,7 @@ def test_no_more_frames_are_held_than_a_clip_spans(noise, monkeypatch):
             del own
             most = max(most, sum(alive() is not None for alive in handed_over))
 
-    monkeypatch.setattr(views, "stream_squares", watched)
+    monkeypatch.setattr(modality, "stream_squares", watched)
     clip = ClipSpec(frames=8, span=8, size=28)
     assert sum(1 for _ in iterate_views(Video(noise), clip, ViewGrid(60, 3))) == 180
     assert len(handed_over) > 90  # nearly every frame is in a clip
