@@ -65,3 +65,15 @@ def test_survives_its_dictionary(frames, factor, fps, size):
     assert copy == clip
     assert hash(copy) == hash(clip)
     assert clip.test_size >= clip.size
+
+
+def test_what_a_clip_holds():
+    assert [ClipSpec(modality=name).channels for name in ("rgb", "flow", "rgb+flow")] == [3, 2, 5]
+    clip = ClipSpec(frames=10, span=64, segments=True, modality="flow", stack=5)
+    assert ClipSpec(**clip.to_dict()) == clip
+    assert "modality" not in ClipSpec().to_dict()
+    with pytest.raises(ValueError, match="Expected a modality of rgb, flow, rgb\\+flow"):
+        ClipSpec(modality="depth")
+    for arguments in ({"stack": 5}, {"stack": 3, "segments": True}, {"stack": 0}):
+        with pytest.raises(ValueError, match="expected segments=True and a number that divides"):
+            ClipSpec(**arguments)

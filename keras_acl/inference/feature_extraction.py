@@ -222,7 +222,7 @@ def _engine(model) -> tuple[int, Callable[[np.ndarray, int], np.ndarray], Callab
     from keras_acl.models.fingerprint import fingerprint
 
     pooled = CompiledCall(lambda batch: model.pool(*model.features(batch)), [model])
-    channels = model.classifier.kernel.shape[0]
+    channels = sum(kernel.shape[0] for kernel in model.class_weights)
     compute = functools.partial(predict_padded, pooled)
     return channels, compute, functools.partial(fingerprint, model)
 

@@ -49,6 +49,11 @@ class CompiledAndFitted(BuiltFromOneBatch):
         """Class names in the order of the logits."""
         return self._labels
 
+    @property
+    def class_layers(self) -> tuple[keras.layers.Dense, ...]:
+        """The dense layers that know the classes."""
+        return (self.classifier,)
+
     def compile(self, *args, run_eagerly=False, jit_compile="auto", **kwargs):
         """Compile as any Keras model; `jit_compile="auto"` uses XLA where the device gains by it.
 

@@ -55,7 +55,7 @@ class ECOLiteClassifier(SingleStreamClassifier):
         super().__init__(num_classes, clip=clip, **{"mean": MEAN, "std": STD, **options})
         self.width = width
         with self.own_precision():
-            frames = bn_inception(clip.frames, width, **self.convolutions)
+            frames = bn_inception(clip.frames, width, clip.channels, **self.convolutions)
             over_time = resnet18(frames.get_layer(BRANCH).output, 2 * width, **self.convolutions)
             self.take_stream(keras.Model(frames.inputs, over_time, name="stream"))
 

@@ -12,6 +12,7 @@ from keras_acl.layers.residual import ConvolutionOptions, Size
 from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.single_stream import SingleStreamClassifier
 
+CLIP = ClipSpec(frames=64, span=64, fps=25.0)  # of I3D
 # Channels of a block: 1³ | 1³, 3³ | 1³, 3³ | pool, 1³; and the strides of the pool before a stage.
 STAGES = (
     (
@@ -110,7 +111,7 @@ class I3DClassifier(InceptionClassifier):
         self,
         num_classes: int = 400,
         *,
-        clip: ClipSpec = ClipSpec(frames=64, span=64, fps=25.0),
+        clip: ClipSpec = CLIP,
         width: int = 64,
         **options: Unpack[ClassifierOptions],
     ):

@@ -136,6 +136,11 @@ class LateFusionClassifier(SupervisedStreams):
         """Dense weights W of the spatial and the temporal network, (C, L) each."""
         return (*self.spatial_stream.class_weights, *self.temporal_stream.class_weights)
 
+    @property
+    def class_layers(self):
+        """The dense layers of both networks."""
+        return self.spatial_stream.classifier, self.temporal_stream.classifier
+
     def parts(self, clip) -> tuple:
         """Colours (B, T, H, W, 3), of stacks the first frame, and flow (B, T, H, W, 2)."""
         return clip[:, :: self.clip.stack, ..., :3], clip[..., 3:]
@@ -155,10 +160,10 @@ class LateFusionClassifier(SupervisedStreams):
 
     def logits_alone(self, pooled, spatial_map=None) -> dict:
         """Logits of each network, (..., L), of pooled features [spatial | temporal]."""
-        channels = self.class_weights[0].shape[0]
+        channels, (spatial, temporal) = self.class_weights[0].shape[0], self.class_layers
         return {
-            "spatial_logits": self.spatial_stream.classifier(pooled[..., :channels]),
-            "temporal_logits": self.temporal_stream.classifier(pooled[..., channels:]),
+            "spatial_logits": spatial(pooled[..., :channels]),
+            "temporal_logits": temporal(pooled[..., channels:]),
         }
 
     def call(self, clip, training=False):

@@ -11,6 +11,7 @@ from keras_acl.models.classifier_options import ClassifierOptions
 from keras_acl.models.resnet_streams import blocks_of, check_memory, resnet_stream
 from keras_acl.models.single_stream import SingleStreamClassifier
 
+CLIP = ClipSpec(frames=8, span=64, segments=True)
 BACKBONES = ("resnet", "bn_inception")
 IMAGENET_MEAN = (123.675 / 255, 116.28 / 255, 103.53 / 255)
 IMAGENET_STD = (58.395 / 255, 57.12 / 255, 57.375 / 255)
@@ -59,7 +60,7 @@ class TSNClassifier(SingleStreamClassifier):
         self,
         num_classes: int = 400,
         *,
-        clip: ClipSpec = ClipSpec(frames=8, span=64, segments=True),
+        clip: ClipSpec = CLIP,
         backbone: str = "resnet",
         depth: int = 50,
         width: int = 64,

@@ -150,7 +150,7 @@ def _build(
         model = architecture(**arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG} and the arguments make no network: {error}") from error
-    skipped = [] if keeps_head else [model.classifier]
+    skipped = [] if keeps_head else [*model.class_layers]
     try:
         with warnings.catch_warnings():
             # Keras only warns of some layers that would stay as they are.
@@ -184,7 +184,7 @@ def _with_consistency(model: VideoClassifier, weight: float | None) -> VideoClas
 
 
 def _say_what_was_kept(name: str, model: VideoClassifier, saved_count: int) -> None:
-    kept = count_parameters(model) - model.classifier.count_params()
+    kept = count_parameters(model) - sum(each.count_params() for each in model.class_layers)
     logger.warning(
         "%s: the weights of the streams are kept (%s parameters), the dense layer starts anew with "
         "%d classes%s; the saved one has %d. Train before you predict.",

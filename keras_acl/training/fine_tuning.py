@@ -10,7 +10,12 @@ def freeze_streams(model: keras.Model, what: str | None) -> None:
     """Freeze what a recipe's `freeze` names and thaw the rest; `None` does neither."""
     if what is None:
         return
-    streams = [layer for layer in model.layers if layer is not model.classifier]
+    streams = [layer for layer in model.layers if layer not in model.class_layers]
+    if what == "streams" and len(streams) == len(model.layers):
+        raise ValueError(
+            f"Of a {type(model).__name__} each network has a dense layer of its own. Received: "
+            'freeze="streams". Use "spatial", "temporal" or "none".'
+        )
     frozen = streams if what == "streams" else []
     if what in ("spatial", "temporal"):
         if not hasattr(model, f"{what}_stream"):

@@ -105,3 +105,27 @@ def test_synthesize_writes_and_completes_a_set(call, tmp_path):
     code, _, err = call("synthesize", tmp_path / "other", "--task", "cooking")
     assert code == 1
     assert "task must be one of" in err
+
+
+def test_flow_is_computed_once(call, folder):
+    code, out, err = call("flow", folder)
+    assert (code, err) == (0, "")
+    assert "the flow of 2 videos." in out
+    assert (folder / "jump" / ".flow" / "a.mp4.mp4").is_file()
+    (folder / "run" / "bad.mp4").write_text("no video")
+    code, out, err = call("flow", folder)
+    assert code == 1
+    assert f"{folder / 'run' / 'bad.mp4'}\tInvalid data found" in out
+    assert "the flow of 2 videos, 2 of them from before." in out
+    assert "Videos that cannot be read and have no flow: 1." in err
+
+
+def test_flow_mistakes_are_one_line(call, folder, tmp_path):
+    assert call("flow", folder, "--method", "tvl1")[0] == 0
+    code, _, err = call("flow", folder, "--method", "dis")
+    assert code == 1
+    assert "was computed by tvl1. Received: method='dis'" in " ".join(err.split())
+    (tmp_path / "nothing").mkdir()
+    code, _, err = call("flow", tmp_path / "nothing")
+    assert code == 1
+    assert "There is no video file in" in err

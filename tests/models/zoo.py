@@ -64,6 +64,6 @@ def made(name: str):
 
 
 def clips_for(model, count: int = 2, side: int = 32) -> np.ndarray:
-    """Clips of noise, uint8 (count, T, side, side, 3)."""
-    shape = (count, model.clip.frames, side, side, 3)
+    """Clips of noise, uint8 (count, T, side, side, C)."""
+    shape = (count, model.clip.frames, side, side, model.clip.channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

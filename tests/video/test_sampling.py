@@ -83,6 +83,21 @@ def test_segments_are_those_of_tsn():
         np.testing.assert_allclose(shares, 1 / 3, atol=0.1)
 
 
+def test_stacks_are_those_of_tsn():
+    clip = ClipSpec(frames=15, span=64, segments=True, stack=5)
+    # tick / 2 + tick * x with tick = (104 - 5 + 1) / 3, truncated, and the four frames after it
+    starts = [16, 50, 83]
+    expected = [start + place for start in starts for place in range(5)]
+    assert uniform_clips(104, clip, 1)[0].tolist() == expected
+    draws = np.array([random_clip(13, clip, np.random.default_rng(i)) for i in range(300)])
+    stacks = draws.reshape(300, 3, 5)
+    np.testing.assert_array_equal(np.diff(stacks, axis=2), 1)
+    for segment in range(3):  # nine starts, three to a segment
+        shares = np.bincount(stacks[:, segment, 0], minlength=9)[3 * segment : 3 * segment + 3]
+        np.testing.assert_allclose(shares / 300, 1 / 3, atol=0.1)
+    assert uniform_clips(3, clip, 1).tolist() == [[0, 1, 2, 2, 2] * 3]
+
+
 @settings(deadline=None, max_examples=50)
 @given(total=totals, frames=st.integers(1, 40), count=counts, seed=st.integers(0, 100))
 def test_segments_cover_every_video_in_order(total, frames, count, seed):

@@ -6,11 +6,9 @@ from keras_acl.clip import ClipSpec
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers.fill import fill
 from keras_acl.pretrained.importers.import_report import ImportReport
+from keras_acl.pretrained.importers.modality import channels_of
 from keras_acl.pretrained.importers.network import Network
 from keras_acl.pretrained.importers.single_stream import BUILDERS
-
-FIRST = ("stem", "stem_spatial", "conv1", "conv1_7x7_s2")  # a network's first layer
-FLOW = (2, 10)  # channels: a field, or five of them
 
 
 def import_single_stream(
@@ -22,7 +20,6 @@ def import_single_stream(
             f"{network.path} is {network.format.network}, which has no speed ratio. "
             f"Received: speed_ratio={speed_ratio}"
         )
-    _check_channels(network)
     mean, std, notes = _colours(network)
     arguments: dict[str, Any] = {
         "num_classes": network.num_classes,
@@ -39,6 +36,12 @@ def import_single_stream(
         raise ValueError(
             f"{network.path} lacks {error.args[0]}: part of the network is missing"
         ) from error
+    channels = channels_of(network.tensors)
+    if channels != model.clip.channels * model.clip.stack:
+        raise ValueError(
+            f"{network.path} takes {channels} channels, which is optical flow: that is read of I3D "
+            "and of TSN on BN-Inception alone. Expected a network of RGB frames, with 3."
+        )
     fill(model, network.tensors, network.path)
     words = f"{type(model).__name__}: {network.num_classes} classes"
     return model, ImportReport(words, (network.source(),), notes)
@@ -57,14 +60,3 @@ def _colours(network: Network) -> tuple[Any, Any, tuple[str, ...]]:
         "deviation are those of VMZ, from which such files were converted."
     )
     return mean, std, (note,)
-
-
-def _check_channels(network: Network) -> None:
-    """Refuse a network of optical flow, which is told by its first kernel (T, H, W, I, O)."""
-    for name in FIRST:
-        kernel = network.tensors.get(f"{name}_conv/kernel")
-        if kernel is not None and kernel.ndim == 5 and kernel.shape[-2] in FLOW:
-            raise ValueError(
-                f"{network.path} takes {kernel.shape[-2]} channels, which is optical flow: that is "
-                "not supported yet. Expected a network of RGB frames, with 3."
-            )

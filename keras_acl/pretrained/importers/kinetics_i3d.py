@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_acl.models.inception3d import STAGES, I3DClassifier
+from keras_acl.models.inception3d import CLIP, STAGES, I3DClassifier
 from keras_acl.pretrained.importers.formats import CheckpointFormat, Tensors
+from keras_acl.pretrained.importers.modality import with_clip_of_flow
 
 _LAYER = r"(?P<kind>conv_3d|batch_norm)/(?P<weight>\w+)"
 # The checkpoint trained on Kinetics-600 has none.
@@ -58,6 +59,7 @@ KINETICS_I3D = CheckpointFormat(
 
 
 def _i3d(tensors: Tensors, arguments: dict[str, Any]) -> I3DClassifier:
+    with_clip_of_flow(tensors, arguments, CLIP)
     return I3DClassifier(width=tensors["stem_conv/kernel"].shape[-1], **arguments)
 
 

@@ -10,6 +10,7 @@ from keras_acl.models.bn_inception import STD
 from keras_acl.models.c3d import MEAN as ECO_MEAN
 from keras_acl.models.eco import ECOClassifier, ECOLiteClassifier
 from keras_acl.models.resnet_streams import BLOCKS
+from keras_acl.models.tsn import CLIP as TSN_CLIP
 from keras_acl.models.tsn import TSNClassifier
 from keras_acl.pretrained.importers.depths import depth_of
 from keras_acl.pretrained.importers.formats import (
@@ -19,6 +20,7 @@ from keras_acl.pretrained.importers.formats import (
     take_biases_off,
 )
 from keras_acl.pretrained.importers.mmaction2_networks import I3D
+from keras_acl.pretrained.importers.modality import with_clip_of_flow
 
 RESNET = dataclasses.replace(
     I3D,
@@ -68,6 +70,7 @@ def _tsn_resnet(tensors: dict, arguments: dict[str, Any]) -> TSNClassifier:
 
 
 def _tsn_bn_inception(tensors: dict, arguments: dict[str, Any]) -> TSNClassifier:
+    with_clip_of_flow(tensors, arguments, TSN_CLIP)
     width = _take_caffe_habits(tensors)
     return TSNClassifier(backbone="bn_inception", width=width, **arguments)
 
@@ -81,7 +84,8 @@ def _eco(tensors: dict, arguments: dict[str, Any]) -> ECOClassifier | ECOLiteCla
 def _take_caffe_habits(tensors: dict) -> int:
     """Turn BGR into RGB, and biases into the means that are subtracted behind them: the width."""
     stem = tensors["conv1_7x7_s2_conv/kernel"]
-    tensors["conv1_7x7_s2_conv/kernel"] = stem[..., ::-1, :]
+    if stem.shape[-2] == 3:
+        tensors["conv1_7x7_s2_conv/kernel"] = stem[..., ::-1, :]
     take_biases_off(tensors, _norms_behind)
     return stem.shape[-1]
 

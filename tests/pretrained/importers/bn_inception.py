@@ -26,10 +26,10 @@ TABLE = {
 class BNInception(nn.Module):
     """Frame by frame, (B, 3, H, W) to (B, C, h, w); convolutions have biases, as in Caffe."""
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, channels: int = 3) -> None:
         super().__init__()
         self.width = width
-        self._add("conv1_7x7_s2", 3, 64, 7)
+        self._add("conv1_7x7_s2", channels, 64, 7)
         self._add("conv2_3x3_reduce", width, 64, 1)
         self._add("conv2_3x3", width, 192, 3)
         entering = 192
@@ -88,11 +88,11 @@ class BNInception(nn.Module):
 
 
 class TSN(nn.Module):
-    """(B, T, 3, H, W) to logits: the mean of those of the frames."""
+    """(B, T, channels, H, W) to logits: the mean of those of the frames."""
 
-    def __init__(self, num_classes: int, width: int = 64) -> None:
+    def __init__(self, num_classes: int, width: int = 64, channels: int = 3) -> None:
         super().__init__()
-        self.base_model = BNInception(width)
+        self.base_model = BNInception(width, channels)
         self.new_fc = nn.Linear(16 * width, num_classes)
 
     def forward(self, x):

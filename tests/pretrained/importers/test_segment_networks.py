@@ -63,3 +63,26 @@ def test_logits_are_theirs(name, tmp_path):
     assert len(source.used) + len(source.ignored) == len(state)
     assert all(why.startswith("torch's count") for why in source.ignored.values())
     assert_close(compiled(model, clip), expected)
+
+
+@pytest.mark.backends
+def test_logits_of_flow_are_those_of_tsn(tmp_path):
+    network = bn_inception.TSN(CLASSES, 8, channels=10).eval()
+    state = drawn({key: value.shape for key, value in network.state_dict().items()})
+    network.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
+    clip = ClipSpec(frames=15, span=15, size=64, segments=True, modality="flow", stack=5)
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 15, 64, 64, 2), dtype=np.uint8)
+    with torch.no_grad():
+        # Its loader puts u and v of five successive fields on top of each other.
+        fields = torch.from_numpy(pictures).float().permute(0, 1, 4, 2, 3) - 128.0
+        expected = network(fields.reshape(1, 3, 10, 64, 64)).numpy()
+    assert np.ptp(expected) > 1
+    file = saved({f"module.{key}": value for key, value in state.items()}, tmp_path / "flow.pth")
+    model, _ = import_checkpoint(file, clip=clip)
+    assert (model.clip, model.stream.input_shape) == (clip, (None, 3, None, None, 10))
+    assert_close(compiled(model, pictures), expected)
+    assert import_checkpoint(file)[0].clip == ClipSpec(
+        frames=40, span=64, segments=True, modality="flow", stack=5
+    )
+    with pytest.raises(ValueError, match=r"takes stacks of 5 fields of flow.*Received: clip="):
+        import_checkpoint(file, clip=CLIP)

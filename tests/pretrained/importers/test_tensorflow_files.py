@@ -1,5 +1,6 @@
 """TensorFlow's checkpoints, and I3D in them."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ from pretrained.importers.kinetics_i3d import I3D
 from pretrained.importers.parity import assert_close
 
 from keras_acl import ClipSpec
-from keras_acl.models import I3DClassifier
+from keras_acl.models import I3DClassifier, late_fusion
 from keras_acl.pretrained.importers import import_checkpoint
 from keras_acl.pretrained.importers.kinetics_i3d import KINETICS_I3D
 from keras_acl.pretrained.importers.tensorflow_files import bundle_of, read_bundle
@@ -41,6 +42,22 @@ def test_logits_are_those_of_i3d(tmp_path, prefix, statistics, momentum, frames,
     assert len(source.used) == len(network.variables) == len(model.weights) == 230
     assert len(source.ignored) == (116 if momentum else 0)
     assert set(source.ignored.values()) <= {"the optimizer's momentum"}
+
+
+@pytest.mark.backends
+def test_two_checkpoints_are_the_two_stream_i3d(tmp_path):
+    networks = [I3D(7, 8, RGB), I3D(7, 8, "Flow/inception_i3d/", channels=2)]
+    clip = ClipSpec(frames=16, span=16, fps=25.0, size=64)
+    models = []
+    for number, network in enumerate(networks):
+        network.save(tmp_path / f"{number}.ckpt")
+        models.append(import_checkpoint(tmp_path / f"{number}.ckpt", clip=clip)[0])
+    assert models[1].clip == dataclasses.replace(clip, modality="flow")
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 16, 64, 64, 5), dtype=np.uint8)
+    scaled = pictures.astype(np.float32) / 127.5 - 1  # its flow is from -1 to 1, too
+    rgb, flow = networks[0].logits(scaled[..., :3]), networks[1].logits(scaled[..., 3:])
+    assert_close(models[1](pictures[..., 3:]), flow)
+    assert_close(late_fusion(models)(pictures), rgb + flow)
 
 
 def test_a_checkpoint_is_known_by_any_of_its_files(tmp_path):
@@ -77,9 +94,6 @@ def test_translate(foreign, ours):
 
 
 def test_what_does_not_fit_is_named(tmp_path):
-    I3D(7, 8, "Flow/inception_i3d/", channels=2).save(tmp_path / "flow.ckpt")
-    with pytest.raises(ValueError, match=r"flow\.ckpt takes 2 channels, which is optical flow"):
-        import_checkpoint(tmp_path / "flow.ckpt")
     network = I3D(7, 8, RGB)
     del network.variables[f"{RGB}Mixed_4c/Branch_3/Conv3d_0b_1x1/conv_3d/w"]
     network.save(tmp_path / "less.ckpt")
