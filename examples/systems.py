@@ -1,24 +1,35 @@
 """The systems that the paper compares with, as a page, and the presets as a picture.
 
 Writes examples/tables.md and examples/pictures/presets.png. Costs are counted; accuracies are
-those that others published, each with its source; none was measured here.
+those that others published, each with its source; none was measured here. Measured are the errors
+of imported networks, on three backends, by the tests of the importers (some minutes):
 
     python examples/systems.py
+    python examples/systems.py --measure    # writes examples/results/parity.csv anew before
 """
 
 import argparse
+import csv
 import dataclasses
+import os
+import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from keras_acl.models import C3DClassifier
 from keras_acl.pretrained import list_presets
 from keras_acl.speed.architectures import ArchitectureCost, architecture_costs
 from keras_acl.speed.cost import count_multiply_adds, count_parameters
+from keras_acl.system.atomic_write import written_whole
 from keras_acl.system.figures import save_figure
 
 from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
+PARITY = HERE / "results" / "parity.csv"
+BACKENDS = ("tensorflow", "jax", "torch")
 OWN = "the projects' own code"
 ANEW = "code written anew in the tests"
 OWN_AND_ANEW = "torchvision's or PyTorchVideo's own code; the others: code written anew"
@@ -35,6 +46,7 @@ class System:
         published: Accuracies, and whose.
         files: Checkpoints that `import_checkpoint` reads.
         parity: What the logits were compared with; "" where there is nothing to compare with.
+        tests: Regular expression of the tests that compare them, without "test_".
     """
 
     name: str
@@ -43,6 +55,7 @@ class System:
     published: str
     files: str = ""
     parity: str = ""
+    tests: str = ""
 
 
 SYSTEMS = (
@@ -52,6 +65,8 @@ SYSTEMS = (
         "AC + SCAM 4x16 R50 (the paper's)",
         "K400 75.7, UCF101 95.7 (the paper)",
         "started from SlowFast's and Slow's",
+        OWN,
+        r"warm_start_.*",
     ),
     System(
         "SlowFast 4x16 R50",
@@ -60,6 +75,7 @@ SYSTEMS = (
         "K400 75.6, UCF101 95.0 (the paper); 75.34 (PyTorchVideo)",
         "PyTorchVideo, PySlowFast, MMAction2",
         OWN,
+        r"outputs_.*slowfast.*",
     ),
     System(
         "SlowFast without fusion",
@@ -74,14 +90,34 @@ SYSTEMS = (
         "K400 73.1 (the paper); 72.40 (PyTorchVideo)",
         "PyTorchVideo, PySlowFast, MMAction2",
         OWN,
+        r"outputs_.*ptv_slow\.pyth.*",
     ),
     System(
         "I3D, RGB",
         "I3DClassifier",
         "I3D Inception, 64 frames",
         "K400 71.1 on the test set (kinetics-i3d); UCF101 94.8, split 1 (MMAction)",
-        "kinetics-i3d",
+        "kinetics-i3d, pytorch-i3d",
         ANEW,
+        r"logits_are_those_of_(i3d.*|pytorch_i3d\[3\])",
+    ),
+    System(
+        "I3D, flow",
+        "I3DClassifier",
+        "I3D Inception of flow, 64 frames",
+        "K400 63.4 on the test set (kinetics-i3d)",
+        "kinetics-i3d, pytorch-i3d",
+        ANEW,
+        r"(two_checkpoints_.*|logits_.*_pytorch_i3d\[2\])",
+    ),
+    System(
+        "I3D, two-stream",
+        "LateFusionClassifier",
+        "Two-stream I3D, 64 frames",
+        "K400 74.2 on the test set (kinetics-i3d); UCF101 97.8 (its paper)",
+        "both of kinetics-i3d, pytorch-i3d",
+        ANEW,
+        r"two_checkpoints_.*",
     ),
     System(
         "I3D on ResNet-50",
@@ -90,6 +126,7 @@ SYSTEMS = (
         "K400 73.27 (PyTorchVideo)",
         "PyTorchVideo, MMAction2",
         OWN_AND_ANEW,
+        r"logits_.*\[(i3d_r50|c2d_r50|i3d)\]",
     ),
     System(
         "R(2+1)D-34",
@@ -98,6 +135,7 @@ SYSTEMS = (
         "K400 72.0, two streams 73.9 (its paper); 80.0 from IG-65M (VMZ)",
         "torchvision (18), ig65m, VMZ, MMAction2",
         OWN_AND_ANEW,
+        r"logits_.*\[(r2plus1d_18|ig65m|r2plus1d|R\(2\+1\)D-34)\]",
     ),
     System(
         "R(2+1)D on ResNet-50",
@@ -106,6 +144,7 @@ SYSTEMS = (
         "K400 76.01 (PyTorchVideo)",
         "PyTorchVideo",
         OWN,
+        r"logits_.*\[r2plus1d_r50\]",
     ),
     System(
         "S3D",
@@ -114,6 +153,7 @@ SYSTEMS = (
         "K400 68.37 (torchvision); 72.08 (kylemin)",
         "torchvision, kylemin",
         OWN_AND_ANEW,
+        r"logits_.*(\[s3d\]|kylemins_s3d)",
     ),
     System(
         "C3D",
@@ -122,14 +162,16 @@ SYSTEMS = (
         "UCF101 82.26 (MMAction), 83.08 (MMAction2)",
         "MMAction2, DavideA, VMZ",
         ANEW,
+        r"logits_are_those_of_c3d.*",
     ),
     System(
         "TSN, BN-Inception",
         "TSNClassifier",
         "TSN BN-Inception, 25 frames",
-        "UCF101 86.4, RGB (MMAction)",
-        "tsn-pytorch, MMAction",
+        "UCF101 86.4, flow 87.7 (MMAction)",
+        "tsn-pytorch, MMAction, of colours and of flow",
         ANEW,
+        r"logits_(are_theirs\[tsn\]|of_flow_.*)",
     ),
     System(
         "TSN, ResNet-50",
@@ -138,6 +180,7 @@ SYSTEMS = (
         "K400 72.83 (MMAction2)",
         "MMAction2",
         ANEW,
+        r"logits_are_theirs\[mmaction2\]",
     ),
     System(
         "ECO Lite",
@@ -146,6 +189,7 @@ SYSTEMS = (
         "",
         "ECO-pytorch",
         ANEW,
+        r"logits_are_theirs\[eco_lite\]",
     ),
     System(
         "ECO",
@@ -154,6 +198,7 @@ SYSTEMS = (
         "an ensemble of networks K400 70.0, UCF101 94.8 (its paper)",
         "ECO-pytorch",
         ANEW,
+        r"logits_are_theirs\[eco\]",
     ),
     System(
         "3D ResNeXt-101",
@@ -162,6 +207,7 @@ SYSTEMS = (
         "UCF101 94.5, 64 frames (its paper)",
         "3D-ResNets-PyTorch",
         ANEW,
+        r"logits_are_those_of_3d_resnext",
     ),
     System(
         "ARTNet-18",
@@ -188,6 +234,7 @@ SYSTEMS = (
         "K400 82.87 from IG-65M, 76.53 from scratch (MMAction2)",
         "PyTorchVideo (R101), VMZ, MMAction2",
         OWN_AND_ANEW,
+        r"(logits|torch_files)_.*(csn_r50|ircsn|ipcsn|i[rp]-CSN-50)\]",
     ),
     System(
         "X3D-M",
@@ -196,6 +243,7 @@ SYSTEMS = (
         "K400 75.94 (PyTorchVideo)",
         "PyTorchVideo",
         OWN,
+        r"logits_.*\[x3d_m\]",
     ),
 )
 HEAD = (
@@ -204,17 +252,20 @@ HEAD = (
     "class builds, for one view at the size that it is tested at, with 400 classes (`keras-acl "
     "costs`). Accuracies were published by others, in per cent, under protocols of their own; "
     "**none was measured here**. *Files* are the checkpoints that `import_checkpoint` reads; "
-    "*logits as* says what they were compared with, with random weights, within 1e-4 of the "
-    "largest ([tests](../tests/README.md)); where it is empty there is no code or file to compare "
-    "with, and the class is built from the paper or its description.\n\n"
-    "| system | class | GMACs | parameters | published | files | logits as |\n"
-    "|---|---|---|---|---|---|---|\n"
+    "*logits as* says what they were compared with, with random weights; where it is empty there "
+    "is no code or file to compare with, and the class is built from the paper or its "
+    "description. *Error* is the largest difference that was measured on TensorFlow, JAX and torch "
+    "on a CPU, in parts of the largest logit, of the networks in the "
+    "[tests](../tests/README.md), most of which are narrow; 1e-4 is allowed.\n\n"
+    "| system | class | GMACs | parameters | published | files | logits as | error |\n"
+    "|---|---|---|---|---|---|---|---|\n"
 )
 FOOT = (
     "\n![Accuracy against multiply-adds of the presets](pictures/presets.png)\n\n"
     "The presets for Kinetics-400 whose accuracy somebody measured; multiply-adds of one view "
     "(`keras-acl presets --task kinetics400`).\n\n"
-    "Written by `python examples/systems.py`.\n"
+    "Written by `python examples/systems.py`; the errors, of [each test](results/parity.csv), by "
+    "`python examples/systems.py --measure`.\n"
 )
 
 
@@ -222,6 +273,43 @@ def c3d_cost() -> ArchitectureCost:
     """Counted on the network: its fc6 sees a whole map of 112, which no table by strides tells."""
     model, size = C3DClassifier(400), 112
     return ArchitectureCost("C3D", count_multiply_adds(model, size), count_parameters(model), size)
+
+
+def measure() -> None:
+    """Run the tests of the importers on each backend, and write their errors."""
+    rows: dict[tuple[str, str], float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for backend in BACKENDS:
+            file = Path(folder) / f"{backend}.csv"
+            options = {"KERAS_BACKEND": backend, "PARITY_ERRORS": str(file)}
+            tests = HERE.parent / "tests" / "pretrained" / "importers"
+            subprocess.run(
+                [sys.executable, "-m", "pytest", str(tests), "-m", "backends and not slow"],
+                env=os.environ | options,
+                cwd=HERE.parent,
+                check=True,
+            )
+            with open(file, encoding="utf-8", newline="") as stream:
+                for test, on, error in csv.reader(stream):
+                    rows[test, on] = max(rows.get((test, on), 0.0), float(error))
+    with written_whole(PARITY) as beside, open(beside, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["test", "backend", "error"])
+        writer.writerows([test, on, f"{error:.1e}"] for (test, on), error in sorted(rows.items()))
+
+
+def errors() -> dict[tuple[str, str], float]:
+    """What was measured, by test and backend."""
+    with open(PARITY, encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return {(row["test"], row["backend"]): float(row["error"]) for row in rows}
+
+
+def largest_error(system: System) -> float:
+    """Of all backends and tests of a system."""
+    return max(
+        error for (test, _), error in errors().items() if re.fullmatch(f"test_{system.tests}", test)
+    )
 
 
 def page() -> str:
@@ -238,6 +326,7 @@ def page() -> str:
             one.published,
             one.files,
             one.parity,
+            f"{largest_error(one):.0e}" if one.tests else "",
         )
         lines.append("| " + " | ".join(cell or "–" for cell in cells) + " |\n")
     return HEAD + "".join(lines) + FOOT
@@ -283,7 +372,11 @@ def picture(file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=HERE, help="folder for both")
-    output = parser.parse_args().output
+    parser.add_argument("--measure", action="store_true", help="compare imported networks before")
+    options = parser.parse_args()
+    output = options.output
+    if options.measure:
+        measure()
     (output / "pictures").mkdir(parents=True, exist_ok=True)
     (output / "tables.md").write_text(page(), encoding="utf-8")
     picture(output / "pictures" / "presets.png")

@@ -72,7 +72,8 @@ class VideoDataset(keras.utils.PyDataset):
         of shape (B, L) as well, 1 for those of the clip and 0 for the others; mixup blends these.
 
     Raises:
-        ValueError: If there is no video, only some have labels, or a label has no name.
+        ValueError: If there is no video, only some have labels, a label has no name, or layers for
+            colours are to change optical flow.
         BadVideosError: While reading, if too many files are bad.
 
     Example:
@@ -111,6 +112,7 @@ class VideoDataset(keras.utils.PyDataset):
         self._mixup = augmentation.mixup if augmentation else 0.0
         _check_videos(videos, self.labels, self._mixup)
         _check_processes(loading, augmentation)
+        _check_modality(clip, augmentation)
         self.batch_size, shard, drop_remainder = batch_size, loading.shard or (0, 1), False
         self.local_batch_size = batch_size
         if loading.shard is None and replicas() > 1:
@@ -248,6 +250,15 @@ def _check_videos(videos: Sequence[Video], labels: Sequence[str], mixup: float) 
         raise ValueError(
             "Mixup blends classes and must know how many there are: expected labelled videos in a "
             f"VideoList. Received: {type(videos).__name__}"
+        )
+
+
+def _check_modality(clip: ClipSpec, augmentation: Augmentation | None) -> None:
+    if clip.modality != "rgb" and augmentation and augmentation.needs_keras:
+        raise ValueError(
+            "RandAugment and `layers` change colours, and these clips hold optical flow: leave "
+            f"them out. Received: modality={clip.modality!r}, randaugment="
+            f"{augmentation.randaugment}, {len(augmentation.layers)} layers"
         )
 
 

@@ -35,6 +35,7 @@ class _Network:
         multiply_adds: For one position in space of what convolutions write, all frames, by stride.
         once: Multiply-adds of dense layers that see pooled features, but for the last one.
         size: Height and width of the views that it is tested on.
+        heads: Dense layers that know the classes, one of each network.
         scales: Input scales at which the classes are found at every position (SCAM) instead of
             once, in pooled features.
     """
@@ -45,6 +46,7 @@ class _Network:
     scales: tuple[float, ...] = ()
     once: int = 0
     size: int = 256
+    heads: int = 1
 
     def cost(self, name: str, num_classes: int, size: int | None) -> ArchitectureCost:
         size = size or self.size
@@ -56,7 +58,8 @@ class _Network:
             total += sum(positions[stride] * each for stride, each in self.multiply_adds.items())
             if self.scales:
                 total += positions[max(positions)] * weights
-        return ArchitectureCost(name, total, self.parameters + weights + num_classes, size)
+        parameters = self.parameters + weights + self.heads * num_classes
+        return ArchitectureCost(name, total, parameters, size)
 
 
 def _by_stride(*counts: int) -> dict[int, int]:
@@ -90,6 +93,19 @@ ARCHITECTURES = {
         1024,
         _by_stride(2_107_392, 10_747_904, 39_108_608, 94_310_400, 38_035_456),
         size=224,
+    ),
+    "I3D Inception of flow, 64 frames": _Network(
+        12_258_032,
+        1024,
+        _by_stride(1_404_928, 10_747_904, 39_108_608, 94_310_400, 38_035_456),
+        size=224,
+    ),
+    "Two-stream I3D, 64 frames": _Network(
+        24_538_016,
+        2048,
+        _by_stride(3_512_320, 21_495_808, 78_217_216, 188_620_800, 76_070_912),
+        size=224,
+        heads=2,
     ),
     "S3D, 64 frames": _Network(
         7_910_048,

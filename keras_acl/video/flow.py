@@ -155,7 +155,7 @@ def write_flow(video: Video, method: str = "dis", stop: threading.Event | None =
     flow = _flow_between(method)
     probe(video)  # raises if the file is cut short, or no frame of it can be decoded
     target = flow_file(video)
-    with written_whole(target) as beside, contextlib.ExitStack() as stack:
+    with _room_for(target) as beside, contextlib.ExitStack() as stack:
         frames = stack.enter_context(contextlib.closing(upright_frames(video, SHORT_SIDE)))
         first, rate = next(frames)
         if min(first.width, first.height) < SMALLEST:
@@ -231,7 +231,7 @@ def _method(folder: Path, method: str | None) -> str:
     before = json.loads(file.read_text(encoding="utf-8"))["method"] if file.exists() else None
     if before is None:
         method = method or METHODS[0]
-        with written_whole(file) as beside:
+        with _room_for(file) as beside:
             beside.write_text(json.dumps({"method": method}), encoding="utf-8")
         return method
     if method not in (None, before):
@@ -240,6 +240,17 @@ def _method(folder: Path, method: str | None) -> str:
             "one, or delete the folder."
         )
     return before
+
+
+@contextlib.contextmanager
+def _room_for(file: Path) -> Iterator[Path]:
+    """As `written_whole`; where nothing can be written, in words that say what to do."""
+    try:
+        with written_whole(file) as beside:
+            yield beside
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        reason = f"{error.strerror}: optical flow is kept beside the videos, copy them elsewhere"
+        raise OSError(error.errno, reason, str(file)) from error
 
 
 def _is_finished(video: Video) -> bool:

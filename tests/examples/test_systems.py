@@ -26,6 +26,15 @@ def test_every_network_of_the_package_has_a_row():
     assert {one.cost for one in systems.SYSTEMS} - {"C3D"} <= set(ARCHITECTURES)
 
 
+def test_every_comparison_was_measured_on_every_backend():
+    tests = {test for test, _ in systems.errors()}
+    assert set(systems.errors()) == {(test, on) for test in tests for on in systems.BACKENDS}
+    for one in systems.SYSTEMS:
+        assert bool(one.tests) == bool(one.parity), one.name
+        if one.tests:
+            assert 0 <= systems.largest_error(one) < 1e-4
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_picture_is_drawn(tmp_path):
     systems.picture(tmp_path / "presets.png")

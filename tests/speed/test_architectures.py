@@ -13,6 +13,7 @@ from keras_acl.models import (
     ECOLiteClassifier,
     I3DClassifier,
     InflatedResNetClassifier,
+    LateFusionClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
     ResNeXt3DClassifier,
@@ -47,10 +48,13 @@ NETWORKS["SlowFast 4x16 R50 without fusion"] = lambda classes: SlowFastClassifie
     classes, fusion="none"
 )
 SEGMENTS = ClipSpec(frames=25, span=64, segments=True)
+FLOW = ClipSpec(frames=64, span=64, fps=25.0, modality="flow")
 ZOO = {
     "C2D 8x8 R50": (InflatedResNetClassifier, {"inflated": False}),
     "I3D 8x8 R50": (InflatedResNetClassifier, {}),
     "I3D Inception, 64 frames": (I3DClassifier, {}),
+    "I3D Inception of flow, 64 frames": (I3DClassifier, {"clip": FLOW}),
+    "Two-stream I3D, 64 frames": (LateFusionClassifier, {}),
     "S3D, 64 frames": (S3DClassifier, {"clip": ClipSpec(frames=64, span=64)}),
     "R3D-18, 16 frames": (R3DClassifier, {}),
     "MC3-18, 16 frames": (R3DClassifier, {"mixed": True}),
@@ -119,6 +123,8 @@ def test_the_table_is_what_the_networks_count(name):
         ("R(2+1)D R50 16x4", 256, 28.11e6, 75.15e9),
         ("ir-CSN R152, 32 frames", 256, 29.70e6, 96.7e9),  # VMZ's
         ("I3D Inception, 64 frames", 224, 12.69e6, 111.2e9),
+        ("I3D Inception of flow, 64 frames", 224, 12_668_032, 102.3e9),
+        ("Two-stream I3D, 64 frames", 224, 25_358_016, 213.5e9),
         ("R(2+1)D-34, 32 frames", 112, 63.7e6, 152.36e9),  # VMZ's
         ("ResNeXt-101, 16 frames", 112, 48_340_816, 9.57e9),
         ("ResNeXt-101, 64 frames", 112, 48_340_816, 38.27e9),

@@ -179,7 +179,7 @@ def test_an_interruption_leaves_nothing_half_written(moving, monkeypatch):
 
 def test_flow_that_cannot_be_written_is_said(moving):
     (moving.parent / ".flow").touch()
-    with pytest.raises(OSError, match=r"\.flow"):
+    with pytest.raises(OSError, match=r"kept beside the videos, copy them elsewhere: .*\.flow"):
         flow_of(moving)
 
 

@@ -123,6 +123,13 @@ def test_a_data_set_of_flow(video, tmp_path):
     assert clips[1].max() == 0
 
 
+def test_layers_for_colours_do_not_change_flow(video):
+    videos = VideoList([video], ("moving",))
+    with pytest.raises(ValueError, match=r"hold optical flow.*randaugment=0\.5, 0 layers"):
+        VideoDataset(videos, FLOW, augmentation=Augmentation(randaugment=0.5))
+    VideoDataset(videos, FLOW, augmentation=Augmentation(randaugment=0.5), training=False)
+
+
 def video_without(video):
     """The same without a label."""
     return dataclasses.replace(video, label=None)

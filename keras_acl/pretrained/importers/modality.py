@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_acl.clip import CHANNELS, ClipSpec
 
-FIRST = ("stem", "stem_spatial", "conv1", "conv1_7x7_s2")  # a network's first layer
+FIRST = ("stem_spatial", "stem", "conv1", "conv1_7x7_s2")  # a network's first layer
 FIELD = CHANNELS["flow"]
 
 

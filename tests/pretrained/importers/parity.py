@@ -1,10 +1,14 @@
 """Checkpoints and outputs written by the reference implementations, see tests/data/parity."""
 
+import csv
+import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
+# A CSV to add test, backend and error to: how `examples/systems.py --measure` knows them.
+RECORD = os.environ.get("PARITY_ERRORS")
 FOLDER = Path(__file__).parents[2] / "data" / "parity"
 FILES = (
     "ptv_slowfast.pyth",
@@ -30,4 +34,10 @@ def clip(size: int = 64) -> np.ndarray:
 def assert_close(ours, theirs: np.ndarray, tolerance: float = 1e-4) -> None:
     ours = keras.ops.convert_to_numpy(ours)
     assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() < tolerance * np.abs(theirs).max()
+    largest = np.abs(theirs).max()
+    error = np.abs(ours - theirs).max()
+    if RECORD is not None:
+        test = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].removesuffix(" (call)")
+        with open(RECORD, "a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerow([test, keras.backend.backend(), f"{error / largest:.1e}"])
+    assert error < tolerance * largest

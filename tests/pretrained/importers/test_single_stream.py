@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import torch
-from pretrained.importers import c3d, kylemin_s3d, resnext3d
+from pretrained.importers import c3d, kylemin_s3d, pytorch_i3d, resnext3d
 from pretrained.importers.drawn import clip_of, drawn
 from pretrained.importers.parity import FOLDER, assert_close
 
@@ -16,6 +16,7 @@ from keras_acl.models import (
     BottleneckR2Plus1DClassifier,
     C3DClassifier,
     CSNClassifier,
+    I3DClassifier,
     InflatedResNetClassifier,
     R2Plus1DClassifier,
     R3DClassifier,
@@ -109,6 +110,28 @@ def test_logits_are_those_of_kylemins_s3d(tmp_path):
     assert (model.mean, model.std) == (0.5, 0.5)
     assert len(report.sources[0].used) == len(model.weights)
     assert_close(model(clip), expected)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("channels", [3, 2])
+def test_logits_are_those_of_pytorch_i3d(channels, tmp_path):
+    network = pytorch_i3d.I3D(CLASSES, 8, channels).eval()
+    state = drawn({name: value.shape for name, value in network.state_dict().items()})
+    state["Mixed_4c.b1b.bn.weight"] *= -1
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+    clip = np.random.default_rng(0).integers(0, 256, (1, 17, 50, 50, channels), dtype=np.uint8)
+    with torch.no_grad():
+        frames = torch.from_numpy(clip).float().permute(0, 4, 1, 2, 3) / 127.5 - 1
+        expected = network(frames).numpy()
+    assert np.ptp(expected) > 0.1
+    file = saved(state, tmp_path / "i3d.pt")
+    model, report = import_checkpoint(file, clip=ClipSpec(frames=17, span=17, size=50))
+    assert (type(model), model.clip.channels) == (I3DClassifier, channels)
+    assert len(report.sources[0].used) == len(model.weights) + 57  # gammas
+    assert_close(model(clip), expected)
+    state["Mixed_4c.b1b.bn.weight"][3] = 0
+    with pytest.raises(ValueError, match="a gamma of mixed4c_1b is 0"):
+        import_checkpoint(saved(state, file))
 
 
 @pytest.mark.backends
