@@ -4,9 +4,10 @@ from keras_acl.models.artnet import ARTNetClassifier
 from keras_acl.models.c3d import C3DClassifier
 from keras_acl.models.csn import CSNClassifier
 from keras_acl.models.eco import ECOClassifier, ECOLiteClassifier
+from keras_acl.models.fuse_networks import late_fusion
 from keras_acl.models.inception3d import I3DClassifier
 from keras_acl.models.inflated_resnet import InflatedResNetClassifier
-from keras_acl.models.late_fusion import LateFusionClassifier, late_fusion
+from keras_acl.models.late_fusion import LateFusionClassifier
 from keras_acl.models.optimize import optimize
 from keras_acl.models.r2plus1d import R2Plus1DClassifier
 from keras_acl.models.r2plus1d_bottleneck import BottleneckR2Plus1DClassifier

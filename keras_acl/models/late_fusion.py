@@ -47,8 +47,6 @@ NETWORKS: dict[str, type[SingleStreamClassifier]] = {
     )
 }
 SHARED = ("multi_label", "dropout", "form", "folded", "clips_per_group")
-OWN = ("clip", "mean", "std", "labels", "name", "trainable", "dtype", *SHARED)
-MAY_DIFFER = ("clip", "mean", "std", "labels", "name", "trainable", "dropout", "clips_per_group")
 
 
 @keras.saving.register_keras_serializable(package="keras_acl")
@@ -66,7 +64,7 @@ class LateFusionClassifier(SupervisedStreams):
         network: Name of the class of both networks.
         clip: Clip that the model takes, of `modality="rgb+flow"`. Of stacks the spatial network
             sees the first frame.
-        weights: w_s and w_t, such as (1, 1.5) for TSN.
+        fusion_weights: w_s and w_t, such as (1, 1.5) for TSN.
         network_options: Further arguments of the networks' class, such as `{"width": 32}`.
         stream_supervision: Weight of each network's own classification loss beside that of both
             together, see `SupervisedStreams`.
@@ -93,7 +91,7 @@ class LateFusionClassifier(SupervisedStreams):
         *,
         network: str = "I3DClassifier",
         clip: ClipSpec = ClipSpec(frames=64, span=64, fps=25.0, modality="rgb+flow"),
-        weights: Sequence[float] = (1.0, 1.0),
+        fusion_weights: Sequence[float] = (1.0, 1.0),
         network_options: Mapping[str, Any] | None = None,
         stream_supervision: float = 0.0,
         **options: Unpack[ClassifierOptions],
@@ -102,10 +100,10 @@ class LateFusionClassifier(SupervisedStreams):
             raise ValueError(
                 f"Expected a network of {', '.join(NETWORKS)}. Received: network={network!r}"
             )
-        _check_weights(weights)
+        _check_weights(fusion_weights)
         super().__init__(num_classes, clip=clip, stream_supervision=stream_supervision, **options)
         self.network, self.network_options = network, dict(network_options or {})
-        self.fusion_weights = tuple(map(float, weights))
+        self.fusion_weights = tuple(map(float, fusion_weights))
         given: dict[str, Any] = {**options}
         shared = {name: given[name] for name in SHARED if name in given}
         shared |= {**self.network_options, "dtype": self.dtype_policy}
@@ -116,7 +114,7 @@ class LateFusionClassifier(SupervisedStreams):
             networks.append(NETWORKS[network](num_classes, clip=part, name=name, **arguments))
         self.spatial_stream, self.temporal_stream = networks
         self.mean, self.std = (
-            _joined(*(getattr(one, key) for one in networks)) for key in ("mean", "std")
+            joined(*(getattr(one, key) for one in networks)) for key in ("mean", "std")
         )
         self.built = True
 
@@ -186,49 +184,9 @@ class LateFusionClassifier(SupervisedStreams):
         return {
             **super().get_config(),
             "network": self.network,
-            "weights": list(self.fusion_weights),
+            "fusion_weights": list(self.fusion_weights),
             "network_options": self.network_options,
         }
-
-
-def late_fusion(
-    models: Sequence[SingleStreamClassifier], weights: Sequence[float] = (1.0, 1.0)
-) -> LateFusionClassifier:
-    """Set a network of colours and one of flow side by side.
-
-    Args:
-        models: The two, in this order: of one class and with the same arguments but for clip, mean
-            and std. They stay as they are.
-        weights: w_s and w_t, what their logits are multiplied by.
-
-    Returns:
-        A model with their weights, and the labels and dropout rate of the first.
-
-    Raises:
-        ValueError: If the models do not fit each other.
-
-    Example:
-        >>> rgb = keras_acl.models.I3DClassifier(400)
-        >>> clip = dataclasses.replace(rgb.clip, modality="flow")
-        >>> model = late_fusion([rgb, keras_acl.models.I3DClassifier(400, clip=clip)])
-    """
-    clip, arguments = _checked_pair(models)
-    first, second = models
-    fused = LateFusionClassifier(
-        first.num_classes,
-        network=type(first).__name__,
-        clip=clip,
-        weights=weights,
-        network_options={k: v for k, v in arguments.items() if k not in (*OWN, "num_classes")},
-        labels=first.labels or second.labels,
-        mean=_joined(first.mean, second.mean),
-        std=_joined(first.std, second.std),
-        dtype=first.dtype_policy,
-        **{name: arguments[name] for name in SHARED},
-    )
-    fused.spatial_stream.set_weights(first.get_weights())
-    fused.temporal_stream.set_weights(second.get_weights())
-    return fused
 
 
 def parts_of(clip: ClipSpec) -> tuple[ClipSpec, ClipSpec]:
@@ -237,38 +195,12 @@ def parts_of(clip: ClipSpec) -> tuple[ClipSpec, ClipSpec]:
     return colours, dataclasses.replace(clip, modality="flow")
 
 
-def _checked_pair(models: Sequence[SingleStreamClassifier]) -> tuple[ClipSpec, dict[str, Any]]:
-    """The clip of both together, and the arguments of the first."""
-    if len(models) != 2 or not all(isinstance(one, SingleStreamClassifier) for one in models):
-        raise ValueError(
-            "Expected two networks of one stream, of colours and of flow. Received: "
-            f"{', '.join(type(one).__name__ for one in models)}"
-        )
-    first, second = models
-    configs = [one.get_config() for one in models]
-    clip = dataclasses.replace(second.clip, modality="rgb+flow")
-    same = [{k: v for k, v in config.items() if k not in MAY_DIFFER} for config in configs]
-    fit = type(first) is type(second) and same[0] == same[1]
-    if not fit or parts_of(clip) != (first.clip, second.clip):
-        raise ValueError(
-            "Expected two networks of one class and with the same arguments, of the same clips but "
-            f"for their modality, first colours, then flow. Received: {type(first).__name__} and "
-            f"{type(second).__name__}, {first.clip} and {second.clip}"
-        )
-    if None not in (first.labels, second.labels) and first.labels != second.labels:
-        raise ValueError(
-            "Expected two networks of the same classes in the same order. Received: "
-            f"{first.labels} and {second.labels}"
-        )
-    return clip, configs[0]
-
-
 def _five(values) -> list[float]:
     """A value for each channel."""
     return np.broadcast_to(np.asarray(values, float), (5,)).tolist()
 
 
-def _joined(colours, flow) -> list[float]:
+def joined(colours, flow) -> list[float]:
     """Values of three and of two channels as those of five."""
     pair = (np.broadcast_to(np.asarray(v, float), (n,)) for v, n in ((colours, 3), (flow, 2)))
     return np.concatenate(list(pair)).tolist()
@@ -276,6 +208,6 @@ def _joined(colours, flow) -> list[float]:
 
 def _check_weights(weights) -> None:
     if len(weights) != 2:
-        raise ValueError(f"Expected two weights. Received: weights={weights!r}")
+        raise ValueError(f"Expected two weights. Received: fusion_weights={weights!r}")
     for weight in weights:
-        check_weight("weights", weight)
+        check_weight("fusion_weights", weight)

@@ -191,7 +191,8 @@ def model_card(
         'hf://USER/REPO")\nmodel.clip, model.labels, model.card\n```',
         f"* Network: `{architecture}`, {parameters:,} parameters, {multiply_adds / 1e9:.4g} billion"
         f" multiply-adds for one clip of {clip.frames} frames at {size}x{size}\n"
-        f"* Input: RGB clips (batch, {clip.frames}, height, width, 3), values 0-255: "
+        f"* Input: {clip.modality_name} clips (batch, {clip.frames}, height, width, "
+        f"{clip.channels}), values 0-255: "
         f"{_frames_text(clip)}\n"
         f"* Output: {'logits of ' + _label_text(labels) if labels else 'logits; no class names'}\n"
         f"* Trained on: {', '.join(card.datasets) or 'not said'}\n"

@@ -14,9 +14,9 @@ def golden_clip(clip: ClipSpec) -> np.ndarray:
     """A clip that is the same everywhere: whole-number arithmetic, no random numbers.
 
     Returns:
-        uint8 RGB, (1, T, 64, 64, 3).
+        uint8, (1, T, 64, 64, C), see `ClipSpec.modality`.
     """
-    t, y, x, c = np.ogrid[: clip.frames, :SIZE, :SIZE, :3]
+    t, y, x, c = np.ogrid[: clip.frames, :SIZE, :SIZE, : clip.channels]
     blocks = (x + 2 * t) // 16 + (y + t) // 16  # a chequered pattern that moves
     return ((blocks * 37 + 3 * x + 2 * y + 5 * t + 80 * c) % 256).astype("uint8")[None]
 

@@ -36,7 +36,7 @@ def make(**options):
 
 @pytest.fixture(scope="module")
 def fused():
-    return randomize(make(weights=(1.0, 1.5)))
+    return randomize(make(fusion_weights=(1.0, 1.5)))
 
 
 @pytest.mark.backends
@@ -118,7 +118,9 @@ def test_both_networks_have_maps_and_scores(fused):
 def test_the_config_makes_it_again():
     colours = {"mean": [0.1, 0.2, 0.3, 0.4, 0.5], "std": [0.3, 0.3, 0.3, 0.2, 0.2]}
     flags = {"multi_label": True, "folded": True, "clips_per_group": 4, "dropout": 0.1}
-    model = make(**colours, **flags, form="native", weights=(0.5, 2.0), stream_supervision=0.3)
+    model = make(
+        **colours, **flags, form="native", fusion_weights=(0.5, 2.0), stream_supervision=0.3
+    )
     check_config(model)
     assert (model.spatial_stream.mean, model.temporal_stream.mean) == ([0.1, 0.2, 0.3], [0.4, 0.5])
     assert model.temporal_stream.multi_label
@@ -195,9 +197,9 @@ def test_wrong_arguments():
     with pytest.raises(ValueError, match="Received: network='X3DClassifier'"):
         make(network="X3DClassifier")
     with pytest.raises(ValueError, match="Expected two weights"):
-        make(weights=(1.0,))
-    with pytest.raises(ValueError, match="Expected `weights` to be 0 or more"):
-        make(weights=(1.0, -1.0))
+        make(fusion_weights=(1.0,))
+    with pytest.raises(ValueError, match="Expected `fusion_weights` to be 0 or more"):
+        make(fusion_weights=(1.0, -1.0))
     with pytest.raises(ValueError, match=r"takes clips of rgb\+flow\."):
         make(clip=SEGMENTS)
     with pytest.raises(ValueError, match="to be a value, or 5, one for each channel"):
