@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_acl.models import TwoStreamClassifier
+from keras_acl.models import LateFusionClassifier, TwoStreamClassifier, late_fusion
+from keras_acl.models.late_fusion import parts_of
 from keras_acl.models.single_stream import SingleStreamClassifier
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.importers import ImportReport, import_checkpoint, warm_start
@@ -26,7 +27,9 @@ def build_preset(preset: Preset, files: Sequence[Path]) -> tuple[VideoClassifier
         ValueError: If the files do not hold the network that the preset's record describes.
     """
     labels = None if preset.labels is None else read_labels(preset.labels)
-    if issubclass(preset.architecture, SingleStreamClassifier):
+    if preset.architecture is LateFusionClassifier:
+        model, report = _fused(preset, files, labels)
+    elif issubclass(preset.architecture, SingleStreamClassifier):
         clip = preset.arguments.get("clip")
         model, report = import_checkpoint(*files, labels=labels, clip=clip)
     else:
@@ -44,3 +47,20 @@ def build_preset(preset: Preset, files: Sequence[Path]) -> tuple[VideoClassifier
             f"{', '.join(map(str, files))} holds a network of {count_parameters(model):,}"
         )
     return model, report
+
+
+def _fused(
+    preset: Preset, files: Sequence[Path], labels: Sequence[str] | None
+) -> tuple[LateFusionClassifier, ImportReport]:
+    """A network of colours and one of flow, each from a file of its own."""
+    imported = [
+        import_checkpoint(file, labels=labels, clip=clip)
+        for file, clip in zip(files, parts_of(preset.arguments["clip"]), strict=True)
+    ]
+    model = late_fusion([network for network, _ in imported])
+    reports = [report for _, report in imported]
+    return model, ImportReport(
+        f"{type(model).__name__}: {'; '.join(report.model for report in reports)}",
+        tuple(source for report in reports for source in report.sources),
+        tuple(note for report in reports for note in report.notes),
+    )

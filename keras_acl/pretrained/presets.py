@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from keras_acl.clip import ClipSpec
 from keras_acl.pretrained.card import Card
+from keras_acl.pretrained.i3d_presets import I3D
 from keras_acl.pretrained.preset import (
     NOTHING,
     ORGANISATION,
@@ -167,6 +168,7 @@ PRESETS = (
     ),
     _pytorchvideo("Slow R50 4x16", (72.40, 90.18), 32_454_096, 27_259_600_896),
     _pytorchvideo("Slow R50 8x8", (74.58, 91.63), 32_454_096, 54_518_382_592, speed_ratio=4),
+    *I3D,
     *ZOO,
     DEMO,
 )

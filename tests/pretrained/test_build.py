@@ -2,14 +2,22 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+import torch
+from pretrained.importers import pytorch_i3d
+from pretrained.importers.drawn import drawn
 from pretrained.importers.parity import FOLDER, assert_close, clip, expected
 
+from keras_acl import ClipSpec
 from keras_acl.pretrained import build as building
 from keras_acl.pretrained.build import build_preset
+from keras_acl.pretrained.importers import import_checkpoint
 from keras_acl.pretrained.presets import find_preset
+from keras_acl.profiling import count_parameters
 
+SMALL = ClipSpec(frames=16, span=16, fps=25.0, size=32)
 SLOW = 504_469  # parameters
 LABELS = tuple(f"class {index}" for index in range(13))
 
@@ -35,6 +43,30 @@ def test_k400_is_made_of_slow_and_slowfast():
     assert_close(model.predict_on_batch(clip()), expected("ptv_slow", "logits_64") + added)
     assert "never trained together" in str(report)
     assert "assumed" not in str(report)
+
+
+def test_the_two_stream_i3d_is_made_of_both_its_files(tmp_path):
+    clip = dataclasses.replace(SMALL, modality="rgb+flow")
+    files, networks = [], []
+    for channels in (3, 2):
+        network = pytorch_i3d.I3D(13, 8, channels)
+        shapes = {name: value.shape for name, value in network.state_dict().items()}
+        file = tmp_path / f"{channels}.pt"
+        torch.save({k: torch.from_numpy(np.asarray(v)) for k, v in drawn(shapes).items()}, file)
+        files.append(file)
+        networks.append(import_checkpoint(file, clip=SMALL)[0])
+    preset = dataclasses.replace(
+        find_preset("i3d_two_stream_k400"),
+        arguments={"clip": clip},
+        parameters=sum(map(count_parameters, networks)),
+    )
+    model, report = build_preset(preset, files)
+    assert (model.labels, model.clip) == (LABELS, clip)
+    assert len(report.sources) == 2
+    x = np.random.default_rng(0).integers(0, 256, (1, 16, 32, 32, 5), dtype=np.uint8)
+    colours, flow = networks
+    added = colours(x[..., :3]) + flow(x[..., 3:])
+    assert_close(model(x), keras.ops.convert_to_numpy(added))
 
 
 def test_speed_ratio_is_the_presets():

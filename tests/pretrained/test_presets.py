@@ -2,8 +2,14 @@ import re
 
 import pytest
 
-from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.models import (
+    LateFusionClassifier,
+    SlowClassifier,
+    SlowFastClassifier,
+    TwoStreamClassifier,
+)
 from keras_acl.models.single_stream import SingleStreamClassifier
+from keras_acl.pretrained.i3d_presets import I3D
 from keras_acl.pretrained.labels import read_labels
 from keras_acl.pretrained.presets import ALIASES, PRESETS, find_preset
 from keras_acl.pretrained.zoo_presets import ZOO
@@ -19,7 +25,7 @@ NAMES = [preset.name for preset in PRESETS]
         *("demo", "x3d_xs_k400", "r2plus1d_18_k400"),
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("slowfast_r101_8x8_k400", *(preset.name for preset in ZOO))
+            for name in ("slowfast_r101_8x8_k400", *(preset.name for preset in (*I3D, *ZOO)))
             if name not in ("x3d_xs_k400", "r2plus1d_18_k400")
         ),
     ],
@@ -76,7 +82,10 @@ def test_names_and_aliases():
     architectures = {"acl": TwoStreamClassifier, "slowfast": SlowFastClassifier}
     architectures["slow"] = SlowClassifier
     for preset in PRESETS:
-        if preset in ZOO:
+        if preset.name == "i3d_two_stream_k400":
+            assert preset.architecture is LateFusionClassifier
+            continue
+        if preset in (*ZOO, *I3D):
             assert issubclass(preset.architecture, SingleStreamClassifier)
             continue
         kind = architectures.get(preset.name.split("_")[0], TwoStreamClassifier)
@@ -100,6 +109,11 @@ def test_every_number_has_a_protocol_and_somebody_who_measured_it():
                     r"[15] clips? of (16|128) frames at 15 fps, centre", metric.protocol
                 )
                 continue
+            if "pytorch-i3d" in preset.card.source:
+                assert metric.measured_by.startswith("kinetics-i3d")
+                assert metric.dataset == "Kinetics-400 test"
+                assert "does not say of how many views" in metric.protocol
+                continue
             if "ig65m" in preset.card.source:
                 assert metric.measured_by.startswith("VMZ's model zoo")
                 assert "does not say of how many views" in metric.protocol
@@ -115,7 +129,9 @@ def test_every_preset_says_where_it_comes_from():
         assert preset.hub.endswith(f"/{preset.name}")
         assert preset.revision or preset.checkpoints or preset.command
         for checkpoint in preset.checkpoints:
-            ending = "pyth" if "pytorchvideo" in checkpoint.url else "pth"
+            endings = {"pytorchvideo": "pyth", "pytorch-i3d": "pt"}
+            found = [end for name, end in endings.items() if f"/{name}/" in checkpoint.url]
+            (ending,) = found or ["pth"]
             assert re.fullmatch(rf"https://\S+\.{ending}", checkpoint.url)
             assert checkpoint.url in preset.card.source
 
