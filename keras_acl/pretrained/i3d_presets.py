@@ -50,7 +50,8 @@ def _i3d(
                     dataset="Kinetics-400 test",
                     top1=top1,
                     top5=top5,
-                    protocol="test set: whole videos of 25 fps; the page does not say of how many views",
+                    protocol="test set, whole videos of 25 fps; the page does not say of how many "
+                    "views",
                     measured_by="kinetics-i3d, with its own implementation",
                 ),
             ),
