@@ -21,7 +21,6 @@ def trained(build, rematerialize: bool, **options):
 @pytest.mark.parametrize(
     ("build", "options", "tolerance"),
     [
-        pytest.param(two_stream, {}, 2e-4, marks=pytest.mark.backends),
         pytest.param(two_stream, {"stream_supervision": 0.5}, 2e-4, marks=pytest.mark.backends),
         (slow, {"dtype": "mixed_bfloat16"}, 2e-2),
     ],
