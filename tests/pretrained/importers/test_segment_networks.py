@@ -1,12 +1,11 @@
 """TSN and ECO: the logits of networks written anew in torch, with the same random weights."""
 
-import keras
 import numpy as np
 import pytest
 import torch
 from pretrained.importers import bn_inception, mmaction2_tsn
 from pretrained.importers.drawn import clip_of, drawn
-from pretrained.importers.parity import assert_close
+from pretrained.importers.parity import answer, assert_close
 from pretrained.importers.test_single_stream import saved
 
 from keras_acl import ClipSpec
@@ -33,12 +32,6 @@ def with_weights(name: str):
     return network, {key: state[key] for key in kept}
 
 
-def compiled(model, clip):
-    """Logits by one graph: hundreds of layers one by one take long."""
-    inputs = keras.Input(batch_shape=clip.shape, dtype="uint8")
-    return keras.Model(inputs, model(inputs)).predict_on_batch(clip)
-
-
 @pytest.mark.backends
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_logits_are_theirs(name, tmp_path):
@@ -62,4 +55,4 @@ def test_logits_are_theirs(name, tmp_path):
     (source,) = report.sources
     assert len(source.used) + len(source.ignored) == len(state)
     assert all(why.startswith("torch's count") for why in source.ignored.values())
-    assert_close(compiled(model, clip), expected)
+    assert_close(answer(model, clip), expected)
