@@ -1,6 +1,8 @@
 """Parameters and multiply-adds, counted from the graph of the inference function."""
 
 import dataclasses
+import functools
+import json
 import math
 
 import keras
@@ -49,14 +51,20 @@ def count_multiply_adds(model: keras.Model, size: int | None = None) -> int:
 
 def layer_costs(model: keras.Model, size: int | None = None) -> list[LayerCost]:
     """Cost of every layer that one inference runs, in order; see `count_multiply_adds`."""
+    config = {**model.get_config(), "name": None}  # Keras numbers those that were given none
     size = size or model.clip.test_size
+    return list(_costs_of(type(model), json.dumps(config, sort_keys=True), size))
+
+
+@functools.lru_cache(maxsize=16)  # every save of a model asks again
+def _costs_of(network: type, config: str, size: int) -> tuple[LayerCost, ...]:
     # A copy, as tracing adds nodes to the layers it meets.
-    model = type(model).from_config(model.get_config())
+    model = network.from_config(json.loads(config))
     clip = keras.Input(batch_shape=(1, model.clip.frames, size, size, 3), name="clip")
     inference = keras.Function(clip, model.call(clip, training=False))
     costs: list[LayerCost] = []
     _walk(inference, clip, "", costs)
-    return costs
+    return tuple(costs)
 
 
 def _walk(function, inputs, prefix: str, costs: list[LayerCost]):
