@@ -1,5 +1,6 @@
 """Quiet, headless and deterministic: what every test process needs before Keras is imported."""
 
+import gc
 import logging
 import os
 import signal
@@ -15,8 +16,9 @@ import keras_acl  # noqa: F401  turns TensorFlow's fast convolutions on
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Two processes share the cores, and threads of torch that wait for each other keep them busy.
+# Two processes share the cores, and threads that wait for each other keep them busy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # Engines are made where they are tested; hundreds of commands run tiny networks once.
 os.environ.setdefault("KERAS_ACL_ENGINE", "keras")
 if os.environ["KERAS_BACKEND"] == "jax":
@@ -38,6 +40,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_configure(config):
     """A file that another process is still writing, or never finished, is compiled again."""
     config.addinivalue_line("filterwarnings", "ignore:Error reading persistent compilation cache")
+
+
+def pytest_collection_finish(session):
+    """Modules stay: garbage is not looked for in them, nor after every 700 new objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def pytest_ignore_collect(collection_path, config):

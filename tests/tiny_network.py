@@ -4,7 +4,7 @@ One configuration, so that what a backend compiles for it is compiled once in a 
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -57,11 +57,14 @@ def randomize(model, seed: int = 0):
     rng = np.random.default_rng(seed)
     for v in model.variables:
         if v.name == "kernel":
-            v.assign(rng.normal(size=v.shape) * np.sqrt(2 / np.prod(v.shape[:-1])))
+            value = rng.normal(size=v.shape) * np.sqrt(2 / np.prod(v.shape[:-1]))
         elif v.name in ("gamma", "moving_variance"):
-            v.assign(rng.uniform(0.5, 1.5, v.shape))
+            value = rng.uniform(0.5, 1.5, v.shape)
         elif v.name in ("beta", "bias", "moving_mean"):
-            v.assign(rng.normal(size=v.shape) * 0.2)
+            value = rng.normal(size=v.shape) * 0.2
+        else:
+            continue
+        v.assign(value.astype("float32"))  # JAX would compile the cast of every new shape
     return model
 
 
@@ -89,12 +92,19 @@ def predict(model, x=None) -> np.ndarray:
     return to_numpy(model(random_clips() if x is None else x, training=False))
 
 
+def at_once(model, function) -> Callable:
+    """A function of clips and the model: on JAX compiled as one.
+
+    JAX compiles each operation of a network that it has not run before by itself, which together
+    takes ten times as long.
+    """
+    return function if EAGER else CompiledCall(function, [model]).predict_on_batch
+
+
 def in_training(model, x=None):
-    """Outputs in training: on JAX from one function, as compiling each operation takes longer."""
+    """Outputs in training."""
     x = random_clips() if x is None else x
-    if EAGER:
-        return model(x, training=True)
-    return CompiledCall(lambda clips: model(clips, training=True), [model]).predict_on_batch(x)
+    return at_once(model, lambda clips: model(clips, training=True))(x)
 
 
 def write_figures(

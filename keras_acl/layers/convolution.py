@@ -239,7 +239,7 @@ class KaimingNormal(keras.initializers.VarianceScaling):
         if not compiles_random_draws() or not isinstance(self.seed, int):
             return super().__call__(shape, dtype)
         deviation = math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1]))
-        values = np.random.default_rng(self.seed).normal(0, deviation, shape)
+        values = np.random.default_rng(self.seed).normal(0, deviation, shape).astype("float32")
         return ops.convert_to_tensor(values, dtype)
 
     def get_config(self):

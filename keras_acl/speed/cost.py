@@ -1,9 +1,12 @@
 """Parameters and multiply-adds, counted from the graph of the inference function."""
 
 import dataclasses
+import functools
+import json
 import math
 
 import keras
+import numpy as np
 
 from keras_acl.layers import SCAM, PaddedConv3D
 from keras_acl.models.video_classifier import VideoClassifier
@@ -50,14 +53,21 @@ def count_multiply_adds(model: keras.Model, size: int | None = None) -> int:
 
 def layer_costs(model: keras.Model, size: int | None = None) -> list[LayerCost]:
     """Cost of every layer that one inference runs, in order; see `count_multiply_adds`."""
+    config = {**model.get_config(), "name": None}  # Keras numbers those that were given none
     size = size or model.clip.test_size
+    text = json.dumps(config, sort_keys=True, default=np.ndarray.tolist)
+    return list(_costs_of(type(model), text, size))
+
+
+@functools.lru_cache(maxsize=16)  # every save of a model asks again
+def _costs_of(network: type, config: str, size: int) -> tuple[LayerCost, ...]:
     # A copy, as tracing adds nodes to the layers it meets.
-    model = type(model).from_config(model.get_config())
+    model = network.from_config(json.loads(config))
     _, frames, _, _, channels = model.input_shape
     clip = keras.Input(batch_shape=(1, frames, size, size, channels), name="clip")
     costs: list[LayerCost] = []
     _walk(_inference(model, clip), clip, "", costs)
-    return costs
+    return tuple(costs)
 
 
 def _inference(model: keras.Model, clip) -> keras.Function:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from harness import check_config, to_numpy
 from models.zoo import SEGMENTS, clips_for
-from tiny_network import LABELS, TARGETS, compiled, predict, randomize
+from tiny_network import LABELS, TARGETS, at_once, compiled, predict, randomize
 
 from keras_acl import export, load_model, load_pretrained, optimize, save_pretrained
 from keras_acl.attention import attention_maps
@@ -25,14 +25,17 @@ def eco():
 @pytest.mark.backends
 def test_logits_are_those_of_both_streams(eco):
     x = clips_for(eco)
-    frames, over_time = eco.features(x)
+    of_both = at_once(
+        eco, lambda clips: (eco.features(clips), eco.stream_logits(clips), eco(clips))
+    )
+    (frames, over_time), logits, found = of_both(x)
     assert tuple(frames.shape) == (2, 8, 1, 1, 128)
     assert tuple(over_time.shape) == (2, 2, 1, 1, 64)
-    logits = {name: to_numpy(value) for name, value in eco.stream_logits(x).items()}
+    logits = {name: to_numpy(value) for name, value in logits.items()}
     bias = to_numpy(eco.classifier.bias)
     both = logits["spatial_logits"] + logits["temporal_logits"] - bias
     np.testing.assert_allclose(logits["logits"], both, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(predict(eco, x), both, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(to_numpy(found), both, rtol=1e-4, atol=1e-4)
     assert np.ptp(logits["spatial_logits"], axis=0).min() > 1e-3
     assert np.ptp(logits["temporal_logits"], axis=0).min() > 1e-3
 

@@ -4,7 +4,7 @@ import functools
 
 import keras
 import numpy as np
-from tiny_network import LABELS, randomize
+from tiny_network import LABELS, at_once, randomize
 
 from keras_acl.clip import ClipSpec
 from keras_acl.models import (
@@ -60,7 +60,14 @@ def make(name: str, **options):
 @functools.cache
 def made(name: str):
     """The same, every weight of which matters; made once, as that takes seconds: not to change."""
-    return randomize(make(name))
+    return randomize(make(name, dropout=0.0))
+
+
+@functools.cache
+def answers(name: str):
+    """A function of clips: last feature maps and logits of the network `made`."""
+    model = made(name)
+    return at_once(model, lambda clips: (model.features(clips)[0], model(clips, training=False)))
 
 
 def clips_for(model, count: int = 2, side: int = 32) -> np.ndarray:

@@ -1,10 +1,17 @@
 import math
 
 import keras
+import numpy as np
 import pytest
 from tiny_network import CLIP, NETWORK
 
-from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
+from keras_acl.clip import ClipSpec
+from keras_acl.models import (
+    R3DClassifier,
+    SlowClassifier,
+    SlowFastClassifier,
+    TwoStreamClassifier,
+)
 from keras_acl.speed.cost import LayerCost, count_multiply_adds, count_parameters, layer_costs
 
 tensorflow = pytest.mark.skipif(
@@ -106,3 +113,12 @@ def test_counting_leaves_the_model_alone():
     before = [len(layer._inbound_nodes) for layer in model._flatten_layers()]
     count_multiply_adds(model, 32)
     assert [len(layer._inbound_nodes) for layer in model._flatten_layers()] == before
+
+
+def test_arguments_may_be_arrays():
+    clip = ClipSpec(frames=8, span=8, size=32)
+    arrays = [
+        R3DClassifier(3, clip=clip, depth=10, width=8, mean=mean)
+        for mean in (0.45, np.full(3, 0.4))
+    ]
+    assert len({count_multiply_adds(model) for model in arrays}) == 1

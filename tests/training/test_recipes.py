@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from tiny_network import CLIP, EAGER, LABELS, random_clips, two_stream, write_figures
+from tiny_network import CLIP, EAGER, LABELS, random_clips, slow, two_stream, write_figures
 
 from keras_acl import recipes
 from keras_acl.data import Augmentation, VideoDataset, read_directory
@@ -189,7 +189,7 @@ def test_classes_of_a_data_set_are_balanced():
 @pytest.mark.backends
 @pytest.mark.parametrize("validate", [True, False])
 def test_the_moving_average_of_the_weights_is_validated_and_kept(validate):
-    model = two_stream(seed=1)
+    model = two_stream(seed=1) if validate else slow()
     recipe = recipes.finetune(
         ema=0.5, epochs=2, learning_rate=2.0, precise_batches=3, stream_supervision=0.5
     )
@@ -220,8 +220,8 @@ def test_the_average_is_over_steps_however_many_batches_they_take():
     assert model.optimizer.ema_momentum**4 == pytest.approx(0.5)  # Keras averages every batch
 
 
-def test_training_stops_when_validation_gets_no_better():
-    model = two_stream()
+def test_training_stops_when_validation_gets_no_better(eager):
+    model = slow()
     callbacks = recipes.finetune(patience=2, learning_rate=1e-9).compile(model)
     data = (Batches.clips, np.array([0, 1, 2, 0, 1, 2]))
     history = model.fit(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from tiny_network import at_once
 
 # A CSV to add test, backend and error to: how `examples/systems.py --measure` knows them.
 RECORD = os.environ.get("PARITY_ERRORS")
@@ -29,6 +30,11 @@ def expected(file: str, what: str) -> np.ndarray | None:
 def clip(size: int = 64) -> np.ndarray:
     """The clip they were given, as a batch of one."""
     return EXPECTED[f"clip_{size}"][None]
+
+
+def answer(model, clip: np.ndarray):
+    """Logits; on JAX by one function: hundreds of layers one by one take long."""
+    return at_once(model, lambda clips: model(clips, training=False))(clip)
 
 
 def assert_close(ours, theirs: np.ndarray, tolerance: float = 1e-4) -> None:

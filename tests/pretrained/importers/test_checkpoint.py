@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import torch
 from pretrained.importers.parity import FILES, FOLDER, assert_close, clip, expected
-from tiny_network import EAGER
+from tiny_network import at_once
 
 from keras_acl import ClipSpec
 from keras_acl.models import SlowClassifier, SlowFastClassifier, TwoStreamClassifier
-from keras_acl.models.compiled_call import CompiledCall
 from keras_acl.pretrained.importers import import_checkpoint, warm_start
 
 
@@ -20,11 +19,8 @@ def imported(request):
 
 def run(model, clip):
     """Features of the streams and logits."""
-
-    def outputs(clip):
-        return [*model.features(clip), model(clip, training=False)]
-
-    return outputs(clip) if EAGER else CompiledCall(outputs, [model]).predict_on_batch(clip)
+    outputs = at_once(model, lambda clips: [*model.features(clips), model(clips, training=False)])
+    return outputs(clip)
 
 
 @pytest.mark.backends

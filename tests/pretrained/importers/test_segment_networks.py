@@ -1,12 +1,11 @@
 """TSN and ECO: the logits of networks written anew in torch, with the same random weights."""
 
-import keras
 import numpy as np
 import pytest
 import torch
 from pretrained.importers import bn_inception, mmaction2_tsn
 from pretrained.importers.drawn import clip_of, drawn
-from pretrained.importers.parity import assert_close
+from pretrained.importers.parity import answer, assert_close
 from pretrained.importers.test_single_stream import saved
 
 from keras_acl import ClipSpec
@@ -33,12 +32,6 @@ def with_weights(name: str):
     return network, {key: state[key] for key in kept}
 
 
-def compiled(model, clip):
-    """Logits by one graph: hundreds of layers one by one take long."""
-    inputs = keras.Input(batch_shape=clip.shape, dtype="uint8")
-    return keras.Model(inputs, model(inputs)).predict_on_batch(clip)
-
-
 @pytest.mark.backends
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_logits_are_theirs(name, tmp_path):
@@ -62,7 +55,7 @@ def test_logits_are_theirs(name, tmp_path):
     (source,) = report.sources
     assert len(source.used) + len(source.ignored) == len(state)
     assert all(why.startswith("torch's count") for why in source.ignored.values())
-    assert_close(compiled(model, clip), expected)
+    assert_close(answer(model, clip), expected)
 
 
 @pytest.mark.backends
@@ -80,7 +73,7 @@ def test_logits_of_flow_are_those_of_tsn(tmp_path):
     file = saved({f"module.{key}": value for key, value in state.items()}, tmp_path / "flow.pth")
     model, _ = import_checkpoint(file, clip=clip)
     assert (model.clip, model.stream.input_shape) == (clip, (None, 3, None, None, 10))
-    assert_close(compiled(model, pictures), expected)
+    assert_close(answer(model, pictures), expected)
     assert import_checkpoint(file)[0].clip == ClipSpec(
         frames=40, span=64, segments=True, modality="flow", stack=5
     )

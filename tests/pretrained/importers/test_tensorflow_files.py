@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pretrained.importers.drawn import clip_of
 from pretrained.importers.kinetics_i3d import I3D
-from pretrained.importers.parity import assert_close
+from pretrained.importers.parity import answer, assert_close
 
 from keras_acl import ClipSpec
 from keras_acl.models import I3DClassifier, late_fusion
@@ -37,7 +37,7 @@ def test_logits_are_those_of_i3d(tmp_path, prefix, statistics, momentum, frames,
     model, report = import_checkpoint(tmp_path / "model.ckpt", clip=spec)
     assert type(model) is I3DClassifier
     assert (model.width, model.mean, model.std) == (8, 0.5, 0.5)
-    assert_close(model(clip), expected)
+    assert_close(answer(model, clip), expected)
     (source,) = report.sources
     assert len(source.used) == len(network.variables) == len(model.weights) == 230
     assert len(source.ignored) == (116 if momentum else 0)
@@ -56,8 +56,8 @@ def test_two_checkpoints_are_the_two_stream_i3d(tmp_path):
     pictures = np.random.default_rng(0).integers(0, 256, (1, 16, 64, 64, 5), dtype=np.uint8)
     scaled = pictures.astype(np.float32) / 127.5 - 1  # its flow is from -1 to 1, too
     rgb, flow = networks[0].logits(scaled[..., :3]), networks[1].logits(scaled[..., 3:])
-    assert_close(models[1](pictures[..., 3:]), flow)
-    assert_close(late_fusion(models)(pictures), rgb + flow)
+    assert_close(answer(models[1], pictures[..., 3:]), flow)
+    assert_close(answer(late_fusion(models), pictures), rgb + flow)
 
 
 def test_a_checkpoint_is_known_by_any_of_its_files(tmp_path):
