@@ -283,10 +283,15 @@ def torch_steps(contender: Contender, model, clips, labels):
     peer.train(contender.task == "train")
 
     def step():
-        if contender.task == "train":
-            return train_step(run, optimizer, clips, labels, autocast)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            return run(clips)
+        # On CPUs with AVX512-BF16, oneDNN's bfloat16 gives NaN now and then (torch 2.13).
+        with torch.backends.mkldnn.flags(enabled=on_gpu or not autocast):
+            if contender.task == "train":
+                return train_step(run, optimizer, clips, labels, autocast)
+            with (
+                torch.inference_mode(),
+                torch.autocast(device.type, torch.bfloat16, enabled=autocast),
+            ):
+                return run(clips)
 
     def steps(count):
         for _ in range(count):
