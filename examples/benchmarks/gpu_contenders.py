@@ -6,6 +6,7 @@ same weights: channels last, autocast to bfloat16, cuDNN's benchmark, the fused 
 the device, but for the task "fit", which is `model.fit` on a batch in the host's memory.
 """
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -266,6 +267,19 @@ def tensorflow_steps(contender: Contender, model, clips, labels):
     return details.get("device_name", "cpu"), steps, peak
 
 
+@contextlib.contextmanager
+def without_onednn():
+    """On CPUs with AVX512-BF16 its bfloat16 gives NaN now and then (torch 2.13)."""
+    import torch
+
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before
+
+
 def torch_steps(contender: Contender, model, clips, labels):
     """Device, steps and peak memory on PyTorch."""
     import torch
@@ -283,19 +297,15 @@ def torch_steps(contender: Contender, model, clips, labels):
     peer.train(contender.task == "train")
 
     def step():
-        # On CPUs with AVX512-BF16, oneDNN's bfloat16 gives NaN now and then (torch 2.13).
-        with torch.backends.mkldnn.flags(enabled=on_gpu or not autocast):
-            if contender.task == "train":
-                return train_step(run, optimizer, clips, labels, autocast)
-            with (
-                torch.inference_mode(),
-                torch.autocast(device.type, torch.bfloat16, enabled=autocast),
-            ):
-                return run(clips)
+        if contender.task == "train":
+            return train_step(run, optimizer, clips, labels, autocast)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            return run(clips)
 
     def steps(count):
         for _ in range(count):
-            last = step()
+            with without_onednn() if autocast and not on_gpu else contextlib.nullcontext():
+                last = step()
         return last.float().cpu()  # waits
 
     def peak():

@@ -60,7 +60,7 @@ def test_strip_shows_frames_and_each_class_in_each_stream(model, video):
 def test_strip_of_one_stream(video):
     model = SlowClassifier(3, clip=two_stream().clip, depth=11, width=8, speed_ratio=4)
     rows = attention_strip(model, Video(video), (0,), ("true",))
-    assert [row.name for row in rows] == ["frames", "spatial stream, true"]
+    assert [row.name for row in rows] == ["frames", "class map, true"]
 
 
 def test_strip_of_a_broken_video(model, tmp_path):
