@@ -21,7 +21,6 @@ DRAWN = 32  # frames of a drawn video, of which a clip has every other
 DISTRACTORS = 0
 SHIFT = 2  # pixels, at most, by which a training clip is moved
 LIGHT, OFFSET = 0.2, 20.0  # factor and grey levels, at most, by which it is lit
-TRIAL_FOLD = 0  # of the speakers, that measures trial runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,47 +73,37 @@ class VariedClips:
         return levels[clip[:, rows[:, None], columns]]
 
 
-def sides(task: str, mouths: Path, cache: Path, trial: bool = False) -> Sides:
-    """Clips of a task, kept packed in `cache`; those of trial runs share none that is tested on.
-
-    Args:
-        task: One of `TASKS`.
-        mouths: Folder of mouth crops, see `lips.py`.
-        cache: Folder.
-        trial: Whether they are to choose settings: other figures, and of the mouths only speakers
-            to learn from, some of whom measure.
-    """
+def sides(task: str, mouths: Path, cache: Path) -> Sides:
+    """Clips of one of `TASKS`; `mouths` holds mouth crops, `cache` keeps all packed."""
     if task == WORDS:
-        return lip_sides(lips(mouths, WORDS, cache), trial)
-    file = cache / f"families-{FIGURES}-{DISTRACTORS}-{TRAIN}-{TEST}-{trial:d}.npz"
+        return lip_sides(lips(mouths, WORDS, cache))
+    file = cache / f"families-{FIGURES}-{DISTRACTORS}-{TRAIN}-{TEST}.npz"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with written_whole(file) as beside, open(beside, "wb") as out:
-            np.savez(out, **vars(figure_sides(2 * trial)))
+            np.savez(out, **vars(figure_sides()))
     with np.load(file) as arrays:
         return Sides(**arrays)
 
 
-def figure_sides(seed: int) -> Sides:
-    """Draw moving figures: those of `seed` to learn from, of `seed` + 1 to measure on."""
+def figure_sides() -> Sides:
+    """Draw moving figures."""
     figures = MovingFigures(FIGURES, DISTRACTORS, DRAWN, CLIP.size)
     every = DRAWN // CLIP.frames
-    clips, labels, _ = figures.arrays(TRAIN, seed)
-    test_clips, test_labels, _ = figures.arrays(TEST, seed + 1)
+    clips, labels, _ = figures.arrays(TRAIN, seed=0)
+    test_clips, test_labels, _ = figures.arrays(TEST, seed=1)
     names = np.array(figures.labels)
     return shuffled(Sides(names, clips[:, ::every], labels, test_clips[:, ::every], test_labels))
 
 
-def lip_sides(data: Lips, trial: bool) -> Sides:
+def lip_sides(data: Lips) -> Sides:
     """What moves in each utterance, squeezed into a square; test speakers are the README's."""
     size = (CLIP.size, CLIP.size)
     small = np.stack([[shrunk(picture, size) for picture in clip] for clip in data.clips])
     clips = centred(small[..., None]).repeat(3, axis=-1)
-    own = data.tested(README)
-    test = data.tested(TRIAL_FOLD) & ~own if trial else own
-    train = ~test & ~own
+    test = data.tested(README)
     return shuffled(
-        Sides(data.names, clips[train], data.labels[train], clips[test], data.labels[test])
+        Sides(data.names, clips[~test], data.labels[~test], clips[test], data.labels[test])
     )
 
 
