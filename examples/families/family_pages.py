@@ -21,6 +21,7 @@ from keras_acl.system.figures import save_figure
 from family_clips import DISTRACTORS, FIGURES, TASKS, WORDS
 from family_networks import CLIP, FAMILIES
 from family_runs import BATCH, HERE, RATE, RIDGE, SEEDS, read_rows
+from lips import README_SPEAKERS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pages import BLOCK, START
@@ -99,10 +100,11 @@ def budget(rows: Rows) -> str:
         f"video. *{TASKS[FIGURES].capitalize()}*: {CLASSES[FIGURES]} motions, {DISTRACTORS} other "
         f"figures, {all_of('clips', FIGURES)} clips to learn from and {all_of('tested', FIGURES)} "
         f"others to measure on. *{TASKS[WORDS].capitalize()}*: {CLASSES[WORDS]} words, "
-        f"{all_of('clips', WORDS)} clips of 12 speakers to learn from and "
-        f"{all_of('tested', WORDS)} of 3 others to measure on, each clip's mean picture taken off. "
+        f"{all_of('clips', WORDS)} clips to learn from and {all_of('tested', WORDS)} of "
+        f"{len(README_SPEAKERS)} other speakers to measure on, each clip's mean picture taken off. "
         f"{all_of('steps')} steps of {BATCH} clips, moved and lit at random; Adam, a warm-up and a "
-        f"cosine from one rate for all, {RATE}, which is not the best for each. Seeds "
+        f"cosine from one rate for all, {RATE}: chosen in a few runs of some of the families "
+        f"on other clips, and not the best for each. Seeds "
         f"{', '.join(map(str, SEEDS))}: of the first weights, the order and the variations; the "
         f"clips are the same. Parameters and multiply-adds are those of the network for mouths; "
         f"*seconds* is the processor time of a training. Made with "
@@ -165,15 +167,16 @@ def below(rows: Rows) -> str:
         near = titles(family for family, mean in means.items() if mean < limit)
         above = titles(family for family, mean in means.items() if mean > ridge)
         lines.append(
-            f"* {title.capitalize()}: within two standard errors of chance: {near}. "
-            f"Better than the ridge regression: {above}."
+            f"* {title.capitalize()}. Highest mean: {titles([max(means, key=means.get)])}. Better "
+            f"than the ridge regression: {above}. Within two standard errors of chance, so that "
+            f"nothing shows that they learned: {near}."
         )
     return "\n".join(lines)
 
 
 def titles(families: Iterable[str]) -> str:
     """Names of families as a list in a sentence."""
-    return ", ".join(FAMILIES[family].title for family in families) or "none"
+    return "; ".join(FAMILIES[family].title for family in families) or "none"
 
 
 def draw(rows: Rows, file: Path) -> None:

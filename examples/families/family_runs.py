@@ -59,6 +59,7 @@ KNOWN = 400  # training clips on which is measured what was learned by heart
 def main(arguments: list[str] | None = None) -> None:
     options = read_options(arguments)
     file = options.output / "runs.csv"
+    origin()  # before a later commit is checked out
     for task in options.tasks:
         if RIDGE not in done(file, task):
             found = ridge_floor(task, options.mouths, options.cache)
@@ -208,7 +209,7 @@ def add_row(file: Path, row: dict) -> None:
         writer.writerows(rows)
 
 
-@functools.cache  # the commit that is at work, not one that came meanwhile
+@functools.cache
 def origin() -> dict[str, str]:
     """Where a result comes from: commit, machine, versions."""
     git = ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"]
