@@ -11,6 +11,7 @@ from keras_acl.data.tables import read_table
 from keras_acl.system.atomic_write import written_whole
 
 import numpy as np
+from PIL import Image
 
 PARTS = ("words", "phrases")
 REGIME = "lips"  # of the runs on them
@@ -18,6 +19,7 @@ FLOOR = "floor_"  # begins the variants that are no networks
 FRAMES = 16
 SIZE = (48, 72)  # height and width; the crops are of this shape
 STEP = 4  # between grey levels: packed, they take half the room, and the floors stay
+CONTRAST = 40.0  # standard deviation of the grey levels of a centred clip
 FOLDS = 5
 README = "readme"  # the split of the folder's own README
 README_SPEAKERS = ("F05", "F09", "M02")
@@ -102,3 +104,15 @@ def of_length(pictures: np.ndarray, frames: int) -> np.ndarray:
 def in_colour(clips: np.ndarray) -> np.ndarray:
     """Grey clips (N, T, H, W) as networks want them, (N, T, H, W, 3)."""
     return np.repeat(clips[..., None], 3, axis=-1)
+
+
+def shrunk(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A grey picture (H, W) at another size."""
+    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BOX))
+
+
+def centred(clips: np.ndarray) -> np.ndarray:
+    """What moves in each clip (N, T, H, W, C), on grey and of one contrast."""
+    moving = clips - clips.mean(axis=1, keepdims=True)
+    contrast = moving.std(axis=(1, 2, 3, 4), keepdims=True) + 1.0
+    return np.clip(np.round(128 + CONTRAST * moving / contrast), 0, 255).astype(np.uint8)

@@ -17,10 +17,9 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 from keras import ops
-from lips import FOLDS, README, lips
+from lips import FOLDS, README, centred, lips, shrunk
 from networks import TERMS, network_of_terms, program_of
 from one_by_one import OneByOne
-from PIL import Image
 from plan import FOLDER, LIPS, REGIMES, Budget, Regime, Run
 from program import Member, Program
 from real_videos import folder_clips
@@ -29,7 +28,6 @@ from side_by_side import SideBySide
 SPAN = 32  # frames drawn of a clip; the network sees some of them
 RECTANGLE = 0.2  # side of the misleading one, as a share of the picture
 MISLED = 0.8  # share of the training clips in which it has its class's colour
-CONTRAST = 40.0  # standard deviation of the grey levels of a centred clip
 THREADS = 4  # that measure
 RIDGE = 1e-2  # penalty of the linear probes, a clip
 
@@ -208,18 +206,6 @@ def videos_of(seed: int, budget: Budget, folders: Folders) -> dict[str, Clips]:
         "train": Clips(data.clips, data.classes),
         "test": Clips(data.test_clips, data.test_classes),
     }
-
-
-def shrunk(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A grey picture (H, W) at another size."""
-    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BOX))
-
-
-def centred(clips: np.ndarray) -> np.ndarray:
-    """What moves in each clip (N, T, H, W, C), on grey and of one contrast."""
-    moving = clips - clips.mean(axis=1, keepdims=True)
-    contrast = moving.std(axis=(1, 2, 3, 4), keepdims=True) + 1.0
-    return np.clip(np.round(128 + CONTRAST * moving / contrast), 0, 255).astype(np.uint8)
 
 
 def measure(

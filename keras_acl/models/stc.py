@@ -75,8 +75,9 @@ class STCClassifier(SingleStreamClassifier):
     def _correlated(self, x, name: str):
         """A block's branch times the sum of its gates."""
         _, frames, _, _, channels = x.shape
-        means = ops.mean(x, axis=(2, 3), keepdims=True)  # (B, T, 1, 1, C)
-        whole = ops.mean(means, axis=1, keepdims=True)  # (B, 1, 1, 1, C)
+        # Without keepdims: TensorFlow's optimised graph of inference loses such means on a CPU.
+        means = ops.mean(x, axis=(2, 3))  # (B, T, C)
+        whole = ops.mean(means, axis=1)[:, None, None, None]  # (B, 1, 1, 1, C)
         spatial = gates(whole, channels // self.reduction, name=f"{name}_scb")
         values = frames * channels
         temporal = keras.layers.Reshape((values,), name=f"{name}_tcb_values")(means)

@@ -6,33 +6,11 @@ import lips
 import numpy as np
 import pytest
 import results
-from video_files import write_video
-
-SPEAKERS = [f"F{n:02d}" for n in range(10)] + [f"M{n:02d}" for n in range(5)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Two words: one grows brighter on the left, the other on the right; lengths differ."""
-    folder = tmp_path_factory.mktemp("lips")
-    lines = ["path,label,part,speaker,repetition,frames"]
-    for number, speaker in enumerate(SPEAKERS):
-        for label, side in (("begin", np.s_[:, :, :48]), ("choose", np.s_[:, :, 48:])):
-            frames = np.full((4 + number, 64, 96, 3), 60 + 8 * (number % 5), np.uint8)
-            frames[side] += np.linspace(0, 100, len(frames)).astype(np.uint8)[:, None, None, None]
-            path = folder / "words" / label / f"{speaker}_r01.mp4"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_video(path, frames, fps=15)
-            lines.append(
-                f"words/{label}/{path.name},{label},words,{speaker},1,{len(frames)}",
-            )
-    (folder / "clips.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def words(folder, tmp_path_factory):
-    return lips.lips(folder, "words", tmp_path_factory.mktemp("packed"))
+def words(mouths, tmp_path_factory):
+    return lips.lips(mouths, "words", tmp_path_factory.mktemp("packed"))
 
 
 def test_every_utterance_is_seen_from_first_frame_to_last(words):
@@ -50,16 +28,16 @@ def test_every_utterance_is_seen_from_first_frame_to_last(words):
         assert np.ptp(still) <= lips.STEP
 
 
-def test_packed_clips_are_read_without_the_videos(folder, tmp_path):
-    read = lips.lips(folder, "words", tmp_path)
+def test_packed_clips_are_read_without_the_videos(mouths, tmp_path):
+    read = lips.lips(mouths, "words", tmp_path)
     again = lips.lips(tmp_path / "nowhere", "words", tmp_path)
     for name, value in vars(read).items():
         np.testing.assert_array_equal(value, getattr(again, name))
 
 
-def test_a_part_must_be_there(folder):
+def test_a_part_must_be_there(mouths):
     with pytest.raises(ValueError, match="no row whose part is 'phrases'"):
-        lips.read_lips(folder, "phrases")
+        lips.read_lips(mouths, "phrases")
 
 
 def test_times_between_frames_are_blended():
@@ -102,17 +80,17 @@ def test_ridge_separates_what_a_line_cannot():
     np.testing.assert_array_equal(floors.ridge(corners, labels, 0.9 * corners), labels)
 
 
-def test_floors_are_printed_for_every_split(folder, tmp_path, run_example, monkeypatch):
+def test_floors_are_printed_for_every_split(mouths, tmp_path, run_example, monkeypatch):
     monkeypatch.setattr(floors, "PARTS", ("words",))
-    printed = run_example("floors", folder, "--cache", tmp_path).splitlines()
+    printed = run_example("floors", mouths, "--cache", tmp_path).splitlines()
     assert len(printed) == 2 + 1 + lips.FOLDS + 1
     assert printed[2].startswith("| words | readme |")
     assert printed[-1].endswith("| 1.000 | 1.000 |")
 
 
-def test_floors_stand_among_the_runs(folder, tmp_path, run_example, monkeypatch):
+def test_floors_stand_among_the_runs(mouths, tmp_path, run_example, monkeypatch):
     monkeypatch.setattr(floors, "PARTS", ("words",))
-    run_example("floors", folder, "--cache", tmp_path, "--output", tmp_path)
+    run_example("floors", mouths, "--cache", tmp_path, "--output", tmp_path)
     cells = results.read_runs(tmp_path / "runs")
     assert len(cells) == len(floors.FLOORS)
     ridge = cells[lips.REGIME, "words", charts.BEST_FLOOR]

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 from harness import to_numpy
-from models.zoo import made, make
+from models.zoo import clips_for, made, make
 
+from keras_acl.clip import ClipSpec
 from keras_acl.speed.cost import count_parameters
 
 
@@ -28,6 +29,16 @@ def test_a_branch_is_multiplied_by_the_sum_of_its_gates():
     gates = spatial[:, None, None, None] + temporal.reshape(2, 2, 1, 1, 64)
     assert np.ptp(gates[:, :, 0, 0], axis=1).max() > 0.01  # frames have gates of their own
     np.testing.assert_allclose(to_numpy(block(x)), x * gates, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("clip", [(8, 32), (16, 64)])
+def test_compiled_inference_of_several_clips_is_that_of_eager_calls(clip):
+    frames, size = clip
+    model = make("stc", clip=ClipSpec(frames=frames, span=frames, size=size))
+    clips = clips_for(model, count=2, side=size)
+    expected = to_numpy(model(clips))
+    np.testing.assert_allclose(model.predict_on_batch(clips), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_the_gates_add():
