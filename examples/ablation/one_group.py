@@ -192,7 +192,7 @@ def mouths_of(task: str, fold: int, budget: Budget, folders: Folders) -> dict[st
     test = data.tested(0 if trial else README if fold == FOLDS else fold)
     train = ~test & ~data.tested(README) if trial else ~test
     return {
-        "train": Clips(clips[train], data.labels[train]),
+        "train": mixed(Clips(clips[train], data.labels[train])),
         "test": Clips(clips[test], data.labels[test]),
     }
 
@@ -203,9 +203,15 @@ def videos_of(seed: int, budget: Budget, folders: Folders) -> dict[str, Clips]:
     clip = ClipSpec(frames=budget.frames, span=SPAN, size=budget.size)
     data = folder_clips(folders.videos, clip, seed, folders.cache)
     return {
-        "train": Clips(data.clips, data.classes),
+        "train": mixed(Clips(data.clips, data.classes)),
         "test": Clips(data.test_clips, data.test_classes),
     }
+
+
+def mixed(clips: Clips) -> Clips:
+    """The same in another order: statistics of the first batches are those of all classes."""
+    order = np.random.default_rng(0).permutation(len(clips.clips))
+    return Clips(clips.clips[order], clips.labels[order])
 
 
 def measure(
