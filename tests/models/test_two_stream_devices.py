@@ -51,20 +51,24 @@ def finished(started: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
 
 
 def test_processes_and_devices_train_as_one_device(tmp_path):
-    """Two processes of two devices, one killed, go on as one of four: 21 steps on eight clips."""
+    """Two processes of two devices, one killed, go on as one of four: 15 steps on eight clips.
+
+    Six steps more, and on CPUs with AVX-512 a last digit decides where a map is largest, or a ReLU
+    open: within a step the difference grows from 5e-7 to 4e-4.
+    """
     videos = write_figures(tmp_path / "videos", count=8)
-    one = start(1, videos, tmp_path / "one", 7)
-    (first, _, error), (last, *_) = finished(start(2, videos, tmp_path / "many", 7, 4, processes=2))
+    one = start(1, videos, tmp_path / "one", 5)
+    (first, _, error), (last, *_) = finished(start(2, videos, tmp_path / "many", 5, 2, processes=2))
     assert (first, last) == (1, -signal.SIGKILL), error
     lines = [line for line in error.splitlines() if line.startswith("Error: ")]
     assert len(lines) == 1
     assert "Process 0 of 2 ends, as process 1 did" in lines[0]
     ((status, _, error),) = finished(one)
     assert status == 0, error
-    ((status, output, error),) = finished(start(4, videos, tmp_path / "many", 7))
+    ((status, output, error),) = finished(start(4, videos, tmp_path / "many", 5))
     assert status == 0, error
     facts = json.loads(output.splitlines()[-1])
-    assert (facts["devices"], facts["epochs"]) == (4, [4, 5, 6])
+    assert (facts["devices"], facts["epochs"]) == (4, [2, 3, 4])
     with (
         np.load(tmp_path / "one" / "weights.npz") as weights,
         np.load(tmp_path / "many" / "weights.npz") as others,
