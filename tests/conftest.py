@@ -21,6 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # Engines are made where they are tested; hundreds of commands run tiny networks once.
 os.environ.setdefault("KERAS_ACL_ENGINE", "keras")
+# What imports OpenVINO by itself would tell its makers, from a forked process.
+sys.modules.setdefault("openvino_telemetry", None)
 if os.environ["KERAS_BACKEND"] == "jax":
     # Small functions that run once need no optimising, and need not be compiled twice. Without the
     # emitters of fused loops, compiling takes a third of the time.
