@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,30 +75,55 @@ def encode_anew(
         StoppedError: If `stop` was set.
     """
     probe(source)  # raises if the file is cut short, or no frame of it can be decoded
-    with written_whole(target) as beside:
-        with contextlib.closing(upright_frames(source, short_side)) as frames:
-            first, rate = next(frames)
-            if max(first.width, first.height) > CODECS[codec].longest:
-                raise DecodingError(
-                    source,
-                    f"its copy would be {first.width} x {first.height} pixels, and {codec} stores "
-                    f"{CODECS[codec].longest} at most",
-                )
-            shown = itertools.chain([first], (frame for frame, _ in frames))
-            try:
-                with _copy_writer(beside, rate, codec, quality) as add:
-                    for frame in shown:
-                        if stop.is_set():
-                            raise StoppedError
-                        add(frame)
-            except av.error.FFmpegError as error:
-                raise OSError(f"{target} cannot be written: {error.strerror}") from error
-        try:
-            probe(beside)
-        except DecodingError as error:
-            raise OSError(
-                f"{target} was not written to its end ({error.reason}): is the disk full?"
-            ) from error
+    with (
+        written_whole(target) as beside,
+        contextlib.closing(upright_frames(source, short_side)) as frames,
+    ):
+        first, rate = next(frames)
+        if max(first.width, first.height) > CODECS[codec].longest:
+            raise DecodingError(
+                source,
+                f"its copy would be {first.width} x {first.height} pixels, and {codec} stores "
+                f"{CODECS[codec].longest} at most",
+            )
+        shown = itertools.chain([first], (frame for frame, _ in frames))
+        write_all(shown, _copy_writer(beside, rate, codec, quality), beside, target, stop)
+
+
+def write_all(
+    frames: Iterable[av.VideoFrame],
+    writer: contextlib.AbstractContextManager[Callable[[av.VideoFrame], None]],
+    beside: Path,
+    target: Path,
+    stop: threading.Event | None,
+) -> None:
+    """Write frames to a file, and see that it is whole.
+
+    Args:
+        frames: The frames.
+        writer: Gives the function that takes them, such as `video_writer`.
+        beside: What it writes to.
+        target: What the file will be called.
+        stop: Event that ends the writing when it is set.
+
+    Raises:
+        OSError: If the file cannot be written to its end.
+        StoppedError: If `stop` was set.
+    """
+    try:
+        with writer as add:
+            for frame in frames:
+                if stop is not None and stop.is_set():
+                    raise StoppedError
+                add(frame)
+    except av.error.FFmpegError as error:
+        raise OSError(f"{target} cannot be written: {error.strerror}") from error
+    try:
+        probe(beside)
+    except DecodingError as error:
+        raise OSError(
+            f"{target} was not written to its end ({error.reason}): is the disk full?"
+        ) from error
 
 
 @contextlib.contextmanager

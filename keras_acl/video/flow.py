@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import av
-import av.error
 import numpy as np
 
 from keras_acl.system.atomic_write import written_whole
-from keras_acl.video.encode import StoppedError, upright_frames, video_writer
+from keras_acl.video.encode import upright_frames, video_writer, write_all
 from keras_acl.video.files import is_url
 from keras_acl.video.frame_table import probe
 from keras_acl.video.read_ahead import read_ahead
@@ -77,12 +76,13 @@ def compute_flow(
         A report of numbers, and of videos that cannot be read.
 
     Raises:
+        DecodingError: If a video is no file.
         ImportError: If OpenCV is not installed.
         ValueError: If there is no video, the method is unknown, or flow beside a video was computed
             by another one.
         OSError: If a file cannot be written.
     """
-    records = list({video.path: video for video in map(as_video, videos)}.values())
+    records = list({flow_file(video): video for video in map(as_video, videos)}.values())
     if not records:
         raise ValueError("There is no video to compute flow of. Received an empty list.")
     _open_cv()
@@ -90,7 +90,7 @@ def compute_flow(
     method_of = {folder: _method(folder, method) for folder in folders}
     todo = [video for video in records if not _is_finished(video)]
     stop = threading.Event()  # an error or Ctrl-C ends what is being written, and leaves none of it
-    reasons: dict[str, str] = {}
+    problems: dict[int, VideoProblem] = {}
 
     def compute(video: Video) -> list[None]:
         return [write_flow(video, method_of[flow_file(video).parent], stop)]
@@ -99,11 +99,11 @@ def compute_flow(
     with contextlib.closing(files):
         for done, (place, result) in enumerate(files, len(records) - len(todo) + 1):
             if result is not None:
-                reasons[todo[place].path] = result.reason
+                problems[place] = VideoProblem(todo[place].path, result.reason)
             if progress is not None:
                 progress(done, len(records))
-    problems = tuple(VideoProblem(v.path, reasons[v.path]) for v in todo if v.path in reasons)
-    return FlowReport(len(todo) - len(problems), len(records) - len(todo), problems)
+    named = tuple(problems[place] for place in sorted(problems))
+    return FlowReport(len(todo) - len(named), len(records) - len(todo), named)
 
 
 def flow_of(source: VideoSource) -> Video:
@@ -155,8 +155,11 @@ def write_flow(video: Video, method: str = "dis", stop: threading.Event | None =
     flow = _flow_between(method)
     probe(video)  # raises if the file is cut short, or no frame of it can be decoded
     target = flow_file(video)
-    with _room_for(target) as beside, contextlib.ExitStack() as stack:
-        frames = stack.enter_context(contextlib.closing(upright_frames(video, SHORT_SIDE)))
+    _keep_method(target.parent, method)
+    with (
+        _room_for(target) as beside,
+        contextlib.closing(upright_frames(video, SHORT_SIDE)) as frames,
+    ):
         first, rate = next(frames)
         if min(first.width, first.height) < SMALLEST:
             raise DecodingError(
@@ -164,17 +167,9 @@ def write_flow(video: Video, method: str = "dis", stop: threading.Event | None =
                 f"of {first.width} x {first.height} pixels there is no optical flow; expected "
                 f"{SMALLEST} a side",
             )
-        try:
-            add = stack.enter_context(video_writer(beside, rate, ENCODING, threads=1, rgb=True))
-            shown = itertools.chain([first], (frame for frame, _ in frames))
-            for picture, like in _pictures(shown, flow):
-                if stop is not None and stop.is_set():
-                    raise StoppedError
-                image = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                image.pts, image.time_base = like.pts, like.time_base
-                add(image)
-        except av.error.FFmpegError as error:
-            raise OSError(f"{target} cannot be written: {error.strerror}") from error
+        shown = itertools.chain([first], (frame for frame, _ in frames))
+        writer = video_writer(beside, rate, ENCODING, threads=1, rgb=True)
+        write_all(_pictures(shown, flow), writer, beside, target, stop)
 
 
 def as_picture(flow: np.ndarray) -> np.ndarray:
@@ -185,18 +180,25 @@ def as_picture(flow: np.ndarray) -> np.ndarray:
 
 def _pictures(
     frames: Iterable[av.VideoFrame], flow: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> Iterator[tuple[np.ndarray, av.VideoFrame]]:
-    """The flow up to the next frame, with each frame; the last one has that before it, or none."""
+) -> Iterator[av.VideoFrame]:
+    """The flow of each frame up to the next one; the last one has that before it, or none."""
     before, picture = None, None
     for frame in frames:
         gray = np.ascontiguousarray(frame.to_ndarray(format="gray"))
         if before is not None:
             picture = as_picture(flow(before[0], gray))
-            yield picture, before[1]
+            yield _shown_as(picture, before[1])
         before = gray, frame
     if before is not None:
         still = as_picture(np.zeros((*before[0].shape, 2), np.float32))
-        yield still if picture is None else picture, before[1]
+        yield _shown_as(still if picture is None else picture, before[1])
+
+
+def _shown_as(picture: np.ndarray, frame: av.VideoFrame) -> av.VideoFrame:
+    """A picture that is shown when a frame is."""
+    image = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    image.pts, image.time_base = frame.pts, frame.time_base
+    return image
 
 
 def _flow_between(method: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -228,18 +230,24 @@ def _method(folder: Path, method: str | None) -> str:
     if method is not None and method not in METHODS:
         raise ValueError(f"Expected a method of {', '.join(METHODS)}. Received: method={method!r}")
     file = folder / SETTINGS
-    before = json.loads(file.read_text(encoding="utf-8"))["method"] if file.exists() else None
-    if before is None:
-        method = method or METHODS[0]
-        with _room_for(file) as beside:
-            beside.write_text(json.dumps({"method": method}), encoding="utf-8")
-        return method
+    if not file.exists():
+        return method or METHODS[0]
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))["method"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{file} is broken. Delete {folder}: it is computed again.") from error
     if method not in (None, before):
         raise ValueError(
             f"The flow in {folder} was computed by {before}. Received: method={method!r}. Use that "
             "one, or delete the folder."
         )
     return before
+
+
+def _keep_method(folder: Path, method: str) -> None:
+    if not (folder / SETTINGS).exists():
+        with _room_for(folder / SETTINGS) as beside:
+            beside.write_text(json.dumps({"method": method}), encoding="utf-8")
 
 
 @contextlib.contextmanager

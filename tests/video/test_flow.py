@@ -1,6 +1,8 @@
 import importlib
 import os
 import shutil
+import subprocess
+import sys
 
 import av
 import numpy as np
@@ -94,11 +96,11 @@ def test_large_videos_are_shrunk_as_in_the_literature(tmp_path):
 
 def test_what_the_file_loses_is_a_hundredth_of_a_pixel(moving):
     exact = []
-    for picture, _ in module._pictures(
+    for picture in module._pictures(
         (frame for frame, _ in encode.upright_frames(moving, SHORT_SIDE)),
         module._flow_between("dis"),
     ):
-        exact.append(picture[..., :2])
+        exact.append(picture.to_ndarray()[..., :2])
     lost = np.abs(pixels(flow_of(moving).path) - (np.stack(exact) / 255 * 40 - 20))
     assert lost.mean() < 0.05
     assert lost.max() < 1.0
@@ -174,7 +176,7 @@ def test_an_interruption_leaves_nothing_half_written(moving, monkeypatch):
     monkeypatch.setattr(module, "as_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_flow(Video(str(moving)))
-    assert os.listdir(moving.parent / ".flow") == []
+    assert os.listdir(moving.parent / ".flow") == ["settings.json"]
 
 
 def test_flow_that_cannot_be_written_is_said(moving):
@@ -193,3 +195,33 @@ def test_open_cv_is_asked_for(moving, monkeypatch):
     monkeypatch.setattr(module.importlib, "import_module", lambda name: object())
     with pytest.raises(ImportError, match="opencv-contrib-python-headless"):
         write_flow(Video(str(moving)), "tvl1")
+
+
+def test_a_typo_makes_no_folder(tmp_path):
+    video = tmp_path / "vidoes" / "a.mp4"
+    with pytest.raises(DecodingError):
+        flow_of(video)
+    report = compute_flow([video])
+    assert [problem.path for problem in report.problems] == [str(video)]
+    assert os.listdir(tmp_path) == []
+
+
+def test_broken_settings_are_named(moving):
+    flow_of(moving)
+    (moving.parent / ".flow" / "settings.json").write_text("[")
+    with pytest.raises(ValueError, match=r"settings\.json is broken\. Delete .*\.flow"):
+        compute_flow([moving])
+
+
+def test_a_full_disk_leaves_no_flow(moving):
+    code = (
+        "import resource, signal\n"
+        "from keras_acl.video.flow import flow_of\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"  # writing fails instead
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        f"flow_of({str(moving)!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "OSError" in done.stderr.splitlines()[-1]
+    assert os.listdir(moving.parent / ".flow") == ["settings.json"]
