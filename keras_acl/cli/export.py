@@ -31,7 +31,7 @@ def export(
 ) -> None:
     """Write a model for OpenVINO, ONNX Runtime, LiteRT, TensorFlow or torch.
 
-    The file takes uint8 RGB clips and returns logits. It is run at once, and refused if it computes
+    The file takes uint8 clips and returns logits. It is run at once, and refused if it computes
     something else than the model. KERAS_BACKEND=torch for .pt2.
 
     Example: keras-acl export runs/videos model.onnx

@@ -66,7 +66,7 @@ class VideoDataset(keras.utils.PyDataset):
             own.
 
     Batches:
-        `(clips, labels)`: uint8 RGB of shape (B, frames, size, size, 3) and int32 of shape (B,).
+        `(clips, labels)`: uint8 of shape (B, frames, size, size, clip.channels) and int32 of (B,).
         `(clips,)` for videos without labels. With mixup: float32 of the same shape, 0 to 255, and
         float32 class probabilities of shape (B, L). Where videos may have several labels, float32
         of shape (B, L) as well, 1 for those of the clip and 0 for the others; mixup blends these.

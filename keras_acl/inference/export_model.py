@@ -61,7 +61,7 @@ def export(
     operations alone. No ending: the folder of a TensorFlow SavedModel. These are written on the
     TensorFlow backend; `.pt2`, torch's exported program, on the torch backend.
 
-    The file takes uint8 RGB clips named `clip`, computes in float32, and returns `logits`. Batch
+    The file takes uint8 clips named `clip`, computes in float32, and returns `logits`. Batch
     normalisation is folded into the convolutions, which are 2D in LiteRT. Labels, clip, version and
     card are inside: `read_metadata`. It is run at once, and appears only if it computes the same.
 

@@ -1,6 +1,7 @@
 """Pools over space and time, padded as the reference implementations do."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 from keras import ops
@@ -13,6 +14,9 @@ class _PaddedPooling3D(keras.layers.Layer):
 
     ceil_mode = False
     named_paddings: tuple[str, ...] = ()
+    # What a kind of pool does: pool (B, H, W, C); make one frame of a list, those of a window.
+    pool_frames: Callable
+    join: Callable
 
     def __init__(
         self,
@@ -32,14 +36,6 @@ class _PaddedPooling3D(keras.layers.Layer):
         self.padding: tuple[int, ...] | str = (
             padding if isinstance(padding, str) else tuple(padding or half)
         )
-
-    def pool_frames(self, x):
-        """Pool (B, H, W, C)."""
-        raise NotImplementedError
-
-    def join(self, frames: list):
-        """Make one frame of those that a window holds."""
-        raise NotImplementedError
 
     def _pads(self, frames: int) -> list[tuple[int, int]]:
         """Zeros before and behind, (T, H, W); in space "same" is left to the backend."""

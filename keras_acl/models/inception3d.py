@@ -62,6 +62,11 @@ class InceptionClassifier(SingleStreamClassifier):
         ValueError: For a width or number of labels that does not fit.
     """
 
+    # What each is in I3D and in S3D: of a tensor, filters, kernel, stride and name; of a tensor,
+    # sizes, strides and name.
+    convolve: Callable
+    max_pool: Callable
+
     def __init__(
         self,
         num_classes: int,
@@ -74,14 +79,6 @@ class InceptionClassifier(SingleStreamClassifier):
         self.width = width
         with self.own_precision():
             self.take_stream(inception(clip, width, self.convolve, self.max_pool))
-
-    def convolve(self, x, filters: int, kernel: int, stride: int = 1, *, name: str):
-        """A convolution of kernel³ with its stride, normalised."""
-        raise NotImplementedError
-
-    def max_pool(self, x, size: Size, strides: Size, *, name: str):
-        """A maximum pool."""
-        raise NotImplementedError
 
     def before_pooling(self, features):
         """Means of neighbouring frames, so that the first and the last count half.

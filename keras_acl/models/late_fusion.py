@@ -139,6 +139,15 @@ class LateFusionClassifier(SupervisedStreams):
         """The dense layers of both networks."""
         return self.spatial_stream.classifier, self.temporal_stream.classifier
 
+    @property
+    def rematerialize(self) -> bool:
+        """Whether training computes the inside of every block twice, see `VideoClassifier`."""
+        return self.spatial_stream.rematerialize
+
+    @rematerialize.setter
+    def rematerialize(self, value: bool) -> None:
+        self.spatial_stream.rematerialize = self.temporal_stream.rematerialize = value
+
     def parts(self, clip) -> tuple:
         """Colours (B, T, H, W, 3), of stacks the first frame, and flow (B, T, H, W, 2)."""
         return clip[:, :: self.clip.stack, ..., :3], clip[..., 3:]

@@ -10,27 +10,14 @@ import numpy as np
 from keras_acl.clip import ClipSpec
 from keras_acl.layers import AttentionConsistency
 from keras_acl.models import (
-    ARTNetClassifier,
-    BottleneckR2Plus1DClassifier,
-    C3DClassifier,
-    CSNClassifier,
     ECOClassifier,
-    ECOLiteClassifier,
-    I3DClassifier,
-    InflatedResNetClassifier,
     LateFusionClassifier,
-    R2Plus1DClassifier,
-    R3DClassifier,
-    ResNeXt3DClassifier,
-    S3DClassifier,
     SlowClassifier,
     SlowFastClassifier,
-    STCClassifier,
-    T3DClassifier,
-    TSNClassifier,
     TwoStreamClassifier,
     X3DClassifier,
 )
+from keras_acl.models.late_fusion import NETWORKS as FUSED
 from keras_acl.models.video_classifier import VideoClassifier
 from keras_acl.pretrained.model_folder import CONFIG, SAVE_AGAIN, read_json
 
@@ -39,23 +26,10 @@ NETWORKS: dict[str, type[VideoClassifier]] = {
     "TwoStreamClassifier": TwoStreamClassifier,
     "SlowFastClassifier": SlowFastClassifier,
     "SlowClassifier": SlowClassifier,
-    "ARTNetClassifier": ARTNetClassifier,
-    "BottleneckR2Plus1DClassifier": BottleneckR2Plus1DClassifier,
-    "C3DClassifier": C3DClassifier,
-    "CSNClassifier": CSNClassifier,
     "ECOClassifier": ECOClassifier,
-    "ECOLiteClassifier": ECOLiteClassifier,
-    "I3DClassifier": I3DClassifier,
-    "InflatedResNetClassifier": InflatedResNetClassifier,
     "LateFusionClassifier": LateFusionClassifier,
-    "R2Plus1DClassifier": R2Plus1DClassifier,
-    "R3DClassifier": R3DClassifier,
-    "ResNeXt3DClassifier": ResNeXt3DClassifier,
-    "S3DClassifier": S3DClassifier,
-    "STCClassifier": STCClassifier,
-    "T3DClassifier": T3DClassifier,
-    "TSNClassifier": TSNClassifier,
     "X3DClassifier": X3DClassifier,
+    **FUSED,
 }
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64")
 CONSISTENCY = ("temporal", "normalize", "classes", "stop_gradient", "seed", "minimum_contrast")

@@ -20,6 +20,7 @@ from keras_acl.models import (
     TSNClassifier,
     X3DClassifier,
     late_fusion,
+    video_classifier,
 )
 from keras_acl.models.late_fusion import NETWORKS, parts_of
 from keras_acl.profiling import count_multiply_adds, count_parameters
@@ -154,6 +155,25 @@ def test_every_network_of_one_stream_reads_flow(name):
     assert model.stream.input_shape[-1] == 2
     assert model.input_shape == (None, clip.frames, None, None, 2)
     assert np.size(model.mean) == np.size(model.std) == 1
+
+
+def test_rematerialized_both_networks_train_the_same(fused, monkeypatch):
+    used = []
+    honest = video_classifier.rematerialized
+
+    def watched(*arguments):
+        used.append(arguments[0])
+        return honest(*arguments)
+
+    monkeypatch.setattr(video_classifier, "rematerialized", watched)
+    model = make(dropout=0.0)
+    model.set_weights(fused.get_weights())
+    x = clips_for(model)
+    plain = to_numpy(model(x, training=True))
+    assert not used
+    model.rematerialize = True
+    np.testing.assert_allclose(to_numpy(model(x, training=True)), plain, rtol=1e-3, atol=1e-3)
+    assert used == [model.spatial_stream.stream, model.temporal_stream.stream]
 
 
 def test_freezing_a_network(fused):

@@ -38,9 +38,10 @@ def import_single_stream(
         ) from error
     channels = channels_of(network.tensors)
     if channels != model.clip.channels * model.clip.stack:
+        flow = ", which is optical flow: that is read of I3D and of TSN on BN-Inception alone"
         raise ValueError(
-            f"{network.path} takes {channels} channels, which is optical flow: that is read of I3D "
-            "and of TSN on BN-Inception alone. Expected a network of RGB frames, with 3."
+            f"{network.path} takes {channels} channels{'' if channels % 2 else flow}. Expected a "
+            "network of RGB frames, with 3."
         )
     fill(model, network.tensors, network.path)
     words = f"{type(model).__name__}: {network.num_classes} classes"
