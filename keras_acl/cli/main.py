@@ -95,7 +95,7 @@ def main() -> None:
     try:
         app(prog_name="keras-acl")  # so, too, as `python -m keras_acl`
     except ImportError as error:
-        extras = "deploy, imagenet, jax, keras-cv, parquet, quantize, ray and torch"
+        extras = "deploy, flow, imagenet, jax, keras-cv, parquet, quantize, ray and torch"
         _fail(f"{error}. The extras are {extras}.")
     except OSError as error:
         known = error.filename is not None and error.strerror is not None

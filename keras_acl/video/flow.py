@@ -67,7 +67,8 @@ def compute_flow(
     Args:
         videos: Paths, or `Video`s, such as a `VideoList`.
         method: `"dis"`, dense inverse search (OpenCV's, its "medium" preset), or `"tvl1"`, what TSN
-            and I3D were trained with, which takes sixty times as long. None: that of the flow
+            and I3D were trained with, which takes some eighty times as long
+            (`examples/benchmarks/optical_flow.py`). None: that of the flow
             beside a video, or dis.
         workers: Videos computed at a time. None: as many as CPU cores.
         progress: Called as `progress(done, total)` after each video, in the calling thread.
@@ -85,7 +86,7 @@ def compute_flow(
     records = list({flow_file(video): video for video in map(as_video, videos)}.values())
     if not records:
         raise ValueError("There is no video to compute flow of. Received an empty list.")
-    _open_cv()
+    open_cv()
     folders = {flow_file(video).parent for video in records}
     method_of = {folder: _method(folder, method) for folder in folders}
     todo = [video for video in records if not _is_finished(video)]
@@ -152,7 +153,7 @@ def write_flow(video: Video, method: str = "dis", stop: threading.Event | None =
         OSError: If the file cannot be written.
         StoppedError: If `stop` was set.
     """
-    flow = _flow_between(method)
+    flow = flow_between(method)
     probe(video)  # raises if the file is cut short, or no frame of it can be decoded
     target = flow_file(video)
     _keep_method(target.parent, method)
@@ -201,22 +202,31 @@ def _shown_as(picture: np.ndarray, frame: av.VideoFrame) -> av.VideoFrame:
     return image
 
 
-def _flow_between(method: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """A function of two gray frames, for one thread."""
-    open_cv = _open_cv()
+def flow_between(method: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A function of two gray frames, uint8 (H, W), that gives pixels (H, W, 2), for one thread.
+
+    Raises:
+        ImportError: If OpenCV, or TV-L1 in it, is not installed.
+    """
+    cv2 = open_cv()
     if method == "dis":
-        made = open_cv.DISOpticalFlow_create(open_cv.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    elif not hasattr(open_cv, "optflow"):
+        made = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    elif not hasattr(cv2, "optflow"):
         raise ImportError(
             "This OpenCV has no TV-L1, which opencv-contrib-python-headless has: pip uninstall "
             'opencv-python opencv-python-headless, then pip install "keras-acl[flow]"'
         )
     else:
-        made = open_cv.optflow.DualTVL1OpticalFlow_create()
+        made = cv2.optflow.DualTVL1OpticalFlow_create()
     return lambda first, second: made.calc(first, second, None)
 
 
-def _open_cv() -> Any:
+def open_cv() -> Any:
+    """The module, which an extra installs.
+
+    Raises:
+        ImportError: If it is missing.
+    """
     try:
         return importlib.import_module("cv2")
     except ImportError as error:

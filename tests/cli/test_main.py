@@ -2,10 +2,13 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 import keras_acl
+from keras_acl.cli import main
 from keras_acl.cli.main import app
 from keras_acl.system import devices
 from keras_acl.video import check as checking
@@ -74,6 +77,8 @@ def test_an_empty_argument_is_not_the_current_folder(call, arguments):
 # Runs the command lines that it is given, one a line, and fails if they want what it refuses.
 LIGHT_PROCESS = """
 import sys
+import tomllib
+from pathlib import Path
 wanted = []
 class Refusing:
     def find_spec(self, name, path=None, target=None):
@@ -237,3 +242,17 @@ def test_ctrl_c_before_the_first_line_is_silent():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_the_extras_that_are_told_are_those_that_there_are(monkeypatch, capsys):
+    def missing(**options):
+        raise ImportError("Nothing is installed")
+
+    monkeypatch.setattr(main, "app", missing)
+    monkeypatch.setattr(sys, "argv", ["keras-acl"])
+    with pytest.raises(SystemExit):
+        main.main()
+    told = capsys.readouterr().err.split("The extras are ")[1].strip().rstrip(".")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    there = set(project["optional-dependencies"]) - {"docs", "lint", "test"}
+    assert set(" ".join(told.split()).replace(" and ", ", ").split(", ")) == there

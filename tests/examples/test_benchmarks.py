@@ -357,3 +357,13 @@ def test_archives_are_timed(bench, videos, monkeypatch):
         *("predict_videos, one process", "classify, 1 worker", "classify, 2 workers")
     ]
     assert all(row["videos/s"] > 0 and row["start s"] > 0 for row in result["rows"])
+
+
+def test_optical_flow(bench, videos):
+    rows = bench("optical_flow", "--videos", videos, "--frames", 5, "--repeats", 1)["rows"]
+    by_name = {row["what"]: row for row in rows}
+    assert by_name["dis"]["ms a frame"] < by_name["tvl1"]["ms a frame"]
+    assert by_name["dis"]["ratio"] == 1
+    assert by_name["lossless"]["levels lost"] == 0
+    assert 0 < by_name["as kept"]["levels lost"] < 1
+    assert by_name["as kept"]["kB a frame"] < by_name["lossless"]["kB a frame"]

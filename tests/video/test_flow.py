@@ -98,7 +98,7 @@ def test_what_the_file_loses_is_a_hundredth_of_a_pixel(moving):
     exact = []
     for picture in module._pictures(
         (frame for frame, _ in encode.upright_frames(moving, SHORT_SIDE)),
-        module._flow_between("dis"),
+        module.flow_between("dis"),
     ):
         exact.append(picture.to_ndarray()[..., :2])
     lost = np.abs(pixels(flow_of(moving).path) - (np.stack(exact) / 255 * 40 - 20))
@@ -116,7 +116,7 @@ def test_flow_is_hidden_beside_the_video_and_kept(moving, monkeypatch):
     assert compute_flow([moving, moving]).finished == 1
     video = Video(str(moving), 3, 0.0, 0.1, "group")
     assert flow_of(video) == Video(flow_of(moving).path, 3, 0.0, 0.1, "group")
-    monkeypatch.setattr(module, "_flow_between", None)  # what is there needs no OpenCV
+    monkeypatch.setattr(module, "flow_between", None)  # what is there needs no OpenCV
     flow_of(moving)
 
 
