@@ -1,3 +1,4 @@
+import importlib
 import os
 import re
 import subprocess
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import keras_acl
-from keras_acl.cli import main
 from keras_acl.cli.main import app
 from keras_acl.system import devices
 from keras_acl.video import check as checking
@@ -248,10 +248,11 @@ def test_the_extras_that_are_told_are_those_that_there_are(monkeypatch, capsys):
     def missing(**options):
         raise ImportError("Nothing is installed")
 
-    monkeypatch.setattr(main, "app", missing)
+    module = importlib.import_module("keras_acl.cli.main")  # the package has a function of its name
+    monkeypatch.setattr(module, "app", missing)
     monkeypatch.setattr(sys, "argv", ["keras-acl"])
     with pytest.raises(SystemExit):
-        main.main()
+        module.main()
     told = capsys.readouterr().err.split("The extras are ")[1].strip().rstrip(".")
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     there = set(project["optional-dependencies"]) - {"docs", "lint", "test"}
